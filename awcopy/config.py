@@ -1,0 +1,226 @@
+"""Everything awcopy reads from the environment, read once; no other module looks there."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from awcopy.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Azurite and the storage emulators before it answer to this short connection string.
+DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
+
+
+class Secret:
+    """A text that never shows itself: not in ``repr``, not in ``str``, not in a pickle."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself, for the one call that needs it."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to hide."""
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by value, for tests and caches."""
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        """Hash by value."""
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        """Hide the value."""
+        return "**redacted**"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        """Refuse to be pickled."""
+        raise TypeError("a Secret is never serialized")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process. Each comes from ``AWCOPY_<NAME>``; the field's ``help`` is its documentation."""
+
+    redis_url: Secret = field(
+        default=Secret("redis://127.0.0.1:6379/0"),
+        metadata={"help": "Redis that carries the messages and the live state."},
+    )
+    ledger: Secret = field(
+        default=Secret(DEVELOPMENT_STORAGE),
+        metadata={"help": "Azure Storage account of the jobs: a connection string, or an account's URL."},
+    )
+    namespace: str = field(
+        default="awcopy",
+        metadata={"help": "Prefix of tables, container, Redis keys and queue: several fleets share one account."},
+    )
+    keys: Path = field(
+        default=Path("~/.awcopy/keys"),
+        metadata={"help": "Folder of the fleet's keys: fleet.pub seals credentials, fleet.key (workers) opens them."},
+    )
+    allow_private_endpoints: bool = field(
+        default=False,
+        metadata={"help": "Allow sources and sinks at loopback and private addresses."},
+    )
+    lease_s: int = field(
+        default=60,
+        metadata={"help": "Seconds a worker holds a work item without renewing before others may take it."},
+    )
+    connections: int = field(
+        default=16,
+        metadata={"help": "Requests that one task has under way at once."},
+    )
+    log_level: str = field(
+        default="INFO",
+        metadata={"help": "Least level of records that are logged: DEBUG, INFO, WARNING or ERROR."},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsKeys:
+    """Static AWS credentials."""
+
+    access_key: Secret
+    secret_key: Secret
+    session_token: Secret = Secret("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureKeys:
+    """Static Azure Storage credentials: the account's key or a SAS token, one of them empty."""
+
+    account_key: Secret = Secret("")
+    sas_token: Secret = Secret("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreDefaults:
+    """What the ecosystem's own variables say about the stores: ``AWS_*`` and ``AZURE_STORAGE_*``."""
+
+    aws: AwsKeys | None = None
+    region: str = ""
+    s3_endpoint_url: str = ""
+    azure: AzureKeys | None = None
+    azure_account: str = ""
+    azure_endpoint_url: str = ""
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings that the environment names, defaults for the rest.
+
+    Raises:
+        UsageError: A value cannot be read as its setting's type.
+    """
+    env = os.environ if environ is None else environ
+    given = {f.name: env[name] for f in fields(Settings) if (name := variable_name(f.name)) in env}
+    return Settings(**{name: _parse_setting(name, text) for name, text in given.items()})  # type: ignore[arg-type]  # each value is parsed to its field's type
+
+
+def variable_name(setting: str) -> str:
+    """Return the environment variable of a setting."""
+    return f"AWCOPY_{setting.upper()}"
+
+
+def _parse_setting(name: str, text: str) -> object:
+    default = next(f.default for f in fields(Settings) if f.name == name)
+    if isinstance(default, Secret):
+        return Secret(text)
+    if isinstance(default, bool):
+        return _parse_flag(name, text)
+    if isinstance(default, int):
+        return _parse_whole(name, text)
+    return Path(text) if isinstance(default, Path) else text
+
+
+def _parse_flag(name: str, text: str) -> bool:
+    if text.lower() in {"1", "true", "yes", "on"}:
+        return True
+    if text.lower() in {"0", "false", "no", "off", ""}:
+        return False
+    raise UsageError(f"{variable_name(name)}={text!r} is neither yes nor no", hint="write 1 or 0")
+
+
+def _parse_whole(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"{variable_name(name)}={text!r} is not a whole number of 1 or more")
+    return int(text)
+
+
+def load_store_defaults(environ: Mapping[str, str] | None = None) -> StoreDefaults:
+    """Return what ``AWS_*`` and ``AZURE_STORAGE_*`` say; a connection string counts as its parts."""
+    env = os.environ if environ is None else environ
+    connection = parse_connection_string(env.get("AZURE_STORAGE_CONNECTION_STRING", ""))
+    account_key = env.get("AZURE_STORAGE_KEY") or connection.get("accountkey", "")
+    sas_token = env.get("AZURE_STORAGE_SAS_TOKEN") or connection.get("sharedaccesssignature", "")
+    return StoreDefaults(
+        aws=_aws_keys(env),
+        region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", ""),
+        s3_endpoint_url=env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL", ""),
+        azure=_azure_keys(account_key, sas_token),
+        azure_account=env.get("AZURE_STORAGE_ACCOUNT") or connection.get("accountname", ""),
+        azure_endpoint_url=env.get("AZURE_STORAGE_SERVICE_ENDPOINT") or connection.get("blobendpoint", ""),
+    )
+
+
+def parse_connection_string(text: str) -> dict[str, str]:
+    """Return the parts of an Azure connection string by lower-case name; nothing for an empty text."""
+    pairs = (part.partition("=") for part in text.split(";") if part.strip())
+    return {name.strip().lower(): value for name, _, value in pairs}
+
+
+def _aws_keys(env: Mapping[str, str]) -> AwsKeys | None:
+    if not (env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY")):
+        return None
+    return AwsKeys(
+        access_key=Secret(env["AWS_ACCESS_KEY_ID"]),
+        secret_key=Secret(env["AWS_SECRET_ACCESS_KEY"]),
+        session_token=Secret(env.get("AWS_SESSION_TOKEN", "")),
+    )
+
+
+def _azure_keys(account_key: str, sas_token: str) -> AzureKeys | None:
+    if not (account_key or sas_token):
+        return None
+    return AzureKeys(account_key=Secret(account_key), sas_token=Secret("" if account_key else sas_token))
+
+
+def proxy_for(url: str, environ: Mapping[str, str] | None = None) -> str:
+    """Return the forward proxy for a URL, from ``HTTPS_PROXY`` or ``HTTP_PROXY``; empty for none.
+
+    ``NO_PROXY`` names hosts that are reached directly: ``*``, a host, a domain (with or without a dot before
+    it), ``host:port``, or a network such as ``10.0.0.0/8``. Lower-case names of the variables count first.
+    """
+    env = os.environ if environ is None else environ
+    parts = urlsplit(url)
+    name = f"{parts.scheme}_proxy"
+    proxy = env.get(name) or env.get(name.upper()) or env.get("all_proxy") or env.get("ALL_PROXY", "")
+    exempt = env.get("no_proxy") or env.get("NO_PROXY", "")
+    host = (parts.hostname or "").rstrip(".")
+    names = {host, f"{host}:{parts.port}"}
+    return "" if any(_is_exempt(host, names, entry.strip().lower()) for entry in exempt.split(",")) else proxy
+
+
+def _is_exempt(host: str, names: set[str], entry: str) -> bool:
+    if not entry:
+        return False
+    if "/" in entry:
+        try:
+            return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+        except ValueError:  # a name, which is not looked up for this
+            return False
+    return entry == "*" or entry.lstrip(".") in names or host.endswith(f".{entry.lstrip('.')}")

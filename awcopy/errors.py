@@ -1,0 +1,215 @@
+"""Every error awcopy raises, as one tree.
+
+AwcopyError
+├── UsageError                      what was asked cannot be done as written (exit 2)
+├── CredentialsError                credentials are missing, wrong or cannot be opened (exit 4)
+├── ServiceUnreachable              Redis, the ledger, a store or the workers do not answer (exit 7)
+├── JobNotFound                     no job has this id (exit 2)
+├── IllegalMove                     a state does not allow this move
+├── Conflict                        a ledger row was changed by someone else
+├── LeaseLost                       this worker no longer holds the item it works on
+├── JobInterrupted                  the job was paused, cancelled or handed to a newer generation
+└── StorageError                    one request to a source or a sink ended badly
+    ├── TransientError              may be retried
+    │   ├── Throttled               the store asks for fewer requests (retry_after_s)
+    │   ├── ConnectionLost          no answer, or half of one
+    │   └── ServerFault             a 5xx that is not throttling
+    ├── IntegrityError              bytes or checksums disagree; retried, never accepted
+    └── PermanentError              retrying the same request cannot help
+        ├── ObjectNotFound          the object or blob is not there
+        ├── StoreNotFound           the bucket or container is not there
+        ├── AccessDenied            the credentials do not allow this
+        ├── CredentialsExpired      the credentials were right once
+        ├── SourceChanged           the object is no longer the one that was listed
+        ├── ObjectArchived          the object must be restored before it can be read
+        ├── BlobConflict            the overwrite condition did not hold at commit
+        ├── BlocksMissing           the sink does not hold the blocks that a commit names
+        └── RequestRefused          any other 4xx
+
+Messages are for people and hold no credentials, no signed URLs and no raw object keys;
+``code`` is for programs and stands in outcomes as the reason.
+"""
+
+from __future__ import annotations
+
+
+class AwcopyError(Exception):
+    """Base of all errors: what happened, why, and what to do about it."""
+
+    code = "error"
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AwcopyError):
+    """What was asked cannot be done as it is written."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class CredentialsError(AwcopyError):
+    """Credentials are missing, malformed, or sealed for someone else."""
+
+    code = "credentials"
+    exit_code = 4
+
+
+class ServiceUnreachable(AwcopyError):
+    """A service that the work depends on does not answer."""
+
+    code = "unreachable"
+    exit_code = 7
+
+
+class JobNotFound(AwcopyError):
+    """No job, or more than one, answers to the given id."""
+
+    code = "job_not_found"
+    exit_code = 2
+
+
+class IllegalMove(AwcopyError):
+    """A job or an item cannot go from its state to the one asked for."""
+
+    code = "illegal_move"
+
+
+class Conflict(AwcopyError):
+    """A ledger row is no longer the one that was read; read again and decide again."""
+
+    code = "conflict"
+
+
+class LeaseLost(AwcopyError):
+    """Another worker holds the item now, so nothing more may be recorded by this one."""
+
+    code = "lease_lost"
+
+
+class JobInterrupted(AwcopyError):
+    """The job no longer wants this work to go on: paused, cancelled, or a newer generation runs."""
+
+    code = "interrupted"
+
+
+class StorageError(AwcopyError):
+    """One request to a source or a sink ended badly."""
+
+    code = "storage"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int = 0,
+        service_code: str = "",
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.service_code = service_code
+        self.request_id = request_id
+
+
+class TransientError(StorageError):
+    """The same request may succeed later."""
+
+    code = "transient"
+
+
+class Throttled(TransientError):
+    """The store asks for fewer requests."""
+
+    code = "throttled"
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0, status: int = 503, **facts: str) -> None:
+        super().__init__(message, status=status, **facts)
+        self.retry_after_s = retry_after_s
+
+
+class ConnectionLost(TransientError):
+    """The connection broke, timed out, or was refused."""
+
+    code = "connection_lost"
+    exit_code = 7
+
+
+class ServerFault(TransientError):
+    """The store answered with a 5xx that is not throttling."""
+
+    code = "server_fault"
+
+
+class IntegrityError(StorageError):
+    """Bytes, lengths or checksums disagree; such data is never committed."""
+
+    code = "corrupt"
+
+
+class PermanentError(StorageError):
+    """Sending the same request again cannot help."""
+
+    code = "permanent"
+
+
+class ObjectNotFound(PermanentError):
+    """The object or blob is not there."""
+
+    code = "not_found"
+
+
+class StoreNotFound(PermanentError):
+    """The bucket or the container is not there."""
+
+    code = "store_not_found"
+    exit_code = 2
+
+
+class AccessDenied(PermanentError):
+    """The credentials do not allow this request."""
+
+    code = "access_denied"
+    exit_code = 4
+
+
+class CredentialsExpired(PermanentError):
+    """The credentials have expired or were revoked."""
+
+    code = "credentials_expired"
+    exit_code = 4
+
+
+class SourceChanged(PermanentError):
+    """The object is no longer the one that was listed."""
+
+    code = "source_changed"
+
+
+class ObjectArchived(PermanentError):
+    """The object lies in an archive class and must be restored before it can be read."""
+
+    code = "archived"
+
+
+class BlobConflict(PermanentError):
+    """The overwrite condition did not hold when the blob was written."""
+
+    code = "blob_conflict"
+
+
+class BlocksMissing(PermanentError):
+    """The sink does not hold every block that the commit names."""
+
+    code = "blocks_missing"
+
+
+class RequestRefused(PermanentError):
+    """The store refused the request for a reason that has no class of its own."""
+
+    code = "refused"

@@ -1,0 +1,1 @@
+"""Plain frozen records of a job and its parts; nothing here reads, writes or decides."""

@@ -1,0 +1,140 @@
+"""Work items: what one task does, and who holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from awcopy.errors import IllegalMove
+from awcopy.model.job import JobId
+from awcopy.model.objects import SourceObject
+from awcopy.model.outcome import Totals
+
+FIRST_ITEM = 1
+LAST_ITEM = 10**12 - 1
+
+
+class ItemKind(StrEnum):
+    """What an item's task does; also the last word of the Celery task's name."""
+
+    LIST_OBJECTS = "list_objects"
+    COPY_FILES = "copy_files"
+    COPY_BLOCKS = "copy_blocks"
+
+
+class ItemState(StrEnum):
+    """Where an item stands."""
+
+    READY = "ready"  # anyone may claim it
+    LEASED = "leased"  # one worker holds it until ``lease_until``, and renews that
+    DONE = "done"  # its outcomes are recorded; it never changes again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListRange:
+    """A range of keys to list, how far it has come, and the item numbers that belong to it."""
+
+    after: str = ""  # keys above this one are still to be listed
+    before: str = ""  # and below this one; empty: to the end
+    token: str = ""  # the source's continuation token, where one is at hand
+    next_number: int = FIRST_ITEM + 1
+    last_number: int = LAST_ITEM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockRange:
+    """A run of blocks of one large file: ``first`` up to, not including, ``end``."""
+
+    file: int
+    index: int  # which of the file's ranges this is, from 0
+    first: int
+    end: int
+    next_index: int = 1  # in the first range: the next range of the file that has no item yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One row of the ledger's table of work items."""
+
+    job_id: JobId
+    number: int
+    kind: ItemKind
+    state: ItemState = ItemState.READY
+    objects: int = 0  # planned, known for copy_files
+    size_bytes: int = 0
+    range: ListRange | BlockRange | None = None
+    fence: int = 0  # counts the claims; whoever claimed last holds the item
+    attempts: int = 0  # claims that were not given back in good order
+    agent: int = -1
+    generation: int = 0
+    lease_until: datetime | None = None
+    totals: Totals = field(default_factory=Totals)
+    outcome_fence: int = 0  # which claim's outcome document counts; 0: none
+    version: str = ""  # the ledger's ETag of this row
+
+
+class FileState(StrEnum):
+    """Where a large file stands."""
+
+    PLANNED = "planned"  # nobody has looked at it yet
+    OPEN = "open"  # it is to be copied, and its ranges have items; or it has an owner that skips it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargeFile:
+    """A file whose blocks are spread over several items, and what they have staged so far."""
+
+    job_id: JobId
+    number: int
+    object: SourceObject
+    blob: str
+    block_size_bytes: int
+    blocks: int
+    blocks_per_range: int
+    state: FileState = FileState.PLANNED
+    range_crcs: tuple[int | None, ...] = ()  # by range index; None until its last block is staged
+    outcome_item: int = 0  # the file's owner: the item that holds, or will hold, its one outcome
+    version: str = ""
+
+
+def claim(item: Item, *, agent: int, generation: int, now: datetime, lease_s: float) -> Item:
+    """Return the item as held by an agent; write it with the version that was read, or not at all.
+
+    Raises:
+        IllegalMove: The item is not ready.
+    """
+    if item.state is not ItemState.READY:
+        raise IllegalMove(f"item {item.number} is {item.state}, not ready")
+    return replace(
+        item,
+        state=ItemState.LEASED,
+        agent=agent,
+        generation=generation,
+        fence=item.fence + 1,
+        attempts=item.attempts + 1,
+        lease_until=now + timedelta(seconds=lease_s),
+    )
+
+
+def give_back(item: Item, *, counted: bool = False) -> Item:
+    """Return the item as ready for anyone; an attempt that ended in good order is not counted."""
+    return replace(
+        item,
+        state=ItemState.READY,
+        agent=-1,
+        lease_until=None,
+        attempts=item.attempts if counted else max(0, item.attempts - 1),
+    )
+
+
+def complete(item: Item, totals: Totals, *, has_outcomes: bool) -> Item:
+    """Return the item as done with its totals; its outcomes are those written under the present fence."""
+    return replace(
+        item,
+        state=ItemState.DONE,
+        agent=-1,
+        lease_until=None,
+        totals=totals,
+        outcome_fence=item.fence if has_outcomes else 0,
+    )

@@ -1,0 +1,173 @@
+"""A job: what the user asked for, the states it goes through, and who is asked to do it."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NewType
+
+from awcopy.errors import IllegalMove
+from awcopy.model.outcome import Totals
+from awcopy.units import MIB
+
+JobId = NewType("JobId", str)
+
+# Crockford's base 32, which leaves out the letters that are mistaken for digits.
+_BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
+_TIME_LENGTH = 10  # 50 bits of milliseconds: until the year 37648
+_RANDOM_LENGTH = 6
+_LAST_MS = 32**_TIME_LENGTH - 1
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"  # submitted; no worker has taken it up yet
+    RUNNING = "running"  # listing and copying, with agents of the current generation
+    PAUSED = "paused"  # no new work is begun; ``pause_reason`` says why
+    CANCELLING = "cancelling"  # work under way ends; what was not attempted is recorded as cancelled
+    COMPLETED = "completed"  # every listed object was copied, or rightly skipped
+    COMPLETED_WITH_ERRORS = "completed_with_errors"  # ended, and at least one object failed
+    FAILED = "failed"  # could not list or could not go on at all; ``detail`` says why
+    CANCELLED = "cancelled"  # ended by the user
+
+
+ENDED = frozenset({JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED})
+
+MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PAUSED, JobState.CANCELLING, JobState.FAILED}),
+    JobState.RUNNING: frozenset({JobState.PAUSED, JobState.CANCELLING, *ENDED} - {JobState.CANCELLED}),
+    JobState.PAUSED: frozenset({JobState.RUNNING, JobState.CANCELLING, JobState.FAILED}),
+    JobState.CANCELLING: frozenset({JobState.CANCELLED}),
+    JobState.COMPLETED: frozenset(),
+    JobState.COMPLETED_WITH_ERRORS: frozenset({JobState.RUNNING}),  # retry of what failed
+    JobState.FAILED: frozenset({JobState.RUNNING}),
+    JobState.CANCELLED: frozenset(),
+}
+
+
+class Overwrite(StrEnum):
+    """What happens to a blob that is there already."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    CHANGED = "changed"  # replaced unless its stamp says that it is this very object
+    NEWER = "newer"  # replaced if the object was modified after the blob
+
+
+class Route(StrEnum):
+    """Which way the bytes take."""
+
+    AUTO = "auto"
+    SERVER = "server"  # Azure reads from the source's signed URL
+    STREAM = "stream"  # through the worker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSpec:
+    """Where objects come from."""
+
+    bucket: str
+    prefix: str = ""
+    region: str = ""
+    endpoint_url: str = ""  # empty: AWS's own
+
+    def __str__(self) -> str:
+        """Return the source as an ``s3://`` address."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSpec:
+    """Where blobs go."""
+
+    account: str
+    container: str
+    prefix: str = ""
+    endpoint_url: str = ""  # the account's blob endpoint; empty: Azure's public cloud
+
+    def __str__(self) -> str:
+        """Return the sink as an ``az://`` address."""
+        return f"az://{self.account}/{self.container}/{self.prefix}"
+
+    @property
+    def account_url(self) -> str:
+        """The URL of the account's blob service, without a slash at its end."""
+        return self.endpoint_url.rstrip("/") or f"https://{self.account}.blob.core.windows.net"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which of the listed keys a job takes."""
+
+    recursive: bool = True  # else only keys with no further "/" after the prefix
+    include: tuple[str, ...] = ()  # globs on the key after the prefix; none: everything
+    exclude: tuple[str, ...] = ()
+    newer_than: datetime | None = None
+    older_than: datetime | None = None
+    min_size_bytes: int | None = None
+    max_size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """What the user asked for. Holds no credential."""
+
+    source: SourceSpec
+    sink: SinkSpec
+    selection: Selection = field(default_factory=Selection)
+    overwrite: Overwrite = Overwrite.CHANGED
+    route: Route = Route.AUTO
+    agents: int = 4  # most items of the job that run at once
+    block_size_bytes: int = 8 * MIB
+    files_per_task: int = 500
+    tier: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One row of the ledger's table of jobs."""
+
+    id: JobId
+    name: str
+    user: str
+    spec: JobSpec
+    state: JobState
+    created_at: datetime
+    changed_at: datetime
+    generation: int = 0  # counts the chords of agents; messages of older ones do nothing
+    detail: str = ""  # why the job failed or was paused, for a person
+    pause_reason: str = ""  # user, auth or journal
+    totals: Totals = field(default_factory=Totals)  # final once the job has ended
+    sealed: str = field(default="", repr=False)  # credentials as ciphertext, wiped at the end
+    sink_was_empty: bool = False  # nothing under the sink's prefix at dispatch: no need to look before each write
+    version: str = ""  # the ledger's ETag of this row
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen to the job by itself."""
+        return self.state in ENDED
+
+
+def new_job_id(now: datetime) -> JobId:
+    """Return a job id of 16 characters that sorts before all earlier ones; not secret, practically unique."""
+    left = _LAST_MS - int(now.timestamp() * 1000)
+    rand = "".join(secrets.choice(_BASE32) for _ in range(_RANDOM_LENGTH))
+    return JobId(_encode_base32(left) + rand)
+
+
+def _encode_base32(number: int) -> str:
+    return "".join(_BASE32[(number >> (5 * place)) & 31] for place in reversed(range(_TIME_LENGTH)))
+
+
+def move(job: Job, to: JobState, *, at: datetime | None = None, detail: str = "") -> Job:
+    """Return the job in its new state; the ledger decides whether it is still the row that was read.
+
+    Raises:
+        IllegalMove: The table of moves does not have it.
+    """
+    if to not in MOVES[job.state]:
+        raise IllegalMove(f"job {job.id} is {job.state} and cannot become {to}")
+    return replace(job, state=to, changed_at=at or datetime.now(UTC), detail=detail)

@@ -1,0 +1,106 @@
+"""Objects of a source and blobs of a sink, as far as a copy needs to know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+BlockId = NewType("BlockId", str)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceObject:
+    """One listed object: what pins its content, and what filters look at."""
+
+    key: str
+    size_bytes: int
+    etag: str  # without quotes
+    modified_at: datetime  # aware, UTC
+    storage_class: str = "STANDARD"
+    version_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectHead:
+    """What one object's headers say, read by HEAD or along with its bytes."""
+
+    etag: str
+    size_bytes: int
+    modified_at: datetime
+    headers: ContentHeaders
+    metadata: Mapping[str, str] = field(default_factory=dict)  # names in lower case, without x-amz-meta-
+    crc64: int | None = None  # CRC-64/NVME of the whole object, if the source keeps one
+    md5: bytes = b""  # the content's MD5, when the ETag is known to be one
+    version_id: str = ""
+    tag_count: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentHeaders:
+    """The standard headers that both stores keep; empty means not set."""
+
+    content_type: str = ""
+    content_encoding: str = ""
+    content_language: str = ""
+    content_disposition: str = ""
+    cache_control: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobProperties:
+    """What is written beside a blob's bytes, all in one call at commit."""
+
+    headers: ContentHeaders = field(default_factory=ContentHeaders)
+    metadata: Mapping[str, str] = field(default_factory=dict)  # header-safe ASCII, names are C# identifiers
+    content_md5: bytes = b""  # 16 bytes, or empty when unknown
+    tier: str = ""  # Hot, Cool, Cold, Archive, or empty for the account's default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobHead:
+    """What a sink says about a blob that is there."""
+
+    name: str
+    etag: str
+    size_bytes: int
+    modified_at: datetime
+    metadata: Mapping[str, str] = field(default_factory=dict)  # names in lower case
+    headers: ContentHeaders = field(default_factory=ContentHeaders)
+    content_md5: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedBlock:
+    """One uncommitted block that a sink holds."""
+
+    block_id: BlockId
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A run of bytes of one object, ``offset`` counted from 0, ``size_bytes`` 1 or more."""
+
+    offset: int
+    size_bytes: int
+
+    @property
+    def header(self) -> str:
+        """The value of an HTTP Range header for this span."""
+        return f"bytes={self.offset}-{self.offset + self.size_bytes - 1}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What must hold at the sink for a write to happen: nothing, absence, or one exact blob."""
+
+    if_absent: bool = False
+    if_match: str = ""
+
+
+ALWAYS = Condition()
+IF_ABSENT = Condition(if_absent=True)

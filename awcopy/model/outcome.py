@@ -1,0 +1,112 @@
+"""How each listed object ended, and sums of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+
+
+class Result(StrEnum):
+    """The one way in which an object ended."""
+
+    COPIED = "copied"  # the blob is committed and proved
+    SKIPPED = "skipped"  # not copied, and rightly so; the reason says why
+    FAILED = "failed"  # not copied; the reason says why
+    CANCELLED = "cancelled"  # not attempted, because the job was cancelled
+
+
+class Proof(StrEnum):
+    """What shows that the blob's bytes are the object's, strongest first."""
+
+    CRC64 = "crc64"  # the source's own CRC-64/NVME of the whole object equals that of the bytes Azure checked
+    MD5 = "md5"  # the object's ETag is its MD5, and it equals that of the bytes sent
+    CRC32 = "crc32"  # the source's CRC-32 or CRC-32C equals that of the bytes sent
+    BLOCKS = "blocks"  # Azure checked each block's CRC; the source keeps no checksum of the whole
+    LENGTH = "length"  # only the lengths agree
+    NONE = ""  # nothing was copied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One line of a job's report."""
+
+    key: str
+    blob: str
+    result: Result
+    reason: str = ""
+    proof: Proof = Proof.NONE
+    size_bytes: int = 0
+    etag: str = ""  # the source's, of what was copied
+    crc64: int | None = None
+    attempts: int = 1
+    detail: str = ""  # one sentence for a person, without secrets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """A number of objects and their bytes."""
+
+    objects: int = 0
+    size_bytes: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        """Add both numbers."""
+        return Tally(objects=self.objects + other.objects, size_bytes=self.size_bytes + other.size_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProofCounts:
+    """How many copied objects have which proof; the sum is the number of objects copied."""
+
+    crc64: int = 0
+    md5: int = 0
+    crc32: int = 0
+    blocks: int = 0
+    length: int = 0
+
+    def __add__(self, other: ProofCounts) -> ProofCounts:
+        """Add count by count."""
+        return ProofCounts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(ProofCounts)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How many objects a job or an item met, by what became of them.
+
+    ``listed`` is what the selection took in; copied + skipped + failed + cancelled never exceeds it, and
+    equals it when the job has ended. ``excluded`` is what the filters left out, beside the sum.
+    """
+
+    listed: Tally = Tally()
+    copied: Tally = Tally()
+    skipped: Tally = Tally()
+    failed: Tally = Tally()
+    cancelled: Tally = Tally()
+    deleted: Tally = Tally()
+    excluded: Tally = Tally()
+    proofs: ProofCounts = ProofCounts()
+
+    def __add__(self, other: Totals) -> Totals:
+        """Add tally by tally."""
+        return Totals(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Totals)})
+
+    @property
+    def ended(self) -> Tally:
+        """All objects that have an outcome."""
+        return self.copied + self.skipped + self.failed + self.cancelled
+
+    @property
+    def pending(self) -> Tally:
+        """Listed objects that have no outcome yet."""
+        ended = self.ended
+        return Tally(
+            objects=self.listed.objects - ended.objects,
+            size_bytes=self.listed.size_bytes - ended.size_bytes,
+        )
+
+
+def tally_outcome(outcome: Outcome) -> Totals:
+    """Return the totals of a single outcome."""
+    proofs = ProofCounts(**{outcome.proof.value: 1}) if outcome.proof else ProofCounts()
+    tally = Tally(objects=1, size_bytes=outcome.size_bytes)
+    return Totals(proofs=proofs, **{outcome.result.value: tally})
