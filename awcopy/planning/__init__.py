@@ -1,0 +1,1 @@
+"""Pure decisions: what to copy, under which name, in which blocks and work items."""

@@ -1,0 +1,71 @@
+"""What happens to a blob that is there already, and to objects that are never copied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from awcopy.model.job import Overwrite
+from awcopy.model.objects import ALWAYS, IF_ABSENT, Condition
+from awcopy.planning.metadata import STAMP_MODIFIED, is_stamped_by, is_stamped_with
+
+if TYPE_CHECKING:
+    from awcopy.model.job import Job
+    from awcopy.model.objects import BlobHead, SourceObject
+
+
+class Act(Enum):
+    """What to do with one object."""
+
+    COPY = auto()
+    SKIP = auto()
+    KEEP = auto()  # this very job has copied it already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do, under which condition at the sink, and why when nothing is copied."""
+
+    act: Act
+    condition: Condition = ALWAYS
+    reason: str = ""
+
+
+COPY_NEW = Decision(act=Act.COPY, condition=IF_ABSENT)
+
+
+def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Decision:
+    """Return what becomes of the object, given the blob that bears its name now.
+
+    The condition makes the sink refuse the write when the blob has changed since it was looked at.
+    """
+    if blob is None:
+        return COPY_NEW
+    if is_stamped_by(blob, job.id) and is_stamped_with(blob, obj):
+        return Decision(act=Act.KEEP)
+    replace = Decision(act=Act.COPY, condition=Condition(if_match=blob.etag))
+    match job.spec.overwrite:
+        case Overwrite.ALWAYS:
+            return Decision(act=Act.COPY, condition=ALWAYS)
+        case Overwrite.NEVER:
+            return Decision(act=Act.SKIP, reason="exists")
+        case Overwrite.CHANGED:
+            return Decision(act=Act.SKIP, reason="unchanged") if _is_same(blob, obj) else replace
+        case Overwrite.NEWER:
+            return replace if obj.modified_at > _modified_at(blob) else Decision(act=Act.SKIP, reason="not_newer")
+
+
+def _is_same(blob: BlobHead, obj: SourceObject) -> bool:
+    if is_stamped_with(blob, obj):
+        return True
+    same_md5 = bool(blob.content_md5) and blob.content_md5.hex() == obj.etag.lower()
+    return same_md5 and blob.size_bytes == obj.size_bytes
+
+
+def _modified_at(blob: BlobHead) -> datetime:
+    try:
+        return datetime.fromisoformat(blob.metadata[STAMP_MODIFIED])
+    except (KeyError, ValueError):
+        return blob.modified_at

@@ -1,0 +1,83 @@
+"""How a page of listed objects is packed into work items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from awcopy.model.outcome import Tally
+from awcopy.units import MIB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from awcopy.model.objects import SourceObject
+
+MAX_PACK_BYTES = 256 * MIB
+
+# Rows of the ledger that one pack and one large file cost: an item, and an item with its file.
+_PACK_ROWS = 1
+_LARGE_ROWS = 2
+
+
+@dataclass(slots=True)
+class Batch:
+    """What consecutive keys of a listing turn into, all written to the ledger at once."""
+
+    last_key: str
+    packs: list[list[SourceObject]] = field(default_factory=list)  # none is empty
+    large: list[SourceObject] = field(default_factory=list)
+    listed: Tally = Tally()
+    excluded: Tally = Tally()
+    pack_bytes: int = 0  # of the last pack
+
+    @property
+    def rows(self) -> int:
+        """The number of rows that the batch adds to the ledger."""
+        return _PACK_ROWS * len(self.packs) + _LARGE_ROWS * len(self.large)
+
+    def add_small(self, obj: SourceObject, files_per_pack: int) -> None:
+        """Put an object into the last pack, or into a new one when it does not fit."""
+        fits = (
+            self.packs
+            and len(self.packs[-1]) < files_per_pack
+            and self.pack_bytes + obj.size_bytes <= MAX_PACK_BYTES
+        )
+        if not fits:
+            self.packs.append([])
+            self.pack_bytes = 0
+        self.packs[-1].append(obj)
+        self.pack_bytes += obj.size_bytes
+
+
+def pack_objects(
+    objects: Iterable[SourceObject],
+    *,
+    is_selected: Callable[[SourceObject], bool],
+    is_large: Callable[[SourceObject], bool],
+    files_per_pack: int,
+    most_rows: int,
+) -> Iterator[Batch]:
+    """Yield batches of at most ``most_rows`` rows that together hold every object once, in listed order.
+
+    A pack holds at most ``files_per_pack`` objects and 256 MiB, or a single object of any size. No batch is
+    yielded for no objects.
+    """
+    batch: Batch | None = None
+    for obj in objects:
+        if batch is None or batch.rows + _LARGE_ROWS > most_rows:
+            if batch:
+                yield batch
+            batch = Batch(last_key=obj.key)
+        batch.last_key = obj.key
+        tally = Tally(objects=1, size_bytes=obj.size_bytes)
+        if not is_selected(obj):
+            batch.excluded += tally
+            continue
+        batch.listed += tally
+        if is_large(obj):
+            batch.large.append(obj)
+        else:
+            batch.add_small(obj, files_per_pack)
+    if batch:
+        yield batch
