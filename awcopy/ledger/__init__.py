@@ -1,0 +1,1 @@
+"""What is true about jobs: the port, Azure Storage, and its in-memory twin."""

@@ -1,0 +1,202 @@
+"""The ledger in an Azure Storage account: which record lies in which table, under which key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from awcopy.config import Secret
+from awcopy.errors import JobNotFound, UsageError
+from awcopy.ledger.azure_account import Account
+from awcopy.ledger.azure_documents import Documents
+from awcopy.ledger.azure_rows import (
+    AFTER_ITEM_KEYS,
+    FIRST_ITEM_KEY,
+    JOBS_PARTITION,
+    file_key,
+    file_row,
+    item_key,
+    item_row,
+    job_row,
+    read_file,
+    read_item,
+    read_job,
+)
+from awcopy.ledger.azure_tables import Table, quote_text, version_of
+from awcopy.ledger.base import EXTEND_LIMIT
+from awcopy.ledger.codec import dump_objects, dump_outcomes, load_objects, load_outcomes
+from awcopy.model.items import Item, ItemState, LargeFile
+from awcopy.model.job import Job, JobId
+from awcopy.model.objects import SourceObject
+from awcopy.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import HttpTransport
+
+# What both a table's and a container's name allow, with room for what is added.
+_NAMESPACE = re.compile(r"[a-z][a-z0-9]{2,50}")
+# No key of a row or name of a document is made of anything else.
+_JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# Sorts after every character of a job's id.
+_AFTER_IDS = "~"
+
+
+class AzureLedger:
+    """Implements ``awcopy.ledger.base.Ledger`` on the tables and the blobs of one storage account.
+
+    Args:
+        account: A connection string, or the account's blob URL; a URL without a SAS is opened with
+            the identity of this machine (azure-identity).
+        namespace: Begins the tables' names and is the container's: lower-case letters and digits.
+        transport: Carries the requests instead of pooled connections; for tests.
+    """
+
+    def __init__(
+        self, account: Secret, namespace: str, *, transport: HttpTransport[Any, Any] | None = None
+    ) -> None:
+        if not _NAMESPACE.fullmatch(namespace):
+            hint = "use 3 to 51 lower-case letters and digits, a letter first"
+            raise UsageError(f"AWCOPY_NAMESPACE={namespace!r} cannot name tables and a container", hint=hint)
+        self._account = Account(account, transport=transport)
+        self._jobs = Table(self._account, f"{namespace}jobs")
+        self._items = Table(self._account, f"{namespace}items")
+        self._documents = Documents(self._account, namespace)
+
+    def __enter__(self) -> Self:
+        """Return the ledger itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close all connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; the ledger cannot be used any more."""
+        self._account.close()
+
+    def prepare(self) -> None:
+        """Create whatever tables and containers are missing; may be called at any time."""
+        self._jobs.prepare()
+        self._items.prepare()
+        self._documents.prepare()
+
+    def now(self) -> datetime:
+        """Return the service's time, as its latest answers tell; asks once if there was none."""
+        if not self._account.clock.is_set:
+            self._jobs.get(JOBS_PARTITION, "now")  # no job has this id; the answer's Date is all that counts
+        return self._account.clock.now()
+
+    def add_job(self, job: Job) -> Job:
+        """Add a new job and return it with its version."""
+        return replace(job, version=self._jobs.create(job_row(job)))
+
+    def get_job(self, job_id: JobId) -> Job:
+        """Return one job."""
+        row = self._jobs.get(JOBS_PARTITION, job_id) if _JOB_ID.fullmatch(job_id) else None
+        if row is None:
+            raise JobNotFound(f"no job has the id {job_id!r}", hint="`awcopy jobs list` shows all ids")
+        return read_job(row, version_of(row))
+
+    def update_job(self, job: Job) -> Job:
+        """Replace a job's row and return it with its new version."""
+        return replace(job, version=self._jobs.replace(job_row(job), job.version))
+
+    def list_jobs(self, *, id_prefix: str = "", limit: int = 50, after: JobId | None = None) -> list[Job]:
+        """Return jobs, newest first, at most ``limit``, older than ``after`` if given."""
+        if id_prefix and not _JOB_ID.fullmatch(id_prefix):
+            return []
+        condition = f"PartitionKey eq {quote_text(JOBS_PARTITION)}"
+        if id_prefix:
+            last = quote_text(id_prefix + _AFTER_IDS)
+            condition += f" and RowKey ge {quote_text(id_prefix)} and RowKey lt {last}"
+        if after is not None:
+            condition += f" and RowKey gt {quote_text(after)}"
+        return [read_job(row, version_of(row)) for row in self._jobs.query(condition, limit=limit)]
+
+    def delete_job(self, job_id: JobId) -> None:
+        """Remove a job with its items, files and documents; nothing happens when it is gone.
+
+        The job's own row goes last, so that a deletion that was cut short can be seen and made again.
+        """
+        if not _JOB_ID.fullmatch(job_id):
+            return
+        self._items.delete_partition(job_id)
+        self._documents.delete_below(f"{job_id}/")
+        self._jobs.delete(JOBS_PARTITION, job_id)
+
+    def add_item(self, item: Item) -> Item:
+        """Add one item and return it with its version."""
+        return replace(item, version=self._items.create(item_row(item)))
+
+    def extend(self, parent: Item, children: Sequence[Item], files: Sequence[LargeFile]) -> Item:
+        """Replace a list item and add what it found, in one transaction; return it with its new version."""
+        additions = [*map(item_row, children), *map(file_row, files)]
+        if len(additions) > EXTEND_LIMIT:
+            raise ValueError(f"{len(additions)} children and files are more than {EXTEND_LIMIT}")
+        return replace(parent, version=self._items.extend(item_row(parent), parent.version, additions))
+
+    def get_item(self, job_id: JobId, number: int) -> Item | None:
+        """Return one item, or None."""
+        row = self._items.get(job_id, item_key(number))
+        return None if row is None else read_item(row, version_of(row))
+
+    def update_item(self, item: Item) -> Item:
+        """Replace an item's row and return it with its new version."""
+        return replace(item, version=self._items.replace(item_row(item), item.version))
+
+    def list_items(
+        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None
+    ) -> Iterator[Item]:
+        """Yield the job's items by number; only those in the given states, if any are given."""
+        condition = (
+            f"PartitionKey eq {quote_text(job_id)}"
+            f" and RowKey ge {quote_text(FIRST_ITEM_KEY)} and RowKey lt {quote_text(AFTER_ITEM_KEYS)}"
+        )
+        if states:
+            condition += f" and ({' or '.join(f'state eq {quote_text(state)}' for state in states)})"
+        return (read_item(row, version_of(row)) for row in self._items.query(condition, limit=limit))
+
+    def get_file(self, job_id: JobId, number: int) -> LargeFile:
+        """Return one large file; it is there whenever an item names it."""
+        row = self._items.get(job_id, file_key(number))
+        if row is None:
+            raise _gone(job_id, f"large file {number}")
+        return read_file(row, version_of(row))
+
+    def update_file(self, file: LargeFile) -> LargeFile:
+        """Replace a large file's row and return it with its new version."""
+        return replace(file, version=self._items.replace(file_row(file), file.version))
+
+    def write_manifest(self, job_id: JobId, number: int, objects: Iterable[SourceObject]) -> None:
+        """Store the objects of a ``copy_files`` item; writing it again replaces it."""
+        self._documents.write(_manifest_name(job_id, number), dump_objects(objects))
+
+    def read_manifest(self, job_id: JobId, number: int) -> list[SourceObject]:
+        """Return the objects of an item, in the order in which they were listed."""
+        text = self._documents.read(_manifest_name(job_id, number))
+        if text is None:
+            raise _gone(job_id, f"manifest {number}")
+        return load_objects(text)
+
+    def write_outcomes(self, job_id: JobId, number: int, fence: int, outcomes: Iterable[Outcome]) -> None:
+        """Store an item's outcomes under the claim that produced them; writing it again replaces it."""
+        self._documents.write(_outcomes_name(job_id, number, fence), dump_outcomes(outcomes))
+
+    def read_outcomes(self, job_id: JobId, number: int, fence: int) -> list[Outcome]:
+        """Return the outcomes that one claim of an item produced; none when nothing was written."""
+        return load_outcomes(self._documents.read(_outcomes_name(job_id, number, fence)) or "")
+
+
+def _manifest_name(job_id: JobId, number: int) -> str:
+    return f"{job_id}/manifest/{number:012d}.jsonl.zst"
+
+
+def _outcomes_name(job_id: JobId, number: int, fence: int) -> str:
+    return f"{job_id}/outcome/{number:012d}.{fence}.jsonl.zst"
+
+
+def _gone(job_id: JobId, what: str) -> JobNotFound:
+    return JobNotFound(f"job {job_id} has no {what}: the job was deleted, or the ledger is damaged")

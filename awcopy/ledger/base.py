@@ -1,0 +1,115 @@
+"""The port to what is true about jobs: rows that change only if unchanged, and documents beside them.
+
+Every row carries ``version``. A write succeeds only if the row still has the version that was read;
+otherwise it raises ``Conflict`` and nothing was written. That, with the fence that a claim raises, is all
+the protocol between workers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from awcopy.model.items import Item, ItemState, LargeFile
+    from awcopy.model.job import Job, JobId
+    from awcopy.model.objects import SourceObject
+    from awcopy.model.outcome import Outcome
+
+# The most children and files that one ``extend`` may add: an Azure Tables transaction holds 100 operations.
+EXTEND_LIMIT = 99
+
+
+class Ledger(Protocol):
+    """Jobs, their work items and large files, and the documents of the items. Safe to use from many threads.
+
+    Raises ``ServiceUnreachable`` when the ledger does not answer, ``CredentialsError`` when it refuses.
+    """
+
+    def prepare(self) -> None:
+        """Create whatever tables and containers are missing; may be called at any time."""
+
+    def now(self) -> datetime:
+        """Return the ledger's own time (aware, UTC): the one clock by which leases run out."""
+
+    def add_job(self, job: Job) -> Job:
+        """Add a new job and return it with its version.
+
+        Raises:
+            Conflict: A job with this id is there already.
+        """
+
+    def get_job(self, job_id: JobId) -> Job:
+        """Return one job.
+
+        Raises:
+            JobNotFound: There is none.
+        """
+
+    def update_job(self, job: Job) -> Job:
+        """Replace a job's row and return it with its new version.
+
+        Raises:
+            Conflict: The row is no longer the one that was read.
+        """
+
+    def list_jobs(self, *, id_prefix: str = "", limit: int = 50, after: JobId | None = None) -> list[Job]:
+        """Return jobs, newest first, at most ``limit``, older than ``after`` if given."""
+
+    def delete_job(self, job_id: JobId) -> None:
+        """Remove a job with its items, files and documents; nothing happens when it is gone."""
+
+    def add_item(self, item: Item) -> Item:
+        """Add one item and return it with its version.
+
+        Raises:
+            Conflict: The job has an item of this number already.
+        """
+
+    def extend(self, parent: Item, children: Sequence[Item], files: Sequence[LargeFile]) -> Item:
+        """Replace a list item and add what it found, all or nothing; return it with its new version.
+
+        At most ``EXTEND_LIMIT`` children and files together.
+
+        Raises:
+            Conflict: The list item is no longer the one that was read; nothing was added.
+        """
+
+    def get_item(self, job_id: JobId, number: int) -> Item | None:
+        """Return one item, or None."""
+
+    def update_item(self, item: Item) -> Item:
+        """Replace an item's row and return it with its new version.
+
+        Raises:
+            Conflict: The row is no longer the one that was read.
+        """
+
+    def list_items(
+        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None
+    ) -> Iterator[Item]:
+        """Yield the job's items by number; only those in the given states, if any are given."""
+
+    def get_file(self, job_id: JobId, number: int) -> LargeFile:
+        """Return one large file; it is there whenever an item names it."""
+
+    def update_file(self, file: LargeFile) -> LargeFile:
+        """Replace a large file's row and return it with its new version.
+
+        Raises:
+            Conflict: The row is no longer the one that was read.
+        """
+
+    def write_manifest(self, job_id: JobId, number: int, objects: Iterable[SourceObject]) -> None:
+        """Store the objects of a ``copy_files`` item; writing it again replaces it."""
+
+    def read_manifest(self, job_id: JobId, number: int) -> list[SourceObject]:
+        """Return the objects of an item, in the order in which they were listed."""
+
+    def write_outcomes(self, job_id: JobId, number: int, fence: int, outcomes: Iterable[Outcome]) -> None:
+        """Store an item's outcomes under the claim that produced them; writing it again replaces it."""
+
+    def read_outcomes(self, job_id: JobId, number: int, fence: int) -> list[Outcome]:
+        """Return the outcomes that one claim of an item produced; none when nothing was written."""

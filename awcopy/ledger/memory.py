@@ -1,0 +1,176 @@
+"""The ledger in this process's memory, where it ends: for jobs run here, tests and the simulator."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count, islice
+from typing import TypeVar
+
+from awcopy.errors import Conflict, JobNotFound
+from awcopy.ledger.base import EXTEND_LIMIT
+from awcopy.model.items import Item, ItemState, LargeFile
+from awcopy.model.job import Job, JobId
+from awcopy.model.objects import SourceObject
+from awcopy.model.outcome import Outcome
+
+_Key = TypeVar("_Key")
+_Record = TypeVar("_Record", Job, Item, LargeFile)
+
+
+@dataclass(slots=True)
+class _Contents:
+    """All that belongs to one job, beside its own row."""
+
+    items: dict[int, Item] = field(default_factory=dict)
+    files: dict[int, LargeFile] = field(default_factory=dict)
+    manifests: dict[int, tuple[SourceObject, ...]] = field(default_factory=dict)
+    outcomes: dict[tuple[int, int], tuple[Outcome, ...]] = field(default_factory=dict)
+
+
+class MemoryLedger:
+    """Implements ``awcopy.ledger.base.Ledger``. Records are frozen, so they are kept and given as such."""
+
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._versions = count(1)
+        self._jobs: dict[JobId, Job] = {}
+        self._contents: defaultdict[JobId, _Contents] = defaultdict(_Contents)
+
+    def prepare(self) -> None:
+        """Do nothing: nothing is ever missing."""
+
+    def now(self) -> datetime:
+        """Return the clock's time."""
+        return self._clock()
+
+    def add_job(self, job: Job) -> Job:
+        """Add a new job and return it with its version."""
+        with self._lock:
+            return self._add(self._jobs, job.id, job)
+
+    def get_job(self, job_id: JobId) -> Job:
+        """Return one job."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+        if job is None:
+            raise JobNotFound(f"no job has the id {job_id!r}", hint="`awcopy jobs list` shows all ids")
+        return job
+
+    def update_job(self, job: Job) -> Job:
+        """Replace a job's row and return it with its new version."""
+        with self._lock:
+            return self._update(self._jobs, job.id, job)
+
+    def list_jobs(self, *, id_prefix: str = "", limit: int = 50, after: JobId | None = None) -> list[Job]:
+        """Return jobs, newest first, at most ``limit``, older than ``after`` if given."""
+        with self._lock:
+            ids = sorted(job_id for job_id in self._jobs if job_id.startswith(id_prefix))
+            return [self._jobs[job_id] for job_id in ids if after is None or job_id > after][:limit]
+
+    def delete_job(self, job_id: JobId) -> None:
+        """Remove a job with its items, files and documents; nothing happens when it is gone."""
+        with self._lock:
+            self._jobs.pop(job_id, None)
+            self._contents.pop(job_id, None)
+
+    def add_item(self, item: Item) -> Item:
+        """Add one item and return it with its version."""
+        with self._lock:
+            return self._add(self._contents[item.job_id].items, item.number, item)
+
+    def extend(self, parent: Item, children: Sequence[Item], files: Sequence[LargeFile]) -> Item:
+        """Replace a list item and add what it found, all or nothing; return it with its new version."""
+        if len(children) + len(files) > EXTEND_LIMIT:
+            raise ValueError(f"{len(children) + len(files)} children and files are more than {EXTEND_LIMIT}")
+        with self._lock:
+            known = self._contents[parent.job_id]
+            if any(child.number in known.items for child in children):
+                raise Conflict(f"job {parent.job_id} has one of the new items already")
+            if any(file.number in known.files for file in files):
+                raise Conflict(f"job {parent.job_id} has one of the new large files already")
+            updated = self._update(known.items, parent.number, parent)
+            for child in children:
+                self._add(known.items, child.number, child)
+            for file in files:
+                self._add(known.files, file.number, file)
+            return updated
+
+    def get_item(self, job_id: JobId, number: int) -> Item | None:
+        """Return one item, or None."""
+        with self._lock:
+            return self._contents[job_id].items.get(number)
+
+    def update_item(self, item: Item) -> Item:
+        """Replace an item's row and return it with its new version."""
+        with self._lock:
+            return self._update(self._contents[item.job_id].items, item.number, item)
+
+    def list_items(
+        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None
+    ) -> Iterator[Item]:
+        """Yield the job's items by number, as they are now; only those in the given states, if any."""
+        with self._lock:
+            items = sorted(self._contents[job_id].items.items())
+        return islice((item for _, item in items if not states or item.state in states), limit)
+
+    def get_file(self, job_id: JobId, number: int) -> LargeFile:
+        """Return one large file; it is there whenever an item names it."""
+        with self._lock:
+            file = self._contents[job_id].files.get(number)
+        if file is None:
+            raise _gone(job_id, f"large file {number}")
+        return file
+
+    def update_file(self, file: LargeFile) -> LargeFile:
+        """Replace a large file's row and return it with its new version."""
+        with self._lock:
+            return self._update(self._contents[file.job_id].files, file.number, file)
+
+    def write_manifest(self, job_id: JobId, number: int, objects: Iterable[SourceObject]) -> None:
+        """Store the objects of a ``copy_files`` item; writing it again replaces it."""
+        stored = tuple(objects)
+        with self._lock:
+            self._contents[job_id].manifests[number] = stored
+
+    def read_manifest(self, job_id: JobId, number: int) -> list[SourceObject]:
+        """Return the objects of an item, in the order in which they were listed."""
+        with self._lock:
+            stored = self._contents[job_id].manifests.get(number)
+        if stored is None:
+            raise _gone(job_id, f"manifest {number}")
+        return list(stored)
+
+    def write_outcomes(self, job_id: JobId, number: int, fence: int, outcomes: Iterable[Outcome]) -> None:
+        """Store an item's outcomes under the claim that produced them; writing it again replaces it."""
+        stored = tuple(outcomes)
+        with self._lock:
+            self._contents[job_id].outcomes[number, fence] = stored
+
+    def read_outcomes(self, job_id: JobId, number: int, fence: int) -> list[Outcome]:
+        """Return the outcomes that one claim of an item produced; none when nothing was written."""
+        with self._lock:
+            return list(self._contents[job_id].outcomes.get((number, fence), ()))
+
+    def _add(self, known: dict[_Key, _Record], key: _Key, record: _Record) -> _Record:
+        if key in known:
+            raise Conflict(f"{type(record).__name__} {key} is there already")
+        return self._put(known, key, record)
+
+    def _update(self, known: dict[_Key, _Record], key: _Key, record: _Record) -> _Record:
+        if key not in known or known[key].version != record.version:
+            raise Conflict(f"{type(record).__name__} {key} is no longer the one that was read")
+        return self._put(known, key, record)
+
+    def _put(self, known: dict[_Key, _Record], key: _Key, record: _Record) -> _Record:
+        stored = replace(record, version=str(next(self._versions)))
+        known[key] = stored
+        return stored
+
+
+def _gone(job_id: JobId, what: str) -> JobNotFound:
+    return JobNotFound(f"job {job_id} has no {what}: the job was deleted, or the ledger is damaged")
