@@ -1,0 +1,1 @@
+"""What can be rebuilt at any time: the port, Redis, and its in-memory twin."""

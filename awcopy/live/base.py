@@ -1,0 +1,63 @@
+"""The port to what may vanish at any time and is then rebuilt: hints, turns, heartbeats, moving numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from awcopy.model.job import JobId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerBeat:
+    """One worker process that said lately that it is there."""
+
+    name: str
+    slots: int
+    seconds_ago: float
+
+
+class Live(Protocol):
+    """State that only makes things faster or visible. Safe to use from many threads.
+
+    Losing it costs no object and no count. Raises ``ServiceUnreachable`` when it does not answer.
+    """
+
+    def ping(self) -> None:
+        """Return when the service answers."""
+
+    def push_ready(self, job_id: JobId, numbers: Sequence[int]) -> None:
+        """Hint that these items are ready."""
+
+    def pop_ready(self, job_id: JobId, *, timeout_s: float = 0.0) -> int | None:
+        """Take one hint, oldest first, waiting up to ``timeout_s`` for one; None when there is none."""
+
+    def once_every(self, name: str, every_s: float) -> bool:
+        """Return True to one caller per ``every_s``, all processes together; the others need not do it too."""
+
+    def begin_generation(self, job_id: JobId, generation: int, places: int) -> None:
+        """Set every place of a new generation to turn 0."""
+
+    def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
+        """Move a place from ``turn`` to the next one; False if it is not, or no longer, at that turn."""
+
+    def last_turn_s_ago(self, job_id: JobId) -> float | None:
+        """Return how long ago any place of the job took a turn; None when that is not known."""
+
+    def add_moved_bytes(self, job_id: JobId, size_bytes: int) -> None:
+        """Count bytes that have just reached the sink, for progress only."""
+
+    def moved_bytes(self, job_id: JobId) -> int:
+        """Return the bytes counted so far; an indication, not a total."""
+
+    def beat(self, name: str, slots: int) -> None:
+        """Say that a worker process is there; forgotten after 30 s."""
+
+    def workers(self) -> list[WorkerBeat]:
+        """Return the worker processes that said so in the last 30 s, by name."""
+
+    def forget_job(self, job_id: JobId) -> None:
+        """Remove everything about a job."""

@@ -1,0 +1,268 @@
+"""The live state in Redis: which keys hold it, and how long they stay."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthenticationWrongNumberOfArgsError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
+    TimeoutError as RedisTimeoutError,
+)
+from redis.retry import Retry
+
+from awcopy.config import Secret
+from awcopy.errors import AwcopyError, CredentialsError, ServiceUnreachable, UsageError
+from awcopy.live.base import WorkerBeat
+from awcopy.model.job import JobId
+
+_CONNECT_TIMEOUT_S = 5
+_SOCKET_TIMEOUT_S = 30
+# One wait is cut well below the socket's timeout, so that a long one is not taken for a dead server.
+_LONGEST_WAIT_S = 15.0
+# A broken connection is made anew; a server that stays silent is not asked again, its timeout is long enough.
+_RETRIES = 2
+# More than one worker process has threads; redis-py would refuse the 101st.
+_MAX_CONNECTIONS = 1000
+_JOB_LIFE_S = 7 * 24 * 3600
+_READY_LIMIT = 10_000
+_BEAT_LIFE_S = 30
+_MICROSECONDS = 1_000_000
+
+# One hash holds a job's turns: "generation", "turned_at" (microseconds of Redis' time), and for each place p
+# "p" (its turn) and "p:by" (a random word of whoever passed it last).
+_BEGIN_GENERATION = """
+local known = redis.call('HGET', KEYS[1], 'generation')
+if known and tonumber(known) > tonumber(ARGV[1]) then return 0 end
+local now = redis.call('TIME')
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'turned_at', now[1] * 1000000 + now[2])
+for place = 0, tonumber(ARGV[2]) - 1 do redis.call('HSET', KEYS[1], place, 0) end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1
+"""
+# A caller whose first answer was lost asks again with the same word, and is told that the turn is its own.
+_TAKE_TURN = """
+if redis.call('HGET', KEYS[1], 'generation') ~= ARGV[1] then return 0 end
+local turn = redis.call('HGET', KEYS[1], ARGV[2])
+local by = ARGV[2] .. ':by'
+if turn ~= ARGV[3] then
+  if turn == ARGV[4] and redis.call('HGET', KEYS[1], by) == ARGV[5] then return 1 end
+  return 0
+end
+local now = redis.call('TIME')
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[4], by, ARGV[5], 'turned_at', now[1] * 1000000 + now[2])
+redis.call('EXPIRE', KEYS[1], ARGV[6])
+return 1
+"""
+_BEAT = """
+local now = redis.call('TIME')
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. (now[1] - ARGV[2]))
+redis.call('ZADD', KEYS[1], now[1] + now[2] / 1000000, ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[2] * 2)
+"""
+
+
+class RedisLive:
+    """Implements ``awcopy.live.base.Live`` on one Redis server.
+
+    Args:
+        url: As redis-py takes it: ``redis://``, ``rediss://`` or ``unix://``, with any password.
+        namespace: Begins every key.
+    """
+
+    def __init__(self, url: Secret, namespace: str) -> None:
+        self._namespace = namespace
+        self._where = _describe_server(url)
+        self._redis = _connect(url)
+        self._begin_generation = self._redis.register_script(_BEGIN_GENERATION)
+        self._take_turn = self._redis.register_script(_TAKE_TURN)
+        self._beat = self._redis.register_script(_BEAT)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._redis.close()
+
+    def ping(self) -> None:
+        """Return when the service answers."""
+        with self._translating():
+            self._redis.ping()
+
+    def push_ready(self, job_id: JobId, numbers: Sequence[int]) -> None:
+        """Hint that these items are ready; of very many hints the oldest are dropped."""
+        if not numbers:
+            return
+        key = self._key(job_id, "ready")
+        with self._translating(), self._redis.pipeline() as pipe:
+            pipe.rpush(key, *numbers[-_READY_LIMIT:])
+            pipe.ltrim(key, -_READY_LIMIT, -1)
+            pipe.expire(key, _JOB_LIFE_S)
+            pipe.execute()
+
+    def pop_ready(self, job_id: JobId, *, timeout_s: float = 0.0) -> int | None:
+        """Take one hint, oldest first, waiting up to ``timeout_s`` for one; None when there is none."""
+        key = self._key(job_id, "ready")
+        deadline = time.monotonic() + timeout_s
+        with self._translating():
+            number: Any = self._redis.lpop(key)
+            # Redis takes a timeout of 0 for forever.
+            while number is None and (left_s := deadline - time.monotonic()) > 0:
+                popped = self._redis.blpop([key], timeout=min(left_s, _LONGEST_WAIT_S))
+                number = popped[1] if popped else None
+        return None if number is None else int(number)
+
+    def once_every(self, name: str, every_s: float) -> bool:
+        """Return True to one caller per ``every_s``, all processes together; the others need not do it too."""
+        with self._translating():
+            key = f"{self._namespace}:once:{name}"
+            return bool(self._redis.set(key, 1, nx=True, px=max(1, round(every_s * 1000))))
+
+    def begin_generation(self, job_id: JobId, generation: int, places: int) -> None:
+        """Set every place of a new generation to turn 0; nothing happens when a newer one has begun."""
+        with self._translating():
+            self._begin_generation([self._key(job_id, "turns")], [generation, places, _JOB_LIFE_S])
+
+    def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
+        """Move a place from ``turn`` to the next one; False if it is not, or no longer, at that turn."""
+        arguments: list[str | float] = [generation, place, turn, turn + 1, secrets.token_hex(8), _JOB_LIFE_S]
+        with self._translating():
+            return bool(self._take_turn([self._key(job_id, "turns")], arguments))
+
+    def last_turn_s_ago(self, job_id: JobId) -> float | None:
+        """Return how long ago a place took a turn or a generation began; None when that is not known."""
+        with self._translating(), self._redis.pipeline() as pipe:
+            pipe.hget(self._key(job_id, "turns"), "turned_at")
+            pipe.time()
+            turned_at, (seconds, microseconds) = pipe.execute()
+        if turned_at is None:
+            return None
+        age_s: float = seconds + (microseconds - float(turned_at)) / _MICROSECONDS
+        return max(0.0, age_s)
+
+    def add_moved_bytes(self, job_id: JobId, size_bytes: int) -> None:
+        """Count bytes that have just reached the sink, for progress only."""
+        key = self._key(job_id, "moved")
+        with self._translating(), self._redis.pipeline() as pipe:
+            pipe.incrby(key, size_bytes)
+            pipe.expire(key, _JOB_LIFE_S)
+            pipe.execute()
+
+    def moved_bytes(self, job_id: JobId) -> int:
+        """Return the bytes counted so far; an indication, not a total."""
+        with self._translating():
+            return int(self._redis.get(self._key(job_id, "moved")) or 0)
+
+    def beat(self, name: str, slots: int) -> None:
+        """Say that a worker process is there; forgotten after 30 s."""
+        with self._translating():
+            self._beat([self._workers_key], [f"{slots} {name}", _BEAT_LIFE_S])
+
+    def workers(self) -> list[WorkerBeat]:
+        """Return the worker processes that said so in the last 30 s, by name."""
+        with self._translating(), self._redis.pipeline() as pipe:
+            pipe.zrange(self._workers_key, 0, -1, withscores=True)
+            pipe.time()
+            members, (seconds, microseconds) = pipe.execute()
+        now = seconds + microseconds / _MICROSECONDS
+        beats = (_read_beat(member, max(0.0, now - score)) for member, score in members)
+        # By age, oldest first: of a worker that came back with other slots, the latest beat stays.
+        latest = {beat.name: beat for beat in beats if beat.seconds_ago <= _BEAT_LIFE_S}
+        return [latest[name] for name in sorted(latest)]
+
+    def forget_job(self, job_id: JobId) -> None:
+        """Remove everything about a job."""
+        with self._translating():
+            self._redis.unlink(*(self._key(job_id, what) for what in ("ready", "refill", "turns", "moved")))
+
+    def _key(self, job_id: JobId, what: str) -> str:
+        return f"{self._namespace}:job:{job_id}:{what}"
+
+    @property
+    def _workers_key(self) -> str:
+        return f"{self._namespace}:workers"
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except RedisError as exc:
+            raise _translate_redis(exc, self._where) from exc
+
+
+def _read_beat(member: str, seconds_ago: float) -> WorkerBeat:
+    slots, _, name = member.partition(" ")
+    return WorkerBeat(name=name, slots=int(slots), seconds_ago=seconds_ago)
+
+
+def _connect(url: Secret) -> Redis:
+    # Celery's own names for this setting are taken too, since both read the same URL.
+    plain_url = re.sub(r"(?<=ssl_cert_reqs=)CERT_(\w+)", lambda match: match[1].lower(), url.reveal())
+    backoff = ExponentialBackoff(cap=0.5, base=0.05)
+    try:
+        return Redis.from_url(
+            plain_url,
+            decode_responses=True,
+            health_check_interval=_SOCKET_TIMEOUT_S,
+            max_connections=_MAX_CONNECTIONS,
+            retry=Retry(backoff, _RETRIES, supported_errors=(RedisConnectionError,)),
+            socket_connect_timeout=_CONNECT_TIMEOUT_S,
+            socket_keepalive=True,
+            socket_timeout=_SOCKET_TIMEOUT_S,
+        )
+    except ValueError:
+        # What was wrong with it may be the password, so the chain is cut.
+        hint = "write it like redis://HOST:6379/0, or rediss:// for TLS"
+        raise UsageError("AWCOPY_REDIS_URL is not the URL of a Redis server", hint=hint) from None
+
+
+def _describe_server(url: Secret) -> str:
+    parts = urlsplit(url.reveal())
+    if parts.scheme == "unix":
+        return parts.path
+    try:
+        return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+    except ValueError:
+        return "an unreadable address"
+
+
+# The most particular class first; redis-py's own texts are not quoted, they may repeat what was sent.
+_REASONS: tuple[tuple[tuple[type[RedisError], ...], type[AwcopyError], str], ...] = (
+    (
+        (AuthenticationError, AuthenticationWrongNumberOfArgsError, AuthorizationError),
+        CredentialsError,
+        "refused the user or the password",
+    ),
+    ((NoPermissionError,), CredentialsError, "does not let this user do that (ACL)"),
+    ((BusyLoadingError,), ServiceUnreachable, "is still loading its data"),
+    ((ReadOnlyError,), ServiceUnreachable, "is a read-only replica"),
+    ((OutOfMemoryError,), ServiceUnreachable, "is out of memory (maxmemory)"),
+    ((RedisTimeoutError,), ServiceUnreachable, "does not answer in time"),
+    ((RedisConnectionError,), ServiceUnreachable, "cannot be reached"),
+    ((RedisError,), ServiceUnreachable, "refused a command"),
+)
+
+
+def _translate_redis(error: RedisError, where: str) -> AwcopyError:
+    kind, reason = next((kind, reason) for classes, kind, reason in _REASONS if isinstance(error, classes))
+    what = "the password and the user's rights" if kind is CredentialsError else "the server and the network"
+    hint = f"check AWCOPY_REDIS_URL, {what}"
+    return kind(f"Redis at {where} {reason} ({type(error).__name__})", hint=hint)

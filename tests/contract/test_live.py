@@ -1,0 +1,206 @@
+"""What every live state does: the suite of the port, run on each adapter."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
+
+import pytest
+
+from awcopy.config import Secret
+from awcopy.live.memory import MemoryLive
+from awcopy.live.redis import RedisLive
+from awcopy.model.job import JobId
+
+JOB = JobId("0abc")
+OTHER = JobId("0abd")
+
+
+@pytest.fixture(params=["memory", "redis"])
+def live(request):
+    if request.param == "memory":
+        yield MemoryLive()
+        return
+    server = request.getfixturevalue("redis_server")
+    url = server.url if isinstance(server.url, Secret) else Secret(server.url)
+    redis = RedisLive(url, f"t{secrets.token_hex(8)}")
+    yield redis
+    redis.close()
+
+
+def test_ping_returns(live):
+    live.ping()
+
+
+def test_hints_are_taken_oldest_first(live):
+    live.push_ready(JOB, [3, 1])
+    live.push_ready(JOB, [2])
+    assert [live.pop_ready(JOB) for _ in range(4)] == [3, 1, 2, None]
+
+
+def test_pushing_nothing_hints_at_nothing(live):
+    live.push_ready(JOB, [])
+    assert live.pop_ready(JOB) is None
+
+
+def test_hints_of_other_jobs_are_left_alone(live):
+    live.push_ready(OTHER, [1])
+    assert live.pop_ready(JOB) is None
+    assert live.pop_ready(OTHER) == 1
+
+
+def test_without_a_timeout_nobody_waits(live):
+    started = time.monotonic()
+    assert live.pop_ready(JOB) is None
+    assert live.pop_ready(JOB, timeout_s=-1.0) is None
+    assert time.monotonic() - started < 0.5
+
+
+def test_a_wait_ends_in_time(live):
+    started = time.monotonic()
+    assert live.pop_ready(JOB, timeout_s=0.2) is None
+    assert 0.15 < time.monotonic() - started < 1.5
+
+
+def test_a_wait_ends_with_a_hint(live):
+    timer = Timer(0.2, live.push_ready, (JOB, [7]))
+    timer.start()
+    started = time.monotonic()
+    assert live.pop_ready(JOB, timeout_s=10.0) == 7
+    assert time.monotonic() - started < 5
+    timer.join()
+
+
+def test_each_hint_goes_to_one_of_those_who_wait(live):
+    with ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(live.pop_ready, JOB, timeout_s=5.0) for _ in range(8)]
+        live.push_ready(JOB, range(8))
+        assert sorted(popped.result() for popped in waiting) == list(range(8))
+
+
+def test_of_very_many_hints_the_newest_are_kept(live):
+    live.push_ready(JOB, range(9_000))
+    live.push_ready(JOB, range(9_000, 20_000))
+    assert live.pop_ready(JOB) == 10_000
+
+
+def test_one_caller_per_interval_is_told_to_act(live):
+    with ThreadPoolExecutor(8) as pool:
+        allowed = list(pool.map(lambda _: live.once_every("a", 30.0), range(16)))
+    assert allowed.count(True) == 1
+    assert live.once_every("b", 30.0)
+
+
+def test_after_the_interval_the_next_is_told_to_act(live):
+    assert live.once_every("a", 0.1)
+    time.sleep(0.15)
+    assert live.once_every("a", 0.1)
+
+
+def test_a_place_passes_its_turns_one_by_one(live):
+    live.begin_generation(JOB, 1, 2)
+    assert [live.pass_turn(JOB, 1, 0, turn) for turn in (0, 0, 2, 1, 1, 2)] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+        True,
+    ]
+    assert live.pass_turn(JOB, 1, 1, 0)
+
+
+@pytest.mark.parametrize(("generation", "place"), [(0, 0), (2, 0), (1, 2), (1, -1)])
+def test_a_place_of_no_such_generation_has_no_turn(live, generation, place):
+    live.begin_generation(JOB, 1, 2)
+    assert not live.pass_turn(JOB, generation, place, 0)
+
+
+def test_without_a_generation_there_is_no_turn(live):
+    assert not live.pass_turn(JOB, 1, 0, 0)
+
+
+def test_one_turn_is_passed_once(live):
+    live.begin_generation(JOB, 1, 1)
+    with ThreadPoolExecutor(16) as pool:
+        passed = list(pool.map(lambda _: live.pass_turn(JOB, 1, 0, 0), range(16)))
+    assert passed.count(True) == 1
+
+
+def test_a_new_generation_ends_the_old_one(live):
+    live.begin_generation(JOB, 1, 4)
+    live.pass_turn(JOB, 1, 0, 0)
+    live.begin_generation(JOB, 2, 1)
+    assert not live.pass_turn(JOB, 1, 0, 1)
+    assert not live.pass_turn(JOB, 2, 3, 0)
+    assert live.pass_turn(JOB, 2, 0, 0)
+
+
+def test_a_generation_that_is_begun_late_does_not_end_the_newer_one(live):
+    live.begin_generation(JOB, 2, 1)
+    live.begin_generation(JOB, 1, 1)
+    assert live.pass_turn(JOB, 2, 0, 0)
+
+
+def test_a_generation_that_is_begun_again_starts_at_turn_0(live):
+    live.begin_generation(JOB, 1, 1)
+    live.pass_turn(JOB, 1, 0, 0)
+    live.begin_generation(JOB, 1, 1)
+    assert live.pass_turn(JOB, 1, 0, 0)
+
+
+def test_the_last_turn_is_not_known_before_a_generation_begins(live):
+    assert live.last_turn_s_ago(JOB) is None
+
+
+def test_the_last_turn_is_counted_from_the_beginning_of_a_generation(live):
+    live.begin_generation(JOB, 1, 1)
+    time.sleep(0.2)
+    assert 0.15 < live.last_turn_s_ago(JOB) < 2
+    live.pass_turn(JOB, 1, 0, 0)
+    assert live.last_turn_s_ago(JOB) < 0.15
+
+
+def test_a_turn_that_was_refused_does_not_count(live):
+    live.begin_generation(JOB, 1, 1)
+    time.sleep(0.2)
+    live.pass_turn(JOB, 1, 0, 5)
+    assert live.last_turn_s_ago(JOB) > 0.15
+
+
+def test_moved_bytes_add_up(live):
+    assert live.moved_bytes(JOB) == 0
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: live.add_moved_bytes(JOB, 2**40), range(64)))
+    assert live.moved_bytes(JOB) == 2**46
+    assert live.moved_bytes(OTHER) == 0
+
+
+def test_workers_are_listed_by_name_with_their_slots(live):
+    assert live.workers() == []
+    live.beat("b@host 2", 8)
+    live.beat("a@host", 4)
+    assert [(worker.name, worker.slots) for worker in live.workers()] == [("a@host", 4), ("b@host 2", 8)]
+    assert all(0 <= worker.seconds_ago < 2 for worker in live.workers())
+
+
+def test_a_worker_is_listed_once_as_it_was_last(live):
+    live.beat("a", 9)
+    live.beat("a", 4)
+    live.beat("a", 8)
+    assert [(worker.name, worker.slots) for worker in live.workers()] == [("a", 8)]
+
+
+def test_a_job_can_be_forgotten(live):
+    live.begin_generation(JOB, 1, 1)
+    live.push_ready(JOB, [1])
+    live.add_moved_bytes(JOB, 5)
+    live.moved_bytes(OTHER)
+    live.forget_job(JOB)
+    assert live.pop_ready(JOB) is None
+    assert not live.pass_turn(JOB, 1, 0, 0)
+    assert live.last_turn_s_ago(JOB) is None
+    assert live.moved_bytes(JOB) == 0
+    live.forget_job(JOB)
