@@ -1,0 +1,1 @@
+"""Sealing of credentials, so that only the fleet can open them."""

@@ -1,0 +1,78 @@
+"""Sealing: what one job's credentials may and may not be opened with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from awcopy.config import AwsKeys, AzureKeys, Secret
+from awcopy.errors import CredentialsError
+from awcopy.model.job import JobId
+from awcopy.vault.credentials import JobCredentials
+from awcopy.vault.sealing import PRIVATE_FILE, create_keys, open_sealed, read_private_keys, read_public_key, seal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CREDENTIALS = JobCredentials(
+    aws=AwsKeys(access_key=Secret("AKIAEXAMPLE"), secret_key=Secret("wJalr")),
+    azure=AzureKeys(account_key=Secret("a2V5")),
+)
+JOB = JobId("job1")
+
+
+def test_sealed_credentials_open_with_the_private_key(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    sealed = seal(CREDENTIALS, JOB, read_public_key(tmp_path))
+    assert open_sealed(sealed, JOB, read_private_keys(tmp_path)) == CREDENTIALS
+
+
+def test_sealed_text_shows_no_secret(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    sealed = seal(CREDENTIALS, JOB, read_public_key(tmp_path))
+    assert "wJalr" not in sealed
+    assert sealed != seal(CREDENTIALS, JOB, read_public_key(tmp_path))
+
+
+def test_sealed_credentials_do_not_open_for_another_job(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    sealed = seal(CREDENTIALS, JOB, read_public_key(tmp_path))
+    with pytest.raises(CredentialsError, match="do not open"):
+        open_sealed(sealed, JobId("job2"), read_private_keys(tmp_path))
+
+
+def test_sealed_credentials_do_not_open_with_another_fleets_key(tmp_path: Path) -> None:
+    create_keys(tmp_path / "ours")
+    create_keys(tmp_path / "theirs")
+    sealed = seal(CREDENTIALS, JOB, read_public_key(tmp_path / "ours"))
+    with pytest.raises(CredentialsError, match="do not open"):
+        open_sealed(sealed, JOB, read_private_keys(tmp_path / "theirs"))
+
+
+def test_one_side_alone_can_be_sealed(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    only_azure = JobCredentials(azure=AzureKeys(sas_token=Secret("sv=1&sig=2")))
+    sealed = seal(only_azure, JOB, read_public_key(tmp_path))
+    assert open_sealed(sealed, JOB, read_private_keys(tmp_path)) == only_azure
+
+
+def test_existing_keys_are_never_replaced(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    before = (tmp_path / PRIVATE_FILE).read_bytes()
+    with pytest.raises(CredentialsError, match="already"):
+        create_keys(tmp_path)
+    assert (tmp_path / PRIVATE_FILE).read_bytes() == before
+
+
+def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    (tmp_path / PRIVATE_FILE).chmod(0o644)
+    with pytest.raises(CredentialsError, match="read by others"):
+        read_private_keys(tmp_path)
+
+
+def test_a_missing_public_key_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsError) as caught:
+        read_public_key(tmp_path)
+    assert "awcopy keys init" in caught.value.hint
