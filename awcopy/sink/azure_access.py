@@ -1,0 +1,187 @@
+"""How a request to Azure Storage proves whose it is: a SAS in the query, or a bearer token in a header.
+
+Owns making, keeping and renewing them. Sends nothing to the storage account.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import parse_qs
+
+from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+from awcopy.config import AzureKeys
+from awcopy.errors import CredentialsError
+from awcopy.model.job import SinkSpec
+from awcopy.sink.azure_errors import translating_azure
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessToken, TokenCredential
+
+    SdkCredential = str | dict[str, str] | TokenCredential
+
+TOKEN_SCOPE: Final = "https://storage.azure.com/.default"  # noqa: S105 - no secret; the same in all clouds
+_SAS_LIFE_S: Final = 6 * 3600
+_SAS_REST_S: Final = 3600  # a new one is made when less of its life is left
+_CLOCK_SKEW_S: Final = 15 * 60
+_TOKEN_REST_S: Final = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What is added to a request; its ``repr`` hides it."""
+
+    query: str = field(default="", repr=False)  # without "?"
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+class Access(Protocol):
+    """Something that proves whose requests are. Safe for many threads."""
+
+    def proof(self) -> Proof:
+        """Return what to add to the next request."""
+
+    def sdk_credential(self) -> SdkCredential:
+        """Return the same credentials as azure-storage-blob takes them."""
+
+    def has_expired(self) -> bool:
+        """Whether a refusal is due to the age of the credentials."""
+
+
+def make_access(spec: SinkSpec, keys: AzureKeys | None, *, clock: Callable[[], float] = time.time) -> Access:
+    """Return the access that the keys give: by account key, by SAS token, or none: by azure-identity.
+
+    Raises:
+        CredentialsError: The key is malformed, or a token would go over plain HTTP.
+    """
+    if keys and keys.account_key:
+        return KeyAccess(spec, keys.account_key.reveal(), clock)
+    if keys and keys.sas_token:
+        return SasAccess(keys.sas_token.reveal(), clock)
+    if not spec.account_url.startswith("https://"):
+        hint = "use an https:// endpoint, or give the account's key or a SAS token"
+        raise CredentialsError("a sign-in token is never sent over plain http", hint=hint)
+    return TokenAccess(_default_credential(), spec, clock)
+
+
+class KeyAccess:
+    """By the account's key: a SAS for the one container, made here and made again in good time."""
+
+    def __init__(self, spec: SinkSpec, account_key: str, clock: Callable[[], float] = time.time) -> None:
+        self._spec = spec
+        try:
+            base64.b64decode(account_key, validate=True)
+        except ValueError:
+            hint = "copy it again from the account's page, Access keys"
+            raise CredentialsError("the storage account key is not base64", hint=hint) from None
+        self._account_key = account_key
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._renew_at = 0.0
+        self._proof = Proof()
+
+    def proof(self) -> Proof:
+        """Return a SAS that holds for at least an hour."""
+        if self._clock() >= self._renew_at:
+            with self._lock:
+                if self._clock() >= self._renew_at:
+                    self._make_sas(self._clock())
+        return self._proof
+
+    def sdk_credential(self) -> SdkCredential:
+        """Return the account's name and key; the SDK cannot tell the name from an emulator's URL."""
+        return {"account_name": self._spec.account, "account_key": self._account_key}
+
+    def has_expired(self) -> bool:
+        """Return False: keys do not age."""
+        return False
+
+    def _make_sas(self, now: float) -> None:
+        start = datetime.fromtimestamp(now - _CLOCK_SKEW_S, UTC)
+        query = generate_container_sas(
+            account_name=self._spec.account,
+            container_name=self._spec.container,
+            account_key=self._account_key,
+            permission=ContainerSasPermissions(read=True, add=True, create=True, write=True, list=True),
+            start=start,
+            expiry=start + timedelta(seconds=_CLOCK_SKEW_S + _SAS_LIFE_S),
+        )
+        self._proof = Proof(query=query)
+        self._renew_at = now + _SAS_LIFE_S - _SAS_REST_S
+
+
+class SasAccess:
+    """By a SAS token that was given; it cannot be renewed here."""
+
+    def __init__(self, token: str, clock: Callable[[], float] = time.time) -> None:
+        self._query = token.strip().lstrip("?")
+        self._clock = clock
+
+    def proof(self) -> Proof:
+        """Return the token."""
+        return Proof(query=self._query)
+
+    def sdk_credential(self) -> SdkCredential:
+        """Return the token."""
+        return self._query
+
+    def has_expired(self) -> bool:
+        """Return whether the end that the token names has passed."""
+        texts = parse_qs(self._query).get("se", [])
+        try:
+            end = datetime.fromisoformat(texts[0])
+        except (IndexError, ValueError):
+            return False
+        return (end if end.tzinfo else end.replace(tzinfo=UTC)).timestamp() <= self._clock()
+
+
+class TokenAccess:
+    """By Entra ID: a bearer token of azure-identity, asked for again before it ends."""
+
+    def __init__(
+        self, credential: TokenCredential, spec: SinkSpec, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._credential = credential
+        self._where = str(spec)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: AccessToken | None = None
+        self._proof = Proof()
+
+    def proof(self) -> Proof:
+        """Return a token with five minutes of life or more.
+
+        Raises:
+            CredentialsError: There is no way to sign in.
+        """
+        if self._is_due():
+            with self._lock:
+                if self._is_due():
+                    with translating_azure(op="signing in", where=self._where):
+                        self._token = self._credential.get_token(TOKEN_SCOPE)
+                    self._proof = Proof(headers={"Authorization": f"Bearer {self._token.token}"})
+        return self._proof
+
+    def sdk_credential(self) -> SdkCredential:
+        """Return azure-identity's credential."""
+        return self._credential
+
+    def has_expired(self) -> bool:
+        """Return False: tokens are renewed."""
+        return False
+
+    def _is_due(self) -> bool:
+        return self._token is None or self._token.expires_on - _TOKEN_REST_S <= self._clock()
+
+
+def _default_credential() -> TokenCredential:
+    # Imported here: it costs 0.3 s, and most sinks have a key.
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415
+
+    return DefaultAzureCredential()

@@ -1,0 +1,286 @@
+"""Looks at and writes one container of Azure Blob Storage, or of its emulator.
+
+The SDKs make the credentials' proofs and the container; all else goes over `awcopy.http`, since the SDK's own
+cost per call exceeds that of copying a small object, and since it rewrites names with dot segments.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob import ContainerClient, ExponentialRetry
+
+from awcopy import crc64 as crc
+from awcopy.config import AzureKeys
+from awcopy.errors import (
+    AccessDenied,
+    ConnectionLost,
+    CredentialsExpired,
+    IntegrityError,
+    ObjectNotFound,
+    ServerFault,
+    StorageError,
+)
+from awcopy.http import (
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    Answer,
+    Headers,
+    Pool,
+    encode_path,
+    parse_http_date,
+    parse_origin,
+)
+from awcopy.model.job import SinkSpec
+from awcopy.model.objects import BlobHead, BlobProperties, BlockId, Condition, ContentHeaders, StagedBlock
+from awcopy.sink.azure_access import make_access
+from awcopy.sink.azure_errors import WRONG_ACCOUNT, error_from_answer, translating_azure
+from awcopy.sink.azure_xml import encode_block_id, parse_blob_page, parse_staged_blocks, write_block_list
+from awcopy.sink.base import BlobPage
+
+# Known to Azure for good, and to Azurite from 3.37 on; newer versions add nothing that is used here.
+API_VERSION: Final = "2025-11-05"
+_METADATA: Final = "x-ms-meta-"
+_CONTENT_HEADERS: Final = {
+    "content_type": "x-ms-blob-content-type",
+    "content_encoding": "x-ms-blob-content-encoding",
+    "content_language": "x-ms-blob-content-language",
+    "content_disposition": "x-ms-blob-content-disposition",
+    "cache_control": "x-ms-blob-cache-control",
+}
+
+
+class AzureBlobSink:
+    """One container, written with one set of credentials; the port's contract is in `awcopy.sink.base`.
+
+    Args:
+        spec: The container; its endpoint's path is kept, as emulators have the account there.
+        keys: The account's key or a SAS token; None for what azure-identity finds, over https only.
+        connections: Most requests under way at once; further callers wait.
+        proxy_url: A forward proxy, or empty.
+        connect_timeout_s: Longest wait for a connection.
+        read_timeout_s: Longest silence within an answer.
+    """
+
+    def __init__(
+        self,
+        spec: SinkSpec,
+        keys: AzureKeys | None,
+        *,
+        connections: int,
+        proxy_url: str = "",
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        self._spec = spec
+        self._where = f"az://{spec.account}/{spec.container}"
+        self._access = make_access(spec, keys)
+        self._proxy_url = proxy_url
+        self._connect_timeout_s = connect_timeout_s
+        self._container_path = f"{urlsplit(spec.account_url).path.rstrip('/')}/{encode_path(spec.container)}"
+        self._pool = Pool(
+            parse_origin(spec.account_url),
+            connections=connections,
+            proxy_url=proxy_url,
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+        )
+
+    def probe(self) -> None:
+        """Return when the container is there and the credentials that write into it are good."""
+        self.list_page("", limit=1)
+
+    def create_container(self) -> None:
+        """Create the container; nothing happens when it is there already."""
+        with translating_azure(op="creating the container", where=self._where), self._client() as client:
+            try:
+                client.create_container()
+            except ResourceExistsError as exc:
+                if (
+                    getattr(exc, "error_code", "") != "ContainerAlreadyExists"
+                ):  # ContainerBeingDeleted is a 409 as well
+                    raise
+
+    def is_empty(self, prefix: str) -> bool:
+        """Return whether no committed blob's name starts with the prefix."""
+        page = self.list_page(prefix, limit=1)
+        while not page.blobs and page.token:  # Azure may answer with empty pages before the first blob
+            page = self.list_page(prefix, token=page.token, limit=1)
+        return not page.blobs
+
+    def list_page(self, prefix: str, *, token: str = "", limit: int = 5000) -> BlobPage:
+        """Return the next page of committed blobs with their metadata; it may be empty and not the last."""
+        asked = {"prefix": prefix, "marker": token}
+        given = "".join(f"&{name}={quote(value, safe='')}" for name, value in asked.items() if value)
+        query = f"restype=container&comp=list&include=metadata&maxresults={limit}{given}"
+        return parse_blob_page(self._request("GET", "", query, {}, op="listing").body)
+
+    def head(self, name: str) -> BlobHead | None:
+        """Return the committed blob of that name, or None."""
+        try:
+            answer = self._request("HEAD", name, "", {}, op="looking at a blob")
+        except ObjectNotFound:
+            return None
+        return _blob_head(name, answer.headers)
+
+    def put_blob(
+        self, name: str, data: memoryview, *, crc64: int, properties: BlobProperties, condition: Condition
+    ) -> str:
+        """Write a whole block blob in one call and return its ETag; Azure checks the CRC-64 first.
+
+        Azure computes and keeps the blob's MD5 itself here, and would refuse one sent along with the CRC.
+        """
+        headers = {
+            "x-ms-blob-type": "BlockBlob",
+            "x-ms-content-crc64": crc.to_azure(crc64),
+            **_property_headers(properties),
+            **_condition_headers(condition),
+        }
+        # Sent twice, a conditional write could fail on its own success; the caller reads back instead.
+        is_repeatable = not (condition.if_absent or condition.if_match)
+        answer = self._request(
+            "PUT", name, "", headers, op="writing a blob", body=data, is_repeatable=is_repeatable
+        )
+        _check_received(answer.headers, crc64)
+        return _etag(answer.headers)
+
+    def stage_block(self, name: str, block_id: BlockId, data: memoryview, *, crc64: int) -> None:
+        """Stage one block; Azure checks the CRC-64 first."""
+        query = f"comp=block&blockid={quote(encode_block_id(block_id), safe='')}"
+        headers = {"x-ms-content-crc64": crc.to_azure(crc64)}
+        answer = self._request("PUT", name, query, headers, op="staging a block", body=data)
+        _check_received(answer.headers, crc64)
+
+    def staged_blocks(self, name: str) -> tuple[StagedBlock, ...]:
+        """Return the uncommitted blocks that the sink holds for this name; none for an unknown name."""
+        query = "comp=blocklist&blocklisttype=uncommitted"
+        try:
+            answer = self._request("GET", name, query, {}, op="listing blocks")
+        except ObjectNotFound:
+            return ()
+        return parse_staged_blocks(answer.body)
+
+    def commit_blocks(
+        self, name: str, block_ids: Sequence[BlockId], *, properties: BlobProperties, condition: Condition
+    ) -> str:
+        """Make the staged blocks, in this order, the blob's content; return its ETag."""
+        body = write_block_list(block_ids)
+        headers = {
+            "x-ms-content-crc64": crc.to_azure(crc.crc64(body)),  # of the list itself, not of the blob
+            **_property_headers(properties),
+            **_condition_headers(condition),
+        }
+        if properties.content_md5:  # kept as it is given; without it the blob has none
+            headers["x-ms-blob-content-md5"] = base64.b64encode(properties.content_md5).decode("ascii")
+        answer = self._request(
+            "PUT", name, "comp=blocklist", headers, op="committing blocks", body=body, is_repeatable=False
+        )
+        return _etag(answer.headers)
+
+    def close(self) -> None:
+        """Give up idle connections; the sink can still be used afterwards."""
+        self._pool.close()
+
+    def _request(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        name: str,
+        query: str,
+        headers: Mapping[str, str],
+        *,
+        op: str,
+        body: bytes | memoryview | None = None,
+        is_repeatable: bool = True,
+    ) -> Answer:
+        proof = self._access.proof()
+        path = f"{self._container_path}/{encode_path(name)}" if name else self._container_path
+        parts = "&".join(filter(None, (query, proof.query)))
+        target = f"{path}?{parts}" if parts else path
+        sent = {"x-ms-version": API_VERSION, **proof.headers, **headers}
+        try:
+            answer = self._pool.request(method, target, sent, body, is_repeatable=is_repeatable)
+        except ConnectionLost as exc:
+            if exc.service_code == "dns":
+                exc.hint = WRONG_ACCOUNT
+            raise
+        if answer.status >= 300:  # noqa: PLR2004 - HTTP
+            raise self._refused(answer, op)
+        return answer
+
+    def _refused(self, answer: Answer, op: str) -> StorageError:
+        error = error_from_answer(answer, op=op, where=self._where)
+        if isinstance(error, AccessDenied) and self._access.has_expired():
+            hint = "give a new SAS token, then resume the job"
+            return CredentialsExpired(f"the SAS token for {self._where} has expired", hint=hint, status=403)
+        return error
+
+    def _client(self) -> ContainerClient:
+        proxies = {"http": self._proxy_url, "https": self._proxy_url} if self._proxy_url else {}
+        return ContainerClient(
+            self._spec.account_url,
+            self._spec.container,
+            credential=self._access.sdk_credential(),
+            api_version=API_VERSION,
+            # The SDK's own waits are 15 s and more; who calls decides about further attempts.
+            retry_policy=ExponentialRetry(initial_backoff=1, increment_base=1, retry_total=2),
+            connection_timeout=self._connect_timeout_s,
+            proxies=proxies,
+            use_env_settings=False,
+        )
+
+
+def _property_headers(properties: BlobProperties) -> dict[str, str]:
+    headers = {f"{_METADATA}{name}": value for name, value in properties.metadata.items()}
+    for field, header in _CONTENT_HEADERS.items():
+        value = getattr(properties.headers, field)
+        if value:
+            headers[header] = value
+    if properties.tier:
+        headers["x-ms-access-tier"] = properties.tier
+    return headers
+
+
+def _condition_headers(condition: Condition) -> dict[str, str]:
+    if condition.if_absent:
+        return {"If-None-Match": "*"}
+    return {"If-Match": f'"{condition.if_match}"'} if condition.if_match else {}
+
+
+def _check_received(headers: Headers, crc64: int) -> None:
+    """Compare what Azure says it received, where it says so; older servers do not."""
+    text = headers.get("x-ms-content-crc64")
+    if text is not None and text != crc.to_azure(crc64):
+        raise IntegrityError("the sink received other bytes than were sent", service_code="Crc64Mismatch")
+
+
+def _etag(headers: Headers) -> str:
+    return headers.get("etag", "").strip('"')
+
+
+def _blob_head(name: str, headers: Headers) -> BlobHead:
+    try:
+        return BlobHead(
+            name=name,
+            etag=_etag(headers),
+            size_bytes=int(headers["content-length"]),
+            modified_at=parse_http_date(headers["last-modified"]),
+            metadata={
+                header[len(_METADATA) :]: value
+                for header, value in headers.items()
+                if header.startswith(_METADATA)
+            },
+            headers=ContentHeaders(
+                content_type=headers.get("content-type", ""),
+                content_encoding=headers.get("content-encoding", ""),
+                content_language=headers.get("content-language", ""),
+                content_disposition=headers.get("content-disposition", ""),
+                cache_control=headers.get("cache-control", ""),
+            ),
+            content_md5=base64.b64decode(headers.get("content-md5", "")),
+        )
+    except (KeyError, ValueError):
+        raise ServerFault("the answer does not say the blob's length and date") from None

@@ -1,0 +1,175 @@
+"""What Azure Storage's refusals and its SDK's exceptions mean in awcopy's errors: one table.
+
+Messages name the operation, the account and the container; never a blob's name, and never a URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import unescape
+from typing import Final
+
+from azure.core import exceptions as azure
+
+from awcopy.errors import (
+    AccessDenied,
+    BlobConflict,
+    BlocksMissing,
+    ConnectionLost,
+    CredentialsError,
+    CredentialsExpired,
+    IntegrityError,
+    ObjectNotFound,
+    RequestRefused,
+    ServerFault,
+    StorageError,
+    StoreNotFound,
+    Throttled,
+)
+from awcopy.http import Answer
+
+WRONG_ACCOUNT: Final = "the storage account's name may be wrong"
+_WRONG_KEY: Final = "the account key or the SAS token is wrong or has expired"
+_RIGHTS: Final = "the SAS or the role needs to read, add, create, write and list (racwl)"
+_FIREWALL: Final = "the account's network rules refuse this machine, or the role lacks a right"
+_CONTAINER: Final = "check the container's name, or let awcopy create it"
+_OTHER_VERSION: Final = "the server does not know this version of the protocol"
+
+# The service's code decides; where there is none (answers to HEAD of some servers), the status does.
+_CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
+    "ContainerNotFound": (StoreNotFound, _CONTAINER),
+    "ContainerBeingDeleted": (StoreNotFound, "the container is being deleted; try again in a minute"),
+    "ContainerDisabled": (StoreNotFound, "the container is disabled"),
+    "BlobNotFound": (ObjectNotFound, ""),
+    "ResourceNotFound": (ObjectNotFound, ""),
+    "AuthenticationFailed": (AccessDenied, _WRONG_KEY),
+    "InvalidAuthenticationInfo": (AccessDenied, _WRONG_KEY),
+    "NoAuthenticationInformation": (AccessDenied, _WRONG_KEY),
+    "AuthorizationFailure": (AccessDenied, f"{_WRONG_KEY}; or {_FIREWALL}"),
+    "AuthorizationPermissionMismatch": (AccessDenied, _RIGHTS),
+    "AuthorizationResourceTypeMismatch": (AccessDenied, _RIGHTS),
+    "AuthorizationServiceMismatch": (AccessDenied, _RIGHTS),
+    "AuthorizationProtocolMismatch": (AccessDenied, "the SAS token allows https:// only"),
+    "AuthorizationSourceIPMismatch": (AccessDenied, "the SAS token does not allow this machine's address"),
+    "InsufficientAccountPermissions": (AccessDenied, _RIGHTS),
+    "KeyBasedAuthenticationNotPermitted": (AccessDenied, "the account refuses keys; use Entra ID"),
+    "AccountIsDisabled": (AccessDenied, "the storage account is disabled"),
+    "PublicAccessNotPermitted": (AccessDenied, _WRONG_KEY),
+    "BlobAlreadyExists": (BlobConflict, ""),
+    "ConditionNotMet": (BlobConflict, ""),
+    "TargetConditionNotMet": (BlobConflict, ""),
+    "LeaseIdMissing": (BlobConflict, "the blob is leased"),
+    "LeaseLost": (BlobConflict, "the blob is leased"),
+    "BlobImmutableDueToPolicy": (BlobConflict, "the blob is protected by an immutability policy"),
+    "SnapshotsPresent": (BlobConflict, "the blob has snapshots"),
+    "BlobArchived": (BlobConflict, "the blob is archived; delete it or move it to another tier first"),
+    "InvalidBlobType": (BlobConflict, "the blob that is there is an append or a page blob"),
+    "Crc64Mismatch": (IntegrityError, ""),
+    "Md5Mismatch": (IntegrityError, ""),
+    "InvalidBlockList": (BlocksMissing, ""),
+    "ServerBusy": (Throttled, ""),
+    "TooManyRequests": (Throttled, ""),
+    "IngressLimitExceeded": (Throttled, ""),
+    "OperationTimedOut": (ServerFault, ""),
+    "InternalError": (ServerFault, ""),
+}
+_STATUSES: Final[dict[int, tuple[type[StorageError], str]]] = {
+    401: (AccessDenied, _WRONG_KEY),
+    403: (AccessDenied, _RIGHTS),
+    404: (ObjectNotFound, ""),
+    408: (ServerFault, ""),
+    412: (BlobConflict, ""),
+    429: (Throttled, ""),
+    503: (Throttled, ""),
+}
+_EXPIRED: Final = re.compile(
+    r"not valid in the specified(?: key)? time frame|token is expired", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What the service said when it refused: all that the table looks at."""
+
+    status: int
+    code: str = ""
+    reason: str = ""
+    request_id: str = ""
+    retry_after_s: float = 0.0
+
+
+def error_from_answer(answer: Answer, *, op: str, where: str) -> StorageError:
+    """Return the error that an answer of 300 or more means; ``where`` is account and container."""
+    text = answer.body.decode("utf-8", "replace")
+    wait = answer.headers.get("retry-after", "")
+    refusal = Refusal(
+        status=answer.status,
+        code=answer.headers.get("x-ms-error-code") or _element("Code", text),
+        reason=" ".join(
+            filter(None, (_element("Message", text), _element("AuthenticationErrorDetail", text)))
+        ),
+        request_id=answer.headers.get("x-ms-request-id", ""),
+        retry_after_s=int(wait) if wait.isascii() and wait.isdecimal() else 0.0,
+    )
+    return error_from_refusal(refusal, op=op, where=where)
+
+
+def error_from_refusal(refusal: Refusal, *, op: str, where: str) -> StorageError:
+    """Return the error that a refusal means."""
+    status = refusal.status
+    kind, hint = _CODES.get(refusal.code) or _STATUSES.get(status, (RequestRefused, ""))
+    if kind is RequestRefused and status >= 500:  # noqa: PLR2004 - HTTP
+        kind = ServerFault
+    if kind is AccessDenied and _EXPIRED.search(refusal.reason):
+        kind, hint = CredentialsExpired, "renew the credentials, then resume the job"
+    if refusal.code == "InvalidHeaderValue" and "x-ms-version" in refusal.reason:
+        hint = _OTHER_VERSION
+    message = f"{op} in {where} was refused, {refusal.code or 'no reason given'} (status {status})"
+    if kind is Throttled:
+        return Throttled(
+            message,
+            retry_after_s=refusal.retry_after_s,
+            status=status,
+            service_code=refusal.code,
+            request_id=refusal.request_id,
+        )
+    return kind(message, hint=hint, status=status, service_code=refusal.code, request_id=refusal.request_id)
+
+
+@contextmanager
+def translating_azure(*, op: str, where: str) -> Iterator[None]:
+    """Turn the exceptions of Azure's SDKs into awcopy's errors."""
+    try:
+        yield
+    except azure.ClientAuthenticationError as exc:
+        if exc.status_code is None or not exc.response:  # azure-identity's: no token could be had
+            hint = "sign in (az login), give the workers an identity, or give an account key"
+            raise CredentialsError(f"no credentials for {where}, {type(exc).__name__}", hint=hint) from exc
+        raise error_from_refusal(_refusal_of(exc), op=op, where=where) from exc
+    except azure.HttpResponseError as exc:
+        raise error_from_refusal(_refusal_of(exc), op=op, where=where) from exc
+    except azure.AzureError as exc:
+        is_unknown_host = re.search("resolve|name or service|getaddrinfo", str(exc), re.IGNORECASE)
+        hint = WRONG_ACCOUNT if is_unknown_host else "check the endpoint, the network and the proxy"
+        message = f"{op} in {where} got no answer, {type(exc).__name__}"
+        raise ConnectionLost(message, hint=hint, service_code="dns" if is_unknown_host else "") from exc
+
+
+def _refusal_of(exc: azure.HttpResponseError) -> Refusal:
+    code = getattr(exc, "error_code", "") or ""
+    headers = getattr(exc.response, "headers", {})
+    return Refusal(
+        status=exc.status_code or 0,
+        code=str(getattr(code, "value", code)),  # a name of the SDK's enum, or plain text
+        reason=str(exc.message),
+        request_id=str(headers.get("x-ms-request-id", "")),
+    )
+
+
+def _element(name: str, text: str) -> str:
+    """Return the text of an element of an error document, which may be cut or no XML at all."""
+    match = re.search(rf"<{name}>([^<]*)</{name}>", text)
+    return unescape(match[1]).strip() if match else ""

@@ -1,0 +1,76 @@
+"""The port through which awcopy looks at and writes a sink; it decides nothing and retries nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from awcopy.model.objects import BlobHead, BlobProperties, BlockId, Condition, StagedBlock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobPage:
+    """One page of a listing, sorted by name."""
+
+    blobs: tuple[BlobHead, ...]
+    token: str = ""  # for the next page; empty on the last one
+
+
+class Sink(Protocol):
+    """One container, written with one set of credentials. Safe to use from many threads.
+
+    Every method raises the errors of :mod:`awcopy.errors` only, told apart as for a source.
+    """
+
+    def probe(self) -> None:
+        """Return when the container is there and answers to the credentials; raise the reason otherwise."""
+
+    def create_container(self) -> None:
+        """Create the container; nothing happens when it is there already."""
+
+    def is_empty(self, prefix: str) -> bool:
+        """Return whether no committed blob's name starts with the prefix."""
+
+    def list_page(self, prefix: str, *, token: str = "", limit: int = 5000) -> BlobPage:
+        """Return the next page of committed blobs with their metadata, at most ``limit`` (1 to 5,000)."""
+
+    def head(self, name: str) -> BlobHead | None:
+        """Return the committed blob of that name, or None."""
+
+    def put_blob(
+        self, name: str, data: memoryview, *, crc64: int, properties: BlobProperties, condition: Condition
+    ) -> str:
+        """Write a whole block blob in one call and return its ETag; the sink checks the CRC-64 first.
+
+        Raises:
+            BlobConflict: The condition did not hold; the blob that was there is untouched.
+            IntegrityError: The sink received other bytes than the CRC says; nothing was written.
+        """
+
+    def stage_block(self, name: str, block_id: BlockId, data: memoryview, *, crc64: int) -> None:
+        """Stage one block; the sink checks the CRC-64 first. Staging the same id again replaces it.
+
+        Block ids of one blob must all have the same length, 1 to 64 characters before base64.
+
+        Raises:
+            IntegrityError: The sink received other bytes than the CRC says; nothing was staged.
+        """
+
+    def staged_blocks(self, name: str) -> tuple[StagedBlock, ...]:
+        """Return the uncommitted blocks that the sink holds for this name; none when there is no such blob."""
+
+    def commit_blocks(
+        self, name: str, block_ids: Sequence[BlockId], *, properties: BlobProperties, condition: Condition
+    ) -> str:
+        """Make the staged blocks, in this order, the blob's content; return its ETag.
+
+        Raises:
+            BlocksMissing: At least one id is not staged; the blob that was there is untouched.
+            BlobConflict: The condition did not hold; the blob that was there is untouched.
+        """
+
+    def close(self) -> None:
+        """Give up idle connections; the sink can still be used afterwards."""

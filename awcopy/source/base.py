@@ -1,0 +1,68 @@
+"""The port through which awcopy lists and reads a source; it decides nothing and retries nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from awcopy.model.objects import ObjectHead, SourceObject, Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage:
+    """One page of a listing, in the order in which the source gives it."""
+
+    objects: tuple[SourceObject, ...]
+    token: str = ""  # for the next page; empty on the last one
+
+
+class Source(Protocol):
+    """One bucket, read with one set of credentials. Safe to use from many threads.
+
+    Every method raises the errors of :mod:`awcopy.errors` only: ``Throttled``, ``ConnectionLost`` or
+    ``ServerFault`` when the same call may succeed later; ``StoreNotFound``, ``AccessDenied``,
+    ``CredentialsExpired`` and the other permanent ones when it will not.
+    """
+
+    def probe(self, prefix: str) -> None:
+        """Return when the bucket can be listed under the prefix; raise the reason when it cannot."""
+
+    def list_page(self, prefix: str, *, after: str = "", token: str = "", limit: int = 1000) -> ListPage:
+        """Return the next page of objects under a prefix, at most ``limit`` (1 to 1,000).
+
+        Args:
+            prefix: Only keys that start with it.
+            after: Only keys above it in UTF-8 byte order; ignored when a token is given.
+            token: The token of the page before.
+            limit: Most objects in the page.
+        """
+
+    def head(self, key: str) -> ObjectHead:
+        """Return what the object's headers say now.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+        """
+
+    def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
+        """Fill ``into``, which is exactly as long as the object, and return what its headers say.
+
+        Only the pinned content is read: by version where there is one, else by ETag.
+
+        Raises:
+            SourceChanged: The object is no longer the one that was listed.
+            ObjectNotFound: It is gone.
+            ObjectArchived: It must be restored first.
+            IntegrityError: The answer was longer or shorter than the object.
+        """
+
+    def read_range(self, obj: SourceObject, span: Span, into: memoryview) -> None:
+        """Fill ``into``, which is exactly as long as the span, with those bytes of the pinned object.
+
+        A 200 in place of a 206 is taken when its Content-Range is the one asked for. Raises as
+        :meth:`read_object` does.
+        """
+
+    def close(self) -> None:
+        """Give up idle connections; the source can still be used afterwards."""

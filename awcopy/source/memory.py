@@ -1,0 +1,176 @@
+"""A source in memory: S3Source's twin for tests, local mode and the simulator, with the same errors."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from awcopy import crc64 as crc
+from awcopy.errors import (
+    AccessDenied,
+    IntegrityError,
+    ObjectArchived,
+    ObjectNotFound,
+    SourceChanged,
+    StoreNotFound,
+)
+from awcopy.model.objects import ContentHeaders, ObjectHead, SourceObject, Span
+from awcopy.source.base import ListPage
+
+# Called before each operation with its name and the key or prefix; may raise, to let the operation fail.
+Fault = Callable[[str, str], None]
+
+START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_ARCHIVE_CLASSES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    content: bytes
+    listed: SourceObject
+    head: ObjectHead
+
+
+@dataclass(slots=True, kw_only=True)
+class MemorySource:
+    """One bucket in memory. Safe for many threads."""
+
+    bucket: str = "bucket"
+    fault: Fault | None = None
+    is_missing: bool = False  # as if there were no such bucket
+    is_denied: bool = False  # as if the credentials allowed nothing
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _objects: dict[str, _Stored] = field(default_factory=dict)
+    _sorted: list[tuple[bytes, str]] | None = None  # keys in UTF-8 byte order, made anew when one is added
+
+    def put_object(  # noqa: PLR0913 - a test names the one or two that it is about
+        self,
+        key: str,
+        content: bytes = b"",
+        *,
+        headers: ContentHeaders | None = None,
+        metadata: Mapping[str, str] | None = None,
+        etag: str = "",
+        crc64: int | None = None,
+        has_crc64: bool = True,
+        modified_at: datetime = START,
+        storage_class: str = "STANDARD",
+        version_id: str = "",
+        tag_count: int = 0,
+    ) -> SourceObject:
+        """Store an object and return it as it will be listed, without its version, as ListObjectsV2 does.
+
+        ETag and CRC-64 are made where not given; ``has_crc64=False``: as if the bucket kept none.
+        """
+        etag = etag or hashlib.md5(content, usedforsecurity=False).hexdigest()
+        listed = SourceObject(
+            key=key,
+            size_bytes=len(content),
+            etag=etag,
+            modified_at=modified_at,
+            storage_class=storage_class,
+        )
+        kept_crc64 = crc64 if crc64 is not None else crc.crc64(content)
+        head = ObjectHead(
+            etag=etag,
+            size_bytes=len(content),
+            modified_at=modified_at.replace(microsecond=0),  # as in a Last-Modified header
+            headers=headers or ContentHeaders(content_type="binary/octet-stream"),
+            metadata={name.lower(): value for name, value in (metadata or {}).items()},
+            crc64=kept_crc64 if has_crc64 else None,
+            version_id=version_id,
+            tag_count=tag_count,
+        )
+        with self._lock:
+            if key not in self._objects:
+                self._sorted = None
+            self._objects[key] = _Stored(content=content, listed=listed, head=head)
+        return listed
+
+    def delete_object(self, key: str) -> None:
+        """Remove an object, if it is there."""
+        with self._lock:
+            self._objects.pop(key, None)
+            self._sorted = None
+
+    def probe(self, prefix: str) -> None:
+        """Return when the bucket is there and may be listed."""
+        self._begin("probe", prefix)
+
+    def list_page(self, prefix: str, *, after: str = "", token: str = "", limit: int = 1000) -> ListPage:
+        """Return the next page of objects; a token is the last key of the page before it."""
+        self._begin("list_page", prefix)
+        start = token or after
+        with self._lock:
+            if self._sorted is None:
+                self._sorted = sorted((key.encode(), key) for key in self._objects)
+            index = bisect_right(self._sorted, (start.encode(), start)) if start else 0
+            found: list[SourceObject] = []
+            # Keys under a prefix stand together, so the search goes straight to the first of them.
+            index = max(index, bisect_right(self._sorted, (prefix.encode(), "")))
+            for position in range(index, len(self._sorted)):
+                key = self._sorted[position][1]
+                if not key.startswith(prefix):
+                    break
+                if len(found) == limit:
+                    return ListPage(objects=tuple(found), token=found[-1].key)
+                found.append(self._objects[key].listed)
+        return ListPage(objects=tuple(found))
+
+    def head(self, key: str) -> ObjectHead:
+        """Return what the object's headers say now."""
+        self._begin("head", key)
+        return self._find(key).head
+
+    def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
+        """Fill ``into`` with the pinned object and return what its headers say."""
+        self._begin("read_object", obj.key)
+        stored = self._pinned(obj)
+        _copy(stored.content, into)
+        return stored.head
+
+    def read_range(self, obj: SourceObject, span: Span, into: memoryview) -> None:
+        """Fill ``into`` with those bytes of the pinned object."""
+        self._begin("read_range", obj.key)
+        stored = self._pinned(obj)
+        _copy(stored.content[span.offset : span.offset + span.size_bytes], into)
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
+
+    def _begin(self, op: str, name: str) -> None:
+        if self.fault:
+            self.fault(op, name)
+        if self.is_missing:
+            raise StoreNotFound(f"there is no bucket {self.bucket}", status=404, service_code="NoSuchBucket")
+        if self.is_denied:
+            raise AccessDenied(f"s3://{self.bucket} refused {op}", status=403, service_code="AccessDenied")
+
+    def _find(self, key: str) -> _Stored:
+        with self._lock:
+            stored = self._objects.get(key)
+        if stored is None:
+            raise ObjectNotFound("there is no such object", status=404, service_code="NoSuchKey")
+        return stored
+
+    def _pinned(self, obj: SourceObject) -> _Stored:
+        stored = self._find(obj.key)
+        if obj.version_id not in {"", stored.head.version_id}:
+            raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
+        if obj.etag not in {"", stored.head.etag}:
+            raise SourceChanged("the object is no longer the one that was listed", status=412)
+        if stored.listed.storage_class in _ARCHIVE_CLASSES:
+            raise ObjectArchived("the object is archived", status=403, service_code="InvalidObjectState")
+        return stored
+
+
+def _copy(content: bytes, into: memoryview) -> None:
+    if len(content) != len(into):
+        message = f"the answer holds {len(content)} bytes where {len(into)} were asked for"
+        raise IntegrityError(message, service_code="length")
+    into[:] = content

@@ -1,0 +1,287 @@
+"""Lists and reads a bucket of Amazon S3 or of a server that speaks its protocol.
+
+botocore finds the credentials and the bucket's address; the requests themselves are signed by `sigv4` and
+sent over `awcopy.http`, since botocore's own cost per call exceeds that of copying a small object.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, quote, urlsplit
+
+import botocore.exceptions
+import botocore.session
+from botocore.config import Config
+
+from awcopy.config import AwsKeys
+from awcopy.errors import (
+    AccessDenied,
+    IntegrityError,
+    RequestRefused,
+    SourceChanged,
+    StorageError,
+)
+from awcopy.http import (
+    CONNECT_TIMEOUT_S,
+    READ_TIMEOUT_S,
+    Answer,
+    HeadCheck,
+    Headers,
+    Pool,
+    encode_path,
+    parse_origin,
+)
+from awcopy.model.job import SourceSpec
+from awcopy.model.objects import ObjectHead, SourceObject, Span
+from awcopy.source.base import ListPage
+from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
+from awcopy.source.s3_headers import etag_of, head_from_headers
+from awcopy.source.s3_listing import parse_list_page
+from awcopy.source.sigv4 import Signer
+
+DEFAULT_REGION: Final = "us-east-1"
+_ANY_REGION_URL: Final = "https://s3.us-east-1.amazonaws.com"  # tells any bucket's region, unsigned
+_CHECKSUMS: Final = {"x-amz-checksum-mode": "ENABLED"}
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_OK: Final = 200
+_REFUSED_HEADS: Final = frozenset({400, 401, 403})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Address:
+    """Where the bucket is, and what signs the requests to it."""
+
+    pool: Pool
+    signer: Signer
+    bucket_path: str  # of the bucket itself: "/" or "/bucket"
+    key_path: str  # put before each key: "/" or "/bucket/"
+
+
+class S3Source:
+    """One bucket, read with one set of credentials; the port's contract is in `awcopy.source.base`.
+
+    Nothing is sent, and no credential is looked for, before the first call.
+
+    Args:
+        spec: The bucket; without a region, Amazon is asked for it, and other servers are taken to be in
+            us-east-1.
+        keys: The credentials; None for those that boto3 finds (environment, profile, role), renewed by it.
+        connections: Most requests under way at once; further callers wait.
+        proxy_url: A forward proxy, or empty.
+        connect_timeout_s: Longest wait for a connection.
+        read_timeout_s: Longest silence within an answer.
+    """
+
+    def __init__(
+        self,
+        spec: SourceSpec,
+        keys: AwsKeys | None,
+        *,
+        connections: int,
+        proxy_url: str = "",
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
+        self._spec = spec
+        self._keys = keys
+        self._new_pool = functools.partial(
+            Pool,
+            connections=connections,
+            proxy_url=proxy_url,
+            connect_timeout_s=connect_timeout_s,
+            read_timeout_s=read_timeout_s,
+        )
+        self._proxy_url = proxy_url
+        self._lock = threading.Lock()
+        self._credentials: Any = None  # botocore's, which renew themselves
+        self._address: _Address | None = None
+
+    def probe(self, prefix: str) -> None:
+        """Return when the bucket can be listed under the prefix; raise the reason when it cannot."""
+        self.list_page(prefix, limit=1)
+
+    def list_page(self, prefix: str, *, after: str = "", token: str = "", limit: int = 1000) -> ListPage:
+        """Return the next page of objects under a prefix.
+
+        Keys are asked for in URL encoding, since XML cannot carry all of them.
+        """
+        place = {"continuation-token": token} if token else {}
+        rest = {"encoding-type": "url", "list-type": "2", "max-keys": str(limit)}
+        if prefix:
+            rest["prefix"] = prefix
+        if after and not token:
+            rest["start-after"] = after
+        # In the order of their names, as the signature wants them.
+        query = "&".join([f"{name}={quote(value, safe='-_.~')}" for name, value in (place | rest).items()])
+        bucket_path = self._locate().bucket_path
+        answer = self._request("GET", bucket_path, query, {}, op="listing", is_object=False)
+        return parse_list_page(answer.body, token=token)
+
+    def head(self, key: str) -> ObjectHead:
+        """Return what the object's headers say now, its checksum included where that may be read."""
+        path = self._locate().key_path + encode_path(key)
+        try:
+            answer = self._request("HEAD", path, "", _CHECKSUMS, op="looking at an object")
+        except (AccessDenied, RequestRefused) as exc:
+            if exc.status not in _REFUSED_HEADS:
+                raise
+            # The checksum of an object under a KMS key needs kms:Decrypt, the rest of its headers does not.
+            answer = self._head_plainly(path)
+        return head_from_headers(answer.headers)
+
+    def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
+        """Fill ``into`` with the pinned object and return what its headers say."""
+        return head_from_headers(self._read(obj, _CHECKSUMS, into, None).headers)
+
+    def read_range(self, obj: SourceObject, span: Span, into: memoryview) -> None:
+        """Fill ``into`` with those bytes of the pinned object."""
+        self._read(obj, {"range": span.header}, into, span)
+
+    def close(self) -> None:
+        """Give up idle connections; the source can still be used afterwards."""
+        if self._address:
+            self._address.pool.close()
+
+    def _read(
+        self, obj: SourceObject, headers: Mapping[str, str], into: memoryview, span: Span | None
+    ) -> Answer:
+        address = self._address or self._locate()
+        path = address.key_path + encode_path(obj.key)
+        query = f"versionId={quote(obj.version_id, safe='-_.~')}" if obj.version_id else ""
+        if obj.etag:
+            headers = {**headers, "if-match": f'"{obj.etag}"'}
+
+        def check(status: int, answered: Headers) -> None:
+            _check_pinned(obj, answered)
+            if span:
+                _check_span(obj, span, status, answered)
+
+        return self._request("GET", path, query, headers, op="reading an object", into=into, check=check)
+
+    def _request(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        *,
+        op: str,
+        is_object: bool = True,
+        into: memoryview | None = None,
+        check: HeadCheck | None = None,
+    ) -> Answer:
+        address = self._address or self._locate()
+        try:
+            credentials = self._credentials.get_frozen_credentials()
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+            raise error_from_botocore(exc, op="renewing the credentials", bucket=self._spec.bucket) from exc
+        signed = address.signer.sign(method, path, query, headers, credentials)
+        target = f"{path}?{query}" if query else path
+        answer = address.pool.request(method, target, signed, None, into, check=check)
+        if answer.status >= 300:  # noqa: PLR2004 - HTTP: redirects are not followed, so they are refusals too
+            raise error_from_answer(answer, op=op, bucket=self._spec.bucket, is_object=is_object)
+        return answer
+
+    def _head_plainly(self, path: str) -> Answer:
+        """Ask without the checksum; if that is refused too, find out why, since HEAD's answers do not say."""
+        try:
+            return self._request("HEAD", path, "", {}, op="looking at an object")
+        except (AccessDenied, RequestRefused):
+            try:
+                self.probe("")
+            except StorageError as exc:
+                if exc.service_code not in {"", "AccessDenied"}:  # the credentials as such are at fault
+                    raise
+            raise
+
+    def _locate(self) -> _Address:
+        """Return where the bucket is, found on the first call."""
+        if self._address:
+            return self._address
+        with self._lock, translating_botocore(op="finding the bucket", bucket=self._spec.bucket):
+            if self._address is None:
+                self._address = self._find_address()
+            return self._address
+
+    def _find_address(self) -> _Address:
+        spec = self._spec
+        session = botocore.session.Session()
+        if self._keys:
+            session.set_credentials(
+                self._keys.access_key.reveal(),
+                self._keys.secret_key.reveal(),
+                self._keys.session_token.reveal() or None,
+            )
+        self._credentials = session.get_credentials()
+        if self._credentials is None:
+            raise botocore.exceptions.NoCredentialsError
+        url = self._sample_url(session, spec.region or self._find_region())
+        parts = urlsplit(url)
+        scope = parse_qs(parts.query)["X-Amz-Credential"][0].split("/")
+        if scope[-2] != "s3":
+            raise RequestRefused(f"s3://{spec.bucket} is a directory bucket, which awcopy cannot read")
+        pool = self._new_pool(parse_origin(url))
+        key_path = parts.path.removesuffix("k")
+        return _Address(
+            pool=pool,
+            signer=Signer(host=pool.origin.netloc, region=scope[-3]),
+            bucket_path=key_path.rstrip("/") or "/",
+            key_path=key_path,
+        )
+
+    def _sample_url(self, session: botocore.session.Session, region: str) -> str:
+        """Return the signed URL of a key ``k``: botocore knows each kind of bucket's address and region."""
+        spec = self._spec
+        is_path_style = bool(spec.endpoint_url) or "." in spec.bucket
+        config = Config(
+            signature_version="s3v4",
+            ignore_configured_endpoint_urls=True,  # the spec's endpoint has been decided already
+            s3={"addressing_style": "path" if is_path_style else "virtual"},
+        )
+        client = session.create_client(
+            "s3", region_name=region, endpoint_url=spec.endpoint_url or None, config=config
+        )
+        url: str = client.generate_presigned_url("get_object", Params={"Bucket": spec.bucket, "Key": "k"})
+        return url
+
+    def _find_region(self) -> str:
+        if self._spec.endpoint_url or self._spec.bucket.startswith("arn:"):
+            return DEFAULT_REGION
+        return find_region(self._new_pool(parse_origin(_ANY_REGION_URL)), self._spec.bucket)
+
+
+def find_region(pool: Pool, bucket: str) -> str:
+    """Return the region of a bucket, which S3 names in every answer to HEAD, refusals included.
+
+    Raises:
+        StoreNotFound: There is no such bucket.
+    """
+    answer = pool.request("HEAD", f"/{encode_path(bucket)}", {})
+    pool.close()
+    region = answer.headers.get("x-amz-bucket-region", "")
+    if not region and answer.status >= 300:  # noqa: PLR2004 - HTTP
+        raise error_from_answer(answer, op="finding the region", bucket=bucket, is_object=False)
+    return region or DEFAULT_REGION
+
+
+def _check_pinned(obj: SourceObject, headers: Headers) -> None:
+    if obj.etag and etag_of(headers) != obj.etag:
+        raise SourceChanged("the object is no longer the one that was listed")
+
+
+def _check_span(obj: SourceObject, span: Span, status: int, headers: Headers) -> None:
+    """Refuse other bytes than the span's; some servers answer 200 with the right Content-Range."""
+    match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
+    last = span.offset + span.size_bytes - 1
+    if match:
+        is_right = (int(match[1]), int(match[2])) == (span.offset, last)
+        is_right = is_right and match[3] in {"*", str(obj.size_bytes)}
+    else:
+        is_right = status == _OK and span.offset == 0 and span.size_bytes == obj.size_bytes
+    if not is_right:
+        raise IntegrityError("the answer holds another range than the one asked for", status=status)

@@ -1,0 +1,203 @@
+"""What an S3 server's refusals and botocore's exceptions mean in awcopy's errors: one table for S3Source.
+
+Messages name the operation and the bucket; never a key, and never a URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import unescape
+from typing import Final
+
+import botocore.exceptions as boto
+
+from awcopy.errors import (
+    AccessDenied,
+    AwcopyError,
+    ConnectionLost,
+    CredentialsError,
+    CredentialsExpired,
+    ObjectArchived,
+    ObjectNotFound,
+    RequestRefused,
+    ServerFault,
+    SourceChanged,
+    StorageError,
+    StoreNotFound,
+    Throttled,
+)
+from awcopy.http import Answer, Headers
+
+_WRONG_KEY: Final = "the access key or secret is wrong"
+_RENEW: Final = "renew the credentials, then resume the job"
+_CLOCK: Final = "set this machine's clock; it is more than 15 minutes off"
+_RESTORE: Final = "restore the object first, or skip archived objects"
+_POLICY: Final = "the credentials need s3:ListBucket on the bucket and s3:GetObject on its objects"
+
+# The service's code decides; where it says nothing (every answer to HEAD), the status does.
+_CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
+    "NoSuchBucket": (StoreNotFound, "check the bucket's name and the endpoint"),
+    "NoSuchKey": (ObjectNotFound, ""),
+    "NoSuchVersion": (ObjectNotFound, ""),
+    "AccessDenied": (AccessDenied, _POLICY),
+    "AllAccessDisabled": (AccessDenied, "the bucket's owner or Amazon has shut all access off"),
+    "AccountProblem": (AccessDenied, "Amazon has restricted the account"),
+    "InvalidAccessKeyId": (AccessDenied, _WRONG_KEY),
+    "SignatureDoesNotMatch": (AccessDenied, _WRONG_KEY),
+    "InvalidToken": (CredentialsExpired, _RENEW),
+    "ExpiredToken": (CredentialsExpired, _RENEW),
+    "TokenRefreshRequired": (CredentialsExpired, _RENEW),
+    "RequestTimeTooSkewed": (RequestRefused, _CLOCK),
+    "PreconditionFailed": (SourceChanged, ""),
+    "InvalidRange": (SourceChanged, ""),  # the object has become shorter than it was when listed
+    "InvalidObjectState": (ObjectArchived, _RESTORE),
+    "SlowDown": (Throttled, ""),
+    "ServiceUnavailable": (Throttled, ""),
+    "Throttling": (Throttled, ""),
+    "ThrottlingException": (Throttled, ""),
+    "TooManyRequests": (Throttled, ""),
+    "RequestLimitExceeded": (Throttled, ""),
+    "RequestTimeout": (ConnectionLost, ""),
+    "OperationAborted": (ServerFault, ""),
+    "InternalError": (ServerFault, ""),
+    "KMS.ThrottlingException": (Throttled, ""),
+}
+_STATUSES: Final[dict[int, tuple[type[StorageError], str]]] = {
+    401: (AccessDenied, _WRONG_KEY),
+    403: (AccessDenied, _POLICY),
+    404: (ObjectNotFound, ""),
+    408: (ConnectionLost, ""),
+    412: (SourceChanged, ""),
+    416: (SourceChanged, ""),
+    429: (Throttled, ""),
+    503: (Throttled, ""),
+}
+_OTHER_REGION: Final = frozenset(
+    {"PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed"}
+    | {"IncorrectEndpoint", "IllegalLocationConstraintException"}
+)
+_REDIRECTS: Final = frozenset({301, 302, 307, 308})
+# Amazon's reasons name the caller and the object; neither belongs into a message.
+_NAMES: Final = re.compile(r"""(?:on resource:?\s*)?(?:"[^"]*"|'[^']*'|(?:arn:|https?://)\S+)""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """What a server said when it refused: all that the table looks at."""
+
+    status: int
+    code: str = ""
+    reason: str = ""
+    region: str = ""  # where the bucket is, if the server says so
+    request_id: str = ""
+    retry_after_s: float = 0.0
+
+
+def error_from_answer(answer: Answer, *, op: str, bucket: str, is_object: bool = True) -> StorageError:
+    """Return the error that an answer of 300 or more means; ``is_object``: a bare 404 is about an object."""
+    text = answer.body.decode("utf-8", "replace")
+    headers = answer.headers
+    refusal = Refusal(
+        status=answer.status,
+        code=_element("Code", text),
+        reason=_NAMES.sub("…", _element("Message", text)),
+        region=headers.get("x-amz-bucket-region") or _element("Region", text),
+        request_id=headers.get("x-amz-request-id", ""),
+        retry_after_s=_retry_after_s(headers),
+    )
+    return error_from_refusal(refusal, op=op, bucket=bucket, is_object=is_object)
+
+
+def error_from_refusal(refusal: Refusal, *, op: str, bucket: str, is_object: bool = True) -> StorageError:
+    """Return the error that a refusal means."""
+    status = refusal.status
+    kind, hint = _CODES.get(refusal.code) or _STATUSES.get(status, (RequestRefused, ""))
+    if refusal.code not in _CODES and kind is RequestRefused and status >= 500:  # noqa: PLR2004 - HTTP
+        kind = ServerFault
+    if kind is ObjectNotFound and not refusal.code and not is_object:
+        kind, hint = _CODES["NoSuchBucket"]
+    if refusal.code in _OTHER_REGION or status in _REDIRECTS:
+        kind, hint = RequestRefused, "the bucket is in another region"
+        if refusal.region:
+            hint = f"the bucket is in the region {refusal.region}; name that one"
+    why = ": ".join(part for part in (refusal.code or f"status {status}", refusal.reason) if part)
+    message = f"{op} in s3://{bucket} was refused, {why}"
+    if kind is Throttled:
+        return Throttled(
+            message,
+            retry_after_s=refusal.retry_after_s,
+            status=status,
+            service_code=refusal.code,
+            request_id=refusal.request_id,
+        )
+    return kind(message, hint=hint, status=status, service_code=refusal.code, request_id=refusal.request_id)
+
+
+@contextmanager
+def translating_botocore(*, op: str, bucket: str) -> Iterator[None]:
+    """Turn botocore's exceptions into awcopy's errors."""
+    try:
+        yield
+    except (boto.BotoCoreError, boto.ClientError) as exc:
+        raise error_from_botocore(exc, op=op, bucket=bucket) from exc
+
+
+def error_from_botocore(exc: Exception, *, op: str, bucket: str) -> AwcopyError:
+    """Return the error that an exception of botocore means."""
+    if isinstance(exc, boto.ClientError):
+        return error_from_refusal(_refusal_of(exc.response), op=op, bucket=bucket)
+    kind: type[AwcopyError] = RequestRefused
+    hint = "check the bucket's name, the region and the endpoint"
+    if isinstance(exc, boto.UnauthorizedSSOTokenError | boto.SSOTokenLoadError | boto.TokenRetrievalError):
+        kind, hint = CredentialsExpired, "sign in again (aws sso login), then resume the job"
+    elif isinstance(exc, _CREDENTIAL_FAULTS):
+        kind, hint = CredentialsError, "give an access key and secret, or configure them for boto3"
+    elif isinstance(exc, boto.EndpointConnectionError | boto.HTTPClientError):
+        kind, hint = ConnectionLost, "check the endpoint, the network and the proxy"
+    # botocore's own text may name a URL, so only the exception's name is passed on.
+    return kind(f"{op} in s3://{bucket} failed, {type(exc).__name__}", hint=hint)
+
+
+_CREDENTIAL_FAULTS: Final = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.MetadataRetrievalError,
+    boto.ProfileNotFound,
+    boto.ConfigParseError,
+    boto.InfiniteLoopConfigError,
+    boto.RefreshWithMFAUnsupportedError,
+)
+
+
+def _refusal_of(response: object) -> Refusal:
+    facts = response if isinstance(response, dict) else {}
+    about, error = facts.get("ResponseMetadata", {}), facts.get("Error", {})
+    headers = about.get("HTTPHeaders", {})
+    code = str(error.get("Code", ""))
+    return Refusal(
+        status=int(about.get("HTTPStatusCode", 0)),
+        code="" if code.isdecimal() else code,  # botocore puts the status there for answers to HEAD
+        reason=_NAMES.sub("…", str(error.get("Message", ""))),
+        region=str(headers.get("x-amz-bucket-region") or error.get("Region", "")),
+        request_id=str(about.get("RequestId", "")),
+        retry_after_s=_retry_after_s(headers),
+    )
+
+
+def _retry_after_s(headers: Headers) -> float:
+    """Return the wait that the server asks for; Amazon's own header counts in milliseconds."""
+    for name, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "")
+        if text.isascii() and text.isdecimal():
+            return int(text) * unit
+    return 0.0
+
+
+def _element(name: str, text: str) -> str:
+    """Return the text of an element of an error document, which may be cut or no XML at all."""
+    match = re.search(rf"<{name}>([^<]*)</{name}>", text)
+    return unescape(match[1]).strip()[:500] if match else ""
