@@ -1,0 +1,135 @@
+"""Which adapters stand behind the ports; the only module that picks them."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from awcopy.errors import UsageError
+from awcopy.jobs.fleet import Fleet
+from awcopy.vault.credentials import JobCredentials
+from awcopy.vault.sealing import open_sealed, read_private_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from awcopy.config import Settings
+    from awcopy.jobs.queries import JobSnapshot
+    from awcopy.jobs.submit import JobRequest
+    from awcopy.model.job import Job, JobSpec
+    from awcopy.sink.base import Sink
+    from awcopy.source.base import Source
+    from awcopy.steps.context import StepContext
+    from awcopy.steps.lease import Lease
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """The two ends of one job."""
+
+    source: Source
+    sink: Sink
+
+    def close(self) -> None:
+        """Give up idle connections on both sides."""
+        self.source.close()
+        self.sink.close()
+
+
+def connect_fleet(settings: Settings) -> Fleet:
+    """Return the ledger and the live state that the settings name; nothing is contacted yet."""
+    from awcopy.ledger.azure import AzureLedger  # noqa: PLC0415 - an SDK is imported when it is needed
+    from awcopy.live.redis import RedisLive  # noqa: PLC0415 - likewise
+
+    return Fleet(
+        ledger=AzureLedger(settings.ledger, settings.namespace),
+        live=RedisLive(settings.redis_url, settings.namespace),
+    )
+
+
+def memory_fleet() -> Fleet:
+    """Return a ledger and live state in this process, for local mode and tests."""
+    from awcopy.ledger.memory import MemoryLedger  # noqa: PLC0415 - needed in this mode only
+    from awcopy.live.memory import MemoryLive  # noqa: PLC0415 - likewise
+
+    return Fleet(ledger=MemoryLedger(), live=MemoryLive())
+
+
+def open_stores(settings: Settings, spec: JobSpec, credentials: JobCredentials) -> Stores:
+    """Return the source and the sink of a job; a side without credentials uses this machine's own.
+
+    Raises:
+        UsageError: An endpoint lies at a private address, and the settings do not allow that.
+    """
+    from awcopy.sink.azure_blob import AzureBlobSink  # noqa: PLC0415 - an SDK is imported when it is needed
+    from awcopy.source.s3 import S3Source  # noqa: PLC0415 - likewise
+
+    for url in (spec.source.endpoint_url, spec.sink.endpoint_url):
+        if url and not settings.allow_private_endpoints:
+            _refuse_private(url)
+    return Stores(
+        source=S3Source(spec.source, credentials.aws, connections=settings.connections),
+        sink=AzureBlobSink(spec.sink, credentials.azure, connections=settings.connections),
+    )
+
+
+def open_job_stores(settings: Settings, job: Job) -> Stores:
+    """Return the stores of a job as a worker sees them, its sealed credentials opened."""
+    credentials = JobCredentials()
+    if job.sealed:
+        credentials = open_sealed(job.sealed, job.id, read_private_keys(settings.keys))
+    return open_stores(settings, job.spec, credentials)
+
+
+def make_step_context(
+    settings: Settings,
+    fleet: Fleet,
+    keep: Callable[[Lease], AbstractContextManager[None]],
+    stores: Stores | None = None,
+) -> StepContext:
+    """Return the surroundings of a process's steps; with ``stores`` given, every job uses those."""
+    from awcopy.steps.context import StepContext  # noqa: PLC0415 - not needed by what only looks
+
+    def open_them(job: Job) -> tuple[Source, Sink]:
+        opened = stores or open_job_stores(settings, job)
+        return opened.source, opened.sink
+
+    return StepContext(
+        fleet=fleet,
+        open_stores=open_them,
+        lease_s=settings.lease_s,
+        connections=settings.connections,
+        keep=keep,
+    )
+
+
+def run_here(
+    settings: Settings, stores: Stores, request: JobRequest, on_progress: Callable[[JobSnapshot], None]
+) -> tuple[JobSnapshot, Fleet]:
+    """Run a job in this process, without a fleet; return its last snapshot, and the ledger that has its report."""
+    from awcopy.jobs.submit import submit_job  # noqa: PLC0415 - not needed by what only looks
+    from awcopy.steps.lease import LeaseKeeper  # noqa: PLC0415 - likewise
+    from awcopy.steps.local import run_job  # noqa: PLC0415 - likewise
+
+    fleet = memory_fleet()
+    context = make_step_context(settings, fleet, LeaseKeeper(settings.lease_s).keep, stores)
+    job = submit_job(fleet, replace(request, credentials=JobCredentials()))
+    return run_job(context, job.id, on_progress), fleet
+
+
+def _refuse_private(url: str) -> None:
+    host = urlsplit(url).hostname or ""
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return  # the store's adapter will say that the name does not resolve
+    addresses = (ipaddress.ip_address(entry[4][0]) for entry in found)
+    if not all(address.is_global for address in addresses):
+        raise UsageError(
+            f"the endpoint {urlsplit(url).hostname} is at a private address",
+            hint="set AWCOPY_ALLOW_PRIVATE_ENDPOINTS=1 here and on the workers, if that store is yours",
+        )

@@ -1,0 +1,147 @@
+"""What a job looks like now: one snapshot for the command line, the JSON API and the pages alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from awcopy.errors import JobNotFound, ServiceUnreachable
+from awcopy.model.items import ItemKind, ItemState
+from awcopy.model.job import Job, JobId, JobState
+from awcopy.model.outcome import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.model.outcome import Outcome, Tally
+
+JOB_SCHEMA = "awcopy.job/1"
+_TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "deleted", "excluded")
+_PROOFS = ("crc64", "md5", "crc32", "blocks", "length")
+
+
+class Phase(StrEnum):
+    """What a job is doing, as far as its items tell."""
+
+    QUEUED = "queued"
+    LISTING = "listing"  # keys are still being listed, and copied meanwhile
+    COPYING = "copying"  # every key is listed
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSnapshot:
+    """One job at one moment; its totals are derived from the ledger and add up."""
+
+    job: Job
+    phase: Phase
+    totals: Totals
+    open_items: int = 0
+    busy_agents: int = 0
+    moved_bytes: int = 0  # bytes that reached the sink, those of files under way included; an indication
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether the totals of what was listed may still grow."""
+        return self.phase in {Phase.QUEUED, Phase.LISTING}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the snapshot as the JSON that every interface prints."""
+        job = self.job
+        return {
+            "schema": JOB_SCHEMA,
+            "id": job.id,
+            "name": job.name,
+            "user": job.user,
+            "state": job.state.value,
+            "phase": self.phase.value,
+            "source": str(job.spec.source),
+            "sink": str(job.spec.sink),
+            "agents": job.spec.agents,
+            "busy_agents": self.busy_agents,
+            "open_items": self.open_items,
+            "generation": job.generation,
+            "created_at": job.created_at.isoformat(),
+            "changed_at": job.changed_at.isoformat(),
+            "detail": job.detail,
+            "totals": {name: _tally_json(getattr(self.totals, name)) for name in _TALLIES},
+            "proofs": {name: getattr(self.totals.proofs, name) for name in _PROOFS},
+            "moved_bytes": self.moved_bytes,
+        }
+
+
+def take_snapshot(fleet: Fleet, job_id: JobId) -> JobSnapshot:
+    """Return the job as it is now.
+
+    Raises:
+        JobNotFound: There is no such job.
+    """
+    return snapshot_of(fleet, fleet.ledger.get_job(job_id))
+
+
+def snapshot_of(fleet: Fleet, job: Job) -> JobSnapshot:
+    """Return the snapshot of a job that was just read; an ended job's items are not read again."""
+    if job.has_ended:
+        return JobSnapshot(job=job, phase=Phase.ENDED, totals=job.totals, moved_bytes=job.totals.copied.size_bytes)
+    totals, open_items, busy, listing = Totals(), 0, 0, False
+    for item in fleet.ledger.list_items(job.id):
+        totals += item.totals
+        if item.state is not ItemState.DONE:
+            open_items += 1
+            busy += item.state is ItemState.LEASED
+            listing = listing or item.kind is ItemKind.LIST_OBJECTS
+    return JobSnapshot(
+        job=job,
+        phase=_phase(job, listing=listing),
+        totals=totals,
+        open_items=open_items,
+        busy_agents=busy,
+        moved_bytes=_moved_bytes(fleet, job.id),
+    )
+
+
+def find_job(fleet: Fleet, text: str) -> Job:
+    """Return the one job whose id starts with the text; ``@last`` is the newest.
+
+    Raises:
+        JobNotFound: There is none, or more than one.
+    """
+    if text == "@last":
+        newest = fleet.ledger.list_jobs(limit=1)
+        if not newest:
+            raise JobNotFound("there is no job yet", hint="start one with `awcopy copy`")
+        return newest[0]
+    found = fleet.ledger.list_jobs(id_prefix=text.lower(), limit=2)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise JobNotFound(f"more than one job's id starts with {text!r}", hint="write more of the id")
+    raise JobNotFound(f"no job's id starts with {text!r}", hint="`awcopy jobs list` shows them all")
+
+
+def read_report(fleet: Fleet, job_id: JobId) -> Iterator[Outcome]:
+    """Yield the outcome of every object that has one, by item."""
+    for item in fleet.ledger.list_items(job_id, states=(ItemState.DONE,)):
+        if item.outcome_fence:
+            yield from fleet.ledger.read_outcomes(job_id, item.number, item.outcome_fence)
+
+
+def _phase(job: Job, *, listing: bool) -> Phase:
+    if job.state is JobState.RUNNING:
+        return Phase.LISTING if listing else Phase.COPYING
+    return Phase(job.state.value)
+
+
+def _moved_bytes(fleet: Fleet, job_id: JobId) -> int:
+    try:
+        return fleet.live.moved_bytes(job_id)
+    except ServiceUnreachable:
+        return 0  # an indication only: the totals above come from the ledger
+
+
+def _tally_json(tally: Tally) -> dict[str, int]:
+    return {"objects": tally.objects, "bytes": tally.size_bytes}

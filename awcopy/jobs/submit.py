@@ -1,0 +1,75 @@
+"""Submitting a job: everything that can be known to be wrong is said before anything is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from awcopy.errors import CredentialsError, StoreNotFound
+from awcopy.model.job import Job, JobSpec, JobState, new_job_id
+from awcopy.vault.credentials import JobCredentials
+from awcopy.vault.sealing import seal
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.sink.base import Sink
+    from awcopy.source.base import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """A job as it is asked for."""
+
+    spec: JobSpec
+    name: str = "default"
+    user: str = ""
+    credentials: JobCredentials = field(default_factory=JobCredentials)
+
+
+def check_stores(spec: JobSpec, source: Source, sink: Sink, *, create_container: bool = False) -> None:
+    """Return when the source can be listed and the container answers; raise the reason when not.
+
+    With ``create_container`` a missing container is created, after the source has been checked.
+    """
+    source.probe(spec.source.prefix)
+    try:
+        sink.probe()
+    except StoreNotFound:
+        if not create_container:
+            raise
+        sink.create_container()
+
+
+def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | None = None) -> Job:
+    """Write the job to the ledger as queued, its credentials sealed, and return it.
+
+    The caller then publishes the dispatch; if it dies before that, ``reconcile`` does it.
+
+    Raises:
+        CredentialsError: The request holds credentials, and there is no key to seal them with.
+        ServiceUnreachable: Redis or the ledger does not answer.
+    """
+    now = datetime.now(UTC)
+    job_id = new_job_id(now)
+    sealed = ""
+    if request.credentials:
+        if public_key is None:
+            raise CredentialsError("credentials were given, but no public key to seal them with")
+        sealed = seal(request.credentials, job_id, public_key)
+    fleet.live.ping()
+    fleet.ledger.prepare()
+    return fleet.ledger.add_job(
+        Job(
+            id=job_id,
+            name=request.name,
+            user=request.user,
+            spec=request.spec,
+            state=JobState.QUEUED,
+            created_at=now,
+            changed_at=now,
+            sealed=sealed,
+        )
+    )

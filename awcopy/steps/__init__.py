@@ -1,0 +1,1 @@
+"""What one task does: the steps of a job, free of Celery."""

@@ -1,0 +1,184 @@
+"""What an agent does in one turn: run one item, then find the next.
+
+An agent is a place in a generation, held by one task at a time; the task's message says which turn of the
+place it is. Whatever happens, a turn ends in one of three ways: the place is handed on, it is given up, or
+it turns out that another task has handed it on already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+import structlog
+
+from awcopy.errors import AwcopyError, Conflict, JobInterrupted, LeaseLost, StorageError
+from awcopy.model.items import ItemKind, ItemState, claim
+from awcopy.model.job import Job, JobId, JobState, move
+from awcopy.steps.copy_blocks import copy_blocks
+from awcopy.steps.copy_files import copy_files
+from awcopy.steps.lease import Lease
+from awcopy.steps.list_objects import list_objects
+from awcopy.transfer.engine import ENDS_THE_ITEM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awcopy.model.items import Item
+    from awcopy.steps.context import StepContext
+
+log = structlog.get_logger(__name__)
+
+_STEPS: dict[ItemKind, Callable[[StepContext, Job, Lease], None]] = {
+    ItemKind.LIST_OBJECTS: list_objects,
+    ItemKind.COPY_FILES: copy_files,
+    ItemKind.COPY_BLOCKS: copy_blocks,
+}
+MAX_ATTEMPTS = 5  # after so many attempts at one item that ended in an error, the job fails
+_REFILL = 100  # hints fetched from the ledger at a time
+_REFILL_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One task's hold on a place: which item it is to run, if one is known already."""
+
+    job_id: JobId
+    generation: int
+    place: int
+    turn: int = 0
+    item: int = 0  # 0: look for one
+    kind: ItemKind | None = None
+
+
+class End(Enum):
+    """How a turn ended when it was not handed on."""
+
+    GIVEN_UP = auto()  # nothing is left to do in this place
+    SUPERSEDED = auto()  # another task holds the place, or the generation is gone: say nothing about it
+
+
+def take_turn(context: StepContext, turn: Turn) -> Turn | End:
+    """Run the turn's item, if it still can be had, and return the place's next turn, or how the place ended.
+
+    May be called twice for one turn: the item is claimed once, and the place is handed on once.
+    """
+    fleet = context.fleet
+    job = fleet.ledger.get_job(turn.job_id)
+    if job.state is not JobState.RUNNING or job.generation != turn.generation:
+        return End.GIVEN_UP
+    if turn.item:
+        run_item(context, job, turn)
+    following = _next_item(context, job)
+    if following is None:
+        return End.GIVEN_UP
+    if not fleet.live.pass_turn(job.id, turn.generation, turn.place, turn.turn):
+        return End.SUPERSEDED
+    return replace(turn, turn=turn.turn + 1, item=following.number, kind=following.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Following:
+    number: int = 0
+    kind: ItemKind | None = None
+
+
+def run_item(context: StepContext, job: Job, turn: Turn) -> None:
+    """Claim the turn's item and run its step; whatever goes wrong is recorded, never raised.
+
+    Nothing happens when the item is done, or held by another worker.
+    """
+    lease = _claim(context, turn)
+    if lease is None:
+        return
+    try:
+        with context.keep(lease):
+            _STEPS[lease.item.kind](context, job, lease)
+    except LeaseLost:
+        log.warning("item_lost", item=turn.item)
+    except JobInterrupted:
+        _give_back(lease)
+    except AwcopyError as error:
+        _record_trouble(context, job, lease, error)
+    except Exception:  # an item's fault is recorded, or it would end the agent that met it
+        log.exception("item_crashed", item=turn.item)
+        _record_trouble(context, job, lease, AwcopyError("an error inside awcopy; the worker's log has it"))
+
+
+def _claim(context: StepContext, turn: Turn) -> Lease | None:
+    ledger = context.fleet.ledger
+    item = ledger.get_item(turn.job_id, turn.item)
+    if item is None or item.state is not ItemState.READY:
+        return None
+    claimed = claim(
+        item, agent=turn.place, generation=turn.generation, now=ledger.now(), lease_s=context.lease_s
+    )
+    try:
+        return Lease(ledger, ledger.update_item(claimed), lease_s=context.lease_s)
+    except Conflict:
+        return None
+
+
+def _give_back(lease: Lease, *, counted: bool = False) -> None:
+    try:
+        lease.give_back(counted=counted)
+    except AwcopyError as error:
+        log.warning("item_not_given_back", item=lease.item.number, error=error.code)
+
+
+def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyError) -> None:
+    log.warning("item_failed", item=lease.item.number, kind=lease.item.kind.value, error=error.code)
+    _give_back(lease, counted=True)
+    if error.code in ("credentials_expired", "credentials"):
+        stop_job(context, job.id, JobState.PAUSED, f"the credentials were refused: {error.message}", reason="auth")
+    elif lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, StorageError):
+        stop_job(context, job.id, JobState.FAILED, f"the source could not be listed: {error.message}")
+    elif error.code in ENDS_THE_ITEM:
+        stop_job(context, job.id, JobState.FAILED, error.message)
+    elif lease.item.attempts >= MAX_ATTEMPTS:
+        detail = f"item {lease.item.number} failed {MAX_ATTEMPTS} times: {error.message}"
+        stop_job(context, job.id, JobState.FAILED, detail)
+
+
+def stop_job(context: StepContext, job_id: JobId, state: JobState, detail: str, *, reason: str = "") -> None:
+    """Move a running job to a state in which no work is begun; nothing happens when it is not running."""
+    ledger = context.fleet.ledger
+    while True:
+        job = ledger.get_job(job_id)
+        if job.state not in (JobState.RUNNING, JobState.QUEUED):
+            return
+        stopped = replace(move(job, state, at=datetime.now(UTC), detail=detail), pause_reason=reason)
+        try:
+            ledger.update_job(stopped)
+        except Conflict:
+            continue
+        return
+
+
+def _next_item(context: StepContext, job: Job) -> _Following | None:
+    """Return the next item as far as is known, an empty hint to ask again later, or None when all is done."""
+    found = _pop(context, job, timeout_s=0.0)
+    if found:
+        return found
+    ledger, live = context.fleet.ledger, context.fleet.live
+    ready = list(ledger.list_items(job.id, states=(ItemState.READY,), limit=_REFILL))
+    if not ready and not any(map(_may_bring_more, ledger.list_items(job.id, states=(ItemState.LEASED,)))):
+        return None
+    if ready and live.once_every(f"refill:{job.id}", _REFILL_EVERY_S):
+        context.hint(job.id, [item.number for item in ready])
+    return _pop(context, job, timeout_s=context.wait_for_work_s) or _Following()
+
+
+def _pop(context: StepContext, job: Job, *, timeout_s: float) -> _Following | None:
+    number = context.fleet.live.pop_ready(job.id, timeout_s=timeout_s)
+    if number is None:
+        return None
+    item = context.fleet.ledger.get_item(job.id, number)
+    return _Following(number, item.kind) if item else _Following()
+
+
+def _may_bring_more(item: Item) -> bool:
+    first_range = item.kind is ItemKind.COPY_BLOCKS and getattr(item.range, "index", 0) == 0
+    return item.kind is ItemKind.LIST_OBJECTS or first_range

@@ -1,0 +1,121 @@
+"""What a worker process has at hand for every step: the fleet, the jobs' stores, leases, and randomness."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import OrderedDict
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from awcopy.errors import ServiceUnreachable
+from awcopy.transfer.buffers import BufferPool
+from awcopy.transfer.context import Transfer
+from awcopy.transfer.retry import Retrier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.model.job import Job, JobId
+    from awcopy.sink.base import Sink
+    from awcopy.source.base import Source
+    from awcopy.steps.lease import Lease
+
+log = structlog.get_logger(__name__)
+
+_KEPT_STORES = 16
+_LONGEST_NAP_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """The surroundings of the steps; the only way in which they reach the world.
+
+    ``open_stores`` returns the source and the sink of a job; it may be slow and is called once per job and
+    generation.
+    """
+
+    fleet: Fleet
+    open_stores: Callable[[Job], tuple[Source, Sink]]
+    lease_s: float = 60.0
+    connections: int = 16
+    wait_for_work_s: float = 2.0
+    keep: Callable[[Lease], AbstractContextManager[None]] = lambda _lease: nullcontext()
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+    buffers: BufferPool = field(default_factory=BufferPool)
+    stores: StoreCache = field(default_factory=lambda: StoreCache())
+
+    def stores_of(self, job: Job) -> tuple[Source, Sink]:
+        """Return the stores of a job, opened at most once per generation (credentials may change between)."""
+        return self.stores.get(job, self.open_stores)
+
+    def transfer(self, job: Job, lease: Lease) -> Transfer:
+        """Return what the transfers of one leased item need."""
+        source, sink = self.stores_of(job)
+        return Transfer(
+            job=job,
+            source=source,
+            sink=sink,
+            retrier=self.retrier(lease.check),
+            check=lease.check,
+            moved=lambda size_bytes: self.count_moved(job.id, size_bytes),
+            connections=self.connections,
+            buffers=self.buffers,
+        )
+
+    def hint(self, job_id: JobId, numbers: Sequence[int]) -> None:
+        """Say that items are ready; when that is not heard, the agents find them in the ledger."""
+        try:
+            self.fleet.live.push_ready(job_id, numbers)
+        except ServiceUnreachable as error:
+            log.warning("hint_lost", error=error.code)
+
+    def count_moved(self, job_id: JobId, size_bytes: int) -> None:
+        """Count bytes for the progress bar; a count that is lost harms nothing."""
+        try:
+            self.fleet.live.add_moved_bytes(job_id, size_bytes)
+        except ServiceUnreachable as error:
+            log.debug("moved_bytes_lost", error=error.code)
+
+    def retrier(self, check: Callable[[], None]) -> Retrier:
+        """Return a retrier whose waits end at once when ``check`` raises."""
+
+        def wait(seconds: float) -> None:
+            while seconds > 0:
+                check()
+                nap = min(seconds, _LONGEST_NAP_S)
+                self.sleep(nap)
+                seconds -= nap
+
+        return Retrier(wait=wait, chance=self.chance)
+
+
+class StoreCache:
+    """The stores of the jobs that a process has worked on lately; their connections live here."""
+
+    def __init__(self) -> None:
+        self._stores: OrderedDict[tuple[JobId, int], tuple[Source, Sink]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, job: Job, open_stores: Callable[[Job], tuple[Source, Sink]]) -> tuple[Source, Sink]:
+        """Return the stores of a job's present generation, opening them the first time."""
+        wanted = (job.id, job.generation)
+        with self._lock:
+            if wanted not in self._stores:
+                self._stores[wanted] = open_stores(job)
+                self._drop_oldest()
+            self._stores.move_to_end(wanted)
+            return self._stores[wanted]
+
+    def _drop_oldest(self) -> None:
+        while len(self._stores) > _KEPT_STORES:
+            _, (source, sink) = self._stores.popitem(last=False)
+            source.close()
+            sink.close()

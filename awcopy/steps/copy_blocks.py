@@ -1,0 +1,121 @@
+"""Copying a range of the blocks of one large file; whoever completes the last range commits the file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from awcopy.errors import Conflict, StorageError
+from awcopy.ledger.base import EXTEND_LIMIT
+from awcopy.model.items import BlockRange, FileState, LargeFile
+from awcopy.model.outcome import Totals
+from awcopy.planning.blocks import BlockPlan
+from awcopy.planning.overwrite import Act
+from awcopy.steps.copy_files import record_outcomes
+from awcopy.steps.list_objects import range_item
+from awcopy.transfer.blocks import PinnedFile, combine_blocks, stage_blocks, staged_crcs
+from awcopy.transfer.engine import finish_file, look_at_sink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awcopy.model.job import Job
+    from awcopy.steps.context import StepContext
+    from awcopy.steps.lease import Lease
+    from awcopy.transfer.context import Transfer
+
+
+def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
+    """Stage the item's blocks; commit the file if they were its last.
+
+    The first range decides, before anything is read, whether the file is copied at all, and only then adds
+    the items of the other ranges. A file has one owner, the item that records its outcome: the one that
+    recorded the last range's CRC, or the first one that met trouble; the row in the ledger says which.
+    """
+    at = lease.item.range
+    assert isinstance(at, BlockRange)  # noqa: S101 - an item of this kind has no other kind of range
+    transfer = context.transfer(job, lease)
+    file = context.fleet.ledger.get_file(job.id, at.file)
+    if file.state is FileState.PLANNED:
+        file = _open_file(context, transfer, file, lease.item.number)
+    if at.index == 0 and not file.outcome_item:
+        _add_ranges(context, lease, file)
+    if not file.outcome_item:
+        file = _copy_range(context, transfer, file, at, lease)
+    if file.outcome_item == lease.item.number:
+        record_outcomes(context, lease, [finish_file(transfer, _pin(file))])
+    else:
+        lease.complete(Totals(), has_outcomes=False)
+
+
+def _open_file(context: StepContext, transfer: Transfer, file: LargeFile, number: int) -> LargeFile:
+    decision = look_at_sink(transfer, file.object, file.blob)
+    owner = 0 if decision.act is Act.COPY else number
+
+    def open_row(row: LargeFile) -> LargeFile:
+        if row.state is FileState.OPEN:
+            return row
+        return replace(row, state=FileState.OPEN, outcome_item=owner)
+
+    return _change(context, file, open_row)
+
+
+def _add_ranges(context: StepContext, lease: Lease, file: LargeFile) -> None:
+    plan = _plan(file)
+    while True:
+        at = lease.item.range
+        assert isinstance(at, BlockRange)  # noqa: S101 - as above
+        end = min(at.next_index + EXTEND_LIMIT, plan.ranges)
+        if at.next_index >= end:
+            return
+        added = [range_item(file.job_id, file.number, index, plan) for index in range(at.next_index, end)]
+        mark = replace(at, next_index=end)
+        lease.extend(lambda item, mark=mark: replace(item, range=mark), added, [])  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        context.hint(file.job_id, [item.number for item in added])
+
+
+def _copy_range(
+    context: StepContext, transfer: Transfer, file: LargeFile, at: BlockRange, lease: Lease
+) -> LargeFile:
+    pinned = _pin(file)
+    number = lease.item.number
+    indexes = range(at.first, at.end)
+    try:
+        # Only an item that was begun before can have blocks at the sink already.
+        crcs = staged_crcs(transfer, pinned) if lease.item.fence > 1 else {}
+        crcs |= stage_blocks(transfer, pinned, [index for index in indexes if index not in crcs])
+    except StorageError:
+        # Whatever it is, the owner meets it again and makes it the file's outcome.
+        return _change(context, file, lambda row: row if row.outcome_item else replace(row, outcome_item=number))
+    crc = combine_blocks(pinned, crcs, indexes)
+
+    def record(row: LargeFile) -> LargeFile:
+        range_crcs = (*row.range_crcs[: at.index], crc, *row.range_crcs[at.index + 1 :])
+        is_last = None not in range_crcs and not row.outcome_item
+        return replace(row, range_crcs=range_crcs, outcome_item=number if is_last else row.outcome_item)
+
+    return _change(context, file, record)
+
+
+def _change(context: StepContext, file: LargeFile, change: Callable[[LargeFile], LargeFile]) -> LargeFile:
+    while True:
+        changed = change(file)
+        if changed == file:
+            return file
+        try:
+            return context.fleet.ledger.update_file(changed)
+        except Conflict:
+            file = context.fleet.ledger.get_file(file.job_id, file.number)
+
+
+def _plan(file: LargeFile) -> BlockPlan:
+    return BlockPlan(
+        size_bytes=file.object.size_bytes,
+        block_size_bytes=file.block_size_bytes,
+        blocks=file.blocks,
+        blocks_per_range=file.blocks_per_range,
+    )
+
+
+def _pin(file: LargeFile) -> PinnedFile:
+    return PinnedFile(object=file.object, blob=file.blob, plan=_plan(file))

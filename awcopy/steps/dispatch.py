@@ -1,0 +1,82 @@
+"""Taking up a job: its first item, and its first generation of agents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError
+from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ListRange
+from awcopy.model.job import JobState, move
+from awcopy.steps.agent import Turn, stop_job
+
+if TYPE_CHECKING:
+    from awcopy.model.job import Job, JobId
+    from awcopy.steps.context import StepContext
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """A chord of agents that is to be started."""
+
+    job_id: JobId
+    number: int
+    places: int
+
+    def turns(self) -> list[Turn]:
+        """Return the first turn of every place."""
+        return [Turn(job_id=self.job_id, generation=self.number, place=place) for place in range(self.places)]
+
+
+def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
+    """Take up a queued job and return its first generation; None when there is nothing to start.
+
+    A job that cannot begin, because a store refuses, is failed or paused here with the reason. May be
+    called again at any point.
+    """
+    ledger = context.fleet.ledger
+    job = ledger.get_job(job_id)
+    if job.state is not JobState.QUEUED:
+        return None
+    try:
+        was_empty = _look(context, job)
+    except (CredentialsError, StorageError) as error:
+        refused = error.exit_code == CredentialsError.exit_code
+        state, reason = (JobState.PAUSED, "auth") if refused else (JobState.FAILED, "")
+        stop_job(context, job_id, state, error.message, reason=reason)
+        return None
+    except AwcopyError as error:
+        stop_job(context, job_id, JobState.FAILED, f"{error.message}; {error.hint}")
+        return None
+    try:
+        ledger.add_item(Item(job_id=job_id, number=FIRST_ITEM, kind=ItemKind.LIST_OBJECTS, range=ListRange()))
+    except Conflict:
+        log.info("dispatch_repeated")
+    return start_generation(context, replace(job, sink_was_empty=was_empty), job.spec.agents)
+
+
+def start_generation(context: StepContext, job: Job, places: int) -> Generation | None:
+    """Write the job's next generation and return it; None when the job has changed meanwhile.
+
+    From here on, messages of older generations do nothing.
+    """
+    running = job if job.state is JobState.RUNNING else move(job, JobState.RUNNING)
+    try:
+        started = context.fleet.ledger.update_job(replace(running, generation=job.generation + 1, pause_reason=""))
+    except Conflict:
+        return None
+    context.fleet.live.begin_generation(job.id, started.generation, places)
+    log.info("generation_started", generation=started.generation, agents=places)
+    return Generation(job_id=job.id, number=started.generation, places=places)
+
+
+def _look(context: StepContext, job: Job) -> bool:
+    source, sink = context.stores_of(job)
+    retrier = context.retrier(lambda: None)
+    retrier.call(lambda: source.probe(job.spec.source.prefix))
+    retrier.call(sink.probe)
+    return retrier.call(lambda: sink.is_empty(job.spec.sink.prefix))

@@ -1,0 +1,145 @@
+"""Holding a work item: the right to record its outcome, for as long as it is renewed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from awcopy.errors import AwcopyError, Conflict, JobInterrupted, JobNotFound, LeaseLost
+from awcopy.model.items import complete, give_back
+from awcopy.model.job import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from awcopy.ledger.base import Ledger
+    from awcopy.model.items import Item, LargeFile
+    from awcopy.model.outcome import Totals
+
+log = structlog.get_logger(__name__)
+
+
+class Lease:
+    """One item that this worker holds. Safe to use from many threads.
+
+    Every write goes through here and is conditional on the row being as this worker last wrote it; so a
+    worker that was frozen and woke up, its lease long given to another, can write nothing.
+    """
+
+    def __init__(
+        self, ledger: Ledger, item: Item, *, lease_s: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._ledger = ledger
+        self._item = item
+        self._lease_s = lease_s
+        self._monotonic = monotonic
+        self._renewed_at = monotonic()
+        self._lock = threading.Lock()
+        self._stop: AwcopyError | None = None
+
+    @property
+    def item(self) -> Item:
+        """The item as last written."""
+        return self._item
+
+    def check(self) -> None:
+        """Return when work on the item may go on.
+
+        Raises:
+            LeaseLost: The item is another's by now, or could not be renewed for two thirds of the lease.
+            JobInterrupted: The job no longer wants this work.
+        """
+        if self._stop:
+            raise self._stop
+        if self._monotonic() - self._renewed_at > self._lease_s * 2 / 3:
+            raise LeaseLost(f"the lease of item {self._item.number} could not be renewed in time")
+
+    def interrupt(self, why: str) -> None:
+        """Make ``check`` end the work, in good order, where it stands."""
+        self._stop = self._stop or JobInterrupted(why)
+
+    def renew(self) -> None:
+        """Prolong the lease, and learn whether the job still wants the work; ``check`` then says so."""
+        try:
+            begun = self._monotonic()
+            job = self._ledger.get_job(self._item.job_id)
+            if job.state is not JobState.RUNNING or job.generation != self._item.generation:
+                self._stop = JobInterrupted(f"job {job.id} is {job.state}, generation {job.generation}")
+            until = self._ledger.now() + timedelta(seconds=self._lease_s)
+            self._write(lambda item: self._ledger.update_item(replace(item, lease_until=until)))
+            self._renewed_at = begun
+        except (LeaseLost, JobNotFound) as error:
+            self._stop = error
+        except AwcopyError as error:
+            log.warning("lease_not_renewed", item=self._item.number, error=error.code)
+
+    def save(self, change: Callable[[Item], Item]) -> None:
+        """Write a changed item that stays leased."""
+        self._write(lambda item: self._ledger.update_item(change(item)))
+
+    def extend(self, change: Callable[[Item], Item], children: Sequence[Item], files: Sequence[LargeFile]) -> None:
+        """Write a changed item that stays leased, together with the items and files that it gave rise to."""
+        self._write(lambda item: self._ledger.extend(change(item), children, files))
+
+    def complete(self, totals: Totals, *, has_outcomes: bool) -> None:
+        """Record the item as done; its outcomes must have been written under its fence before."""
+        self._write(lambda item: self._ledger.update_item(complete(item, totals, has_outcomes=has_outcomes)))
+
+    def give_back(self, *, counted: bool = False) -> None:
+        """Let anyone have the item."""
+        self._write(lambda item: self._ledger.update_item(give_back(item, counted=counted)))
+
+    def _write(self, write: Callable[[Item], Item]) -> None:
+        with self._lock:
+            try:
+                self._item = write(self._item)
+            except Conflict:
+                raise LeaseLost(f"item {self._item.number} is held by another worker now") from None
+
+
+class LeaseKeeper:
+    """Renews all leases of a process, each four times in its life, in one thread of its own."""
+
+    def __init__(self, lease_s: float) -> None:
+        self._every_s = lease_s / 4
+        self._held: set[Lease] = set()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._interrupted = ""
+
+    @contextmanager
+    def keep(self, lease: Lease) -> Iterator[None]:
+        """Renew the lease until the block ends."""
+        with self._lock:
+            self._held.add(lease)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
+                self._thread.start()
+            if self._interrupted:
+                lease.interrupt(self._interrupted)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.discard(lease)
+
+    def interrupt_all(self, why: str) -> None:
+        """Interrupt every lease that is held, and every one to come: the process is to end."""
+        with self._lock:
+            self._interrupted = why
+            for lease in self._held:
+                lease.interrupt(why)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self._every_s)
+            with self._lock:
+                held = list(self._held)
+            for lease in held:
+                lease.renew()

@@ -1,0 +1,140 @@
+"""Listing a range of keys: every page becomes work items, and the range remembers how far it has come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from awcopy.errors import RequestRefused
+from awcopy.ledger.base import EXTEND_LIMIT
+from awcopy.model.items import BlockRange, Item, ItemKind, LargeFile, ListRange
+from awcopy.model.outcome import Totals
+from awcopy.planning.blocks import LARGE_FILE_BYTES, BlockPlan, plan_blocks
+from awcopy.planning.filters import compile_selection
+from awcopy.planning.naming import blob_name
+from awcopy.planning.packing import pack_objects
+from awcopy.transfer.engine import settle_unread
+
+if TYPE_CHECKING:
+    from awcopy.ledger.base import Ledger
+    from awcopy.model.job import Job, JobId
+    from awcopy.model.objects import SourceObject
+    from awcopy.planning.packing import Batch
+    from awcopy.source.base import ListPage, Source
+    from awcopy.steps.context import StepContext
+    from awcopy.steps.lease import Lease
+
+PAGES_PER_TURN = 50  # then the range is given back, so that a listing never holds its task for long
+
+
+def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
+    """List the item's range, or a stretch of it, and write what it holds as work items.
+
+    Every write moves the range's own mark in the same transaction, so that a key is planned exactly once
+    however often the step is interrupted and done again.
+
+    Raises:
+        StorageError: The source cannot be listed; nothing after the last write was planned.
+    """
+    source, _ = context.stores_of(job)
+    retrier = context.retrier(lease.check)
+    for _ in range(PAGES_PER_TURN):
+        lease.check()
+        at = _range(lease)
+        page = retrier.call(lambda at=at: _next_page(source, job.spec.source.prefix, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        _plan_page(context, job, lease, page)
+        if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
+            lease.complete(lease.item.totals, has_outcomes=False)
+            return
+    lease.give_back()
+    context.hint(job.id, [lease.item.number])
+
+
+def _range(lease: Lease) -> ListRange:
+    at = lease.item.range
+    assert isinstance(at, ListRange)  # noqa: S101 - a list item has no other kind of range
+    return at
+
+
+def _next_page(source: Source, prefix: str, at: ListRange) -> ListPage:
+    try:
+        return source.list_page(prefix, after=at.after, token=at.token)
+    except RequestRefused:
+        if not at.token:
+            raise
+        return source.list_page(prefix, after=at.after)  # some stores forget their tokens after a while
+
+
+def _plan_page(context: StepContext, job: Job, lease: Lease, page: ListPage) -> None:
+    before = _range(lease).before
+    batches = pack_objects(
+        [obj for obj in page.objects if not before or obj.key < before],
+        is_selected=compile_selection(job.spec.selection, job.spec.source.prefix),
+        is_large=lambda obj: _is_large(job, obj),
+        files_per_pack=job.spec.files_per_task,
+        most_rows=EXTEND_LIMIT,
+    )
+    for batch in batches:
+        _write_batch(context, job, lease, batch)
+    mark = replace(_range(lease), token=page.token)
+    lease.save(lambda item: replace(item, range=mark))
+
+
+def _is_large(job: Job, obj: SourceObject) -> bool:
+    return obj.size_bytes > LARGE_FILE_BYTES and settle_unread(obj, blob_name(job.spec, obj.key)) is None
+
+
+def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch) -> None:
+    at = _range(lease)
+    number = at.next_number
+    children: list[Item] = []
+    files: list[LargeFile] = []
+    for pack in batch.packs:
+        children.append(_files_item(context.fleet.ledger, job.id, number, pack))
+        number += 1
+    for obj in batch.large:
+        plan = plan_blocks(obj.size_bytes, job.spec.block_size_bytes, job.spec.agents)
+        files.append(_large_file(job, number, obj, plan))
+        children.append(range_item(job.id, number, 0, plan))
+        number += 1 + plan.ranges
+    # The token belongs to the end of the page; until that is planned, the last key alone says where to go on.
+    mark = replace(at, after=batch.last_key, token="", next_number=number)
+    found = Totals(listed=batch.listed, excluded=batch.excluded)
+    lease.extend(lambda item: replace(item, range=mark, totals=item.totals + found), children, files)
+    context.hint(job.id, [child.number for child in children])
+
+
+def _files_item(ledger: Ledger, job_id: JobId, number: int, pack: list[SourceObject]) -> Item:
+    ledger.write_manifest(job_id, number, pack)
+    return Item(
+        job_id=job_id,
+        number=number,
+        kind=ItemKind.COPY_FILES,
+        objects=len(pack),
+        size_bytes=sum(obj.size_bytes for obj in pack),
+    )
+
+
+def _large_file(job: Job, number: int, obj: SourceObject, plan: BlockPlan) -> LargeFile:
+    return LargeFile(
+        job_id=job.id,
+        number=number,
+        object=obj,
+        blob=blob_name(job.spec, obj.key),
+        block_size_bytes=plan.block_size_bytes,
+        blocks=plan.blocks,
+        blocks_per_range=plan.blocks_per_range,
+        range_crcs=(None,) * plan.ranges,
+    )
+
+
+def range_item(job_id: JobId, file_number: int, index: int, plan: BlockPlan) -> Item:
+    """Return the item of one range of a large file; the file's number decides its own."""
+    blocks = plan.range_blocks(index)
+    return Item(
+        job_id=job_id,
+        number=file_number + 1 + index,
+        kind=ItemKind.COPY_BLOCKS,
+        size_bytes=plan.range_bytes(index),
+        range=BlockRange(file=file_number, index=index, first=blocks.start, end=blocks.stop),
+    )

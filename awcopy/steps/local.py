@@ -1,0 +1,51 @@
+"""Running a job here and now: the same steps as the fleet's, on threads of this process."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from awcopy.jobs.queries import take_snapshot
+from awcopy.steps.agent import End, Turn, take_turn
+from awcopy.steps.dispatch import dispatch
+from awcopy.steps.finish import finish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awcopy.jobs.queries import JobSnapshot
+    from awcopy.model.job import JobId
+    from awcopy.steps.context import StepContext
+
+_LOOK_EVERY_S = 0.5
+
+
+def run_job(context: StepContext, job_id: JobId, on_progress: Callable[[JobSnapshot], None]) -> JobSnapshot:
+    """Run a submitted job to its end and return its last snapshot; ``on_progress`` is shown the others.
+
+    Raises:
+        AwcopyError: The run itself broke; what was copied stays copied.
+    """
+    generation = dispatch(context, job_id)
+    if generation:
+        over = threading.Event()
+        with ThreadPoolExecutor(generation.places, thread_name_prefix="agent") as agents:
+            running = [agents.submit(_run_place, context, turn, over) for turn in generation.turns()]
+            try:
+                while any(not one.done() for one in running):
+                    over.wait(_LOOK_EVERY_S)
+                    on_progress(take_snapshot(context.fleet, job_id))
+            except BaseException:
+                over.set()
+                raise
+            for one in running:
+                one.result()
+        finish(context, job_id)
+    return take_snapshot(context.fleet, job_id)
+
+
+def _run_place(context: StepContext, turn: Turn, over: threading.Event) -> None:
+    following: Turn | End = turn
+    while isinstance(following, Turn) and not over.is_set():
+        following = take_turn(context, following)

@@ -1,0 +1,1 @@
+"""How the bytes of one object get from a source to a sink, proved."""

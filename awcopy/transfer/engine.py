@@ -1,0 +1,207 @@
+"""Copying one object, whatever its size, to the one outcome that it gets."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from awcopy.crc64 import crc64
+from awcopy.errors import BlobConflict, BlocksMissing, IntegrityError, SourceChanged, StorageError
+from awcopy.model.outcome import Outcome, Proof, Result
+from awcopy.planning.blocks import plan_blocks
+from awcopy.planning.metadata import blob_properties, read_proof
+from awcopy.planning.naming import blob_name, name_problem
+from awcopy.planning.overwrite import COPY_NEW, Act, Decision, decide_overwrite
+from awcopy.transfer.blocks import PinnedFile, commit_file, prove, stage_blocks, staged_crcs
+from awcopy.transfer.context import run_each
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from awcopy.model.objects import BlobHead, Condition, ObjectHead, SourceObject
+    from awcopy.transfer.context import Transfer
+
+# A source that changes under the copy is begun anew this often, and so is a blob that someone else writes.
+MAX_RESTARTS = 3
+
+# Errors that say something about the whole job rather than about one object; they are not outcomes.
+ENDS_THE_ITEM = ("credentials_expired", "store_not_found")
+
+# What may come out right when it is begun anew: the source is pinned again, the sink looked at again, blocks
+# that are gone are staged again, and blocks whose sum is wrong get other ids.
+_BEGUN_ANEW = (SourceChanged, BlobConflict, BlocksMissing, IntegrityError)
+
+_ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copied:
+    proof: Proof
+    crc64: int
+
+
+def copy_objects(transfer: Transfer, objects: Sequence[SourceObject], *, look_first: bool) -> list[Outcome]:
+    """Copy the objects, several at once, and return an outcome for each, in order.
+
+    Args:
+        transfer: Where from, where to, and how.
+        objects: What to copy; objects of any size, though large ones are better shared out as blocks.
+        look_first: Whether to look for a blob of that name before reading the object. Not needed when
+            nothing was there: each write is conditional on that in any case.
+
+    Raises:
+        JobInterrupted: The work is no longer wanted.
+        LeaseLost: The work is no longer ours.
+        StorageError: Something ended the whole item: the credentials expired, or a store is gone.
+    """
+    # Connections are shared between objects and the blocks of each, so that memory stays within bounds.
+    each = replace(transfer, connections=max(1, transfer.connections // max(1, len(objects))))
+    return run_each(transfer, lambda obj: copy_object(each, obj, look_first=look_first), objects)
+
+
+def copy_object(transfer: Transfer, obj: SourceObject, *, look_first: bool) -> Outcome:
+    """Copy one object and return its outcome; raises as ``copy_objects`` does."""
+    blob = blob_name(transfer.job.spec, obj.key)
+    settled = settle_unread(obj, blob)
+    if settled:
+        return settled
+    try:
+        decision = look_at_sink(transfer, obj, blob) if look_first else COPY_NEW
+        return _settle(transfer, obj, blob, decision)
+    except StorageError as error:
+        return _failed(obj, blob, error)
+
+
+def settle_unread(obj: SourceObject, blob: str) -> Outcome | None:
+    """Return the outcome of an object that is not copied whatever the stores hold, or None."""
+    if obj.key.endswith("/") and obj.size_bytes == 0:
+        return _outcome(obj, blob, Result.SKIPPED, "folder_marker")
+    if obj.storage_class in _ARCHIVED:
+        return _outcome(obj, blob, Result.SKIPPED, "archived", "it must be restored before it can be read")
+    problem = name_problem(blob)
+    return _outcome(obj, blob, Result.FAILED, "name_not_allowed", problem) if problem else None
+
+
+def look_at_sink(transfer: Transfer, obj: SourceObject, blob: str) -> Decision:
+    """Return what to do with the object, given what the sink holds under that name now."""
+    return decide_overwrite(transfer.job, obj, _head(transfer, blob))
+
+
+def finish_file(transfer: Transfer, file: PinnedFile) -> Outcome:
+    """Bring one large file to its outcome: look at the sink, stage whatever is not staged, prove, commit.
+
+    To be called by one worker at a time, and by the same one again if it was interrupted: blocks that are
+    there already are not sent again. Raises as ``copy_objects`` does.
+    """
+    try:
+        decision = look_at_sink(transfer, file.object, file.blob)
+        return _settle(transfer, file.object, file.blob, decision, file)
+    except StorageError as error:
+        return _failed(file.object, file.blob, error)
+
+
+def _settle(
+    transfer: Transfer, obj: SourceObject, blob: str, decision: Decision, file: PinnedFile | None = None
+) -> Outcome:
+    attempts, restarts = 0, 0
+    while True:
+        attempts += 1
+        try:
+            if decision.act is Act.SKIP:
+                return _outcome(obj, blob, Result.SKIPPED, decision.reason)
+            if decision.act is Act.KEEP:
+                return _kept(transfer, obj, blob, attempts)
+            copied = _copy(transfer, _file(transfer, obj, blob, file, restarts), decision.condition)
+        except StorageError as error:
+            if attempts > MAX_RESTARTS or not isinstance(error, _BEGUN_ANEW):
+                return replace(_failed(obj, blob, error), attempts=attempts)
+            if isinstance(error, SourceChanged):
+                obj, file = _pin_again(transfer, obj), None
+            elif isinstance(error, BlobConflict):
+                decision = look_at_sink(transfer, obj, blob)
+            elif isinstance(error, IntegrityError):
+                restarts += 1
+        else:
+            done = _outcome(obj, blob, Result.COPIED)
+            return replace(done, proof=copied.proof, crc64=copied.crc64, attempts=attempts)
+
+
+def _file(transfer: Transfer, obj: SourceObject, blob: str, file: PinnedFile | None, restarts: int) -> PinnedFile:
+    if file is None:
+        spec = transfer.job.spec
+        plan = plan_blocks(obj.size_bytes, spec.block_size_bytes, spec.agents)
+        file = PinnedFile(object=obj, blob=blob, plan=plan)
+    return replace(file, restart=file.restart + restarts)
+
+
+def _copy(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
+    if file.plan.blocks <= 1:
+        return _copy_whole(transfer, file, condition)
+    return _copy_blocks(transfer, file, condition)
+
+
+def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
+    obj = file.object
+    with transfer.buffers.lend(obj.size_bytes) as content:
+        head, crc, proof = transfer.retrier.call(lambda: _read_proved(transfer, obj, content))
+        properties = blob_properties(
+            head, obj, transfer.job.id, crc64=crc, proof=proof, md5=head.md5, tier=transfer.job.spec.tier
+        )
+        transfer.retrier.call(
+            lambda: transfer.sink.put_blob(file.blob, content, crc64=crc, properties=properties, condition=condition)
+        )
+    transfer.moved(obj.size_bytes)
+    return _Copied(proof=proof, crc64=crc)
+
+
+def _read_proved(transfer: Transfer, obj: SourceObject, content: memoryview) -> tuple[ObjectHead, int, Proof]:
+    head = transfer.source.read_object(obj, content)
+    crc = crc64(content)
+    md5 = hashlib.md5(content, usedforsecurity=False).digest() if head.md5 and head.crc64 is None else b""
+    return head, crc, prove(head, crc, md5=md5) or Proof.BLOCKS
+
+
+def _copy_blocks(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
+    crcs = staged_crcs(transfer, file)
+    missing = [index for index in range(file.plan.blocks) if index not in crcs]
+    crcs |= stage_blocks(transfer, file, missing)
+    proof, whole = commit_file(transfer, file, crcs, condition)
+    return _Copied(proof=proof, crc64=whole)
+
+
+def _pin_again(transfer: Transfer, obj: SourceObject) -> SourceObject:
+    head = transfer.retrier.call(lambda: transfer.source.head(obj.key))
+    return replace(
+        obj, etag=head.etag, size_bytes=head.size_bytes, modified_at=head.modified_at, version_id=head.version_id
+    )
+
+
+def _kept(transfer: Transfer, obj: SourceObject, blob: str, attempts: int) -> Outcome:
+    found = _head(transfer, blob)
+    proof, crc = read_proof(found.metadata) if found else (Proof.LENGTH, None)
+    done = _outcome(obj, blob, Result.COPIED)
+    return replace(done, proof=proof, crc64=crc, attempts=attempts)
+
+
+def _head(transfer: Transfer, blob: str) -> BlobHead | None:
+    return transfer.retrier.call(lambda: transfer.sink.head(blob))
+
+
+def _failed(obj: SourceObject, blob: str, error: StorageError) -> Outcome:
+    if error.code in ENDS_THE_ITEM:
+        raise error
+    reason = "source_unstable" if isinstance(error, SourceChanged) else error.code
+    return _outcome(obj, blob, Result.FAILED, reason, error.message)
+
+
+def _outcome(obj: SourceObject, blob: str, result: Result, reason: str = "", detail: str = "") -> Outcome:
+    return Outcome(
+        key=obj.key,
+        blob=blob,
+        result=result,
+        reason=reason,
+        size_bytes=obj.size_bytes,
+        etag=obj.etag,
+        detail=detail,
+    )

@@ -1,0 +1,71 @@
+"""Whether a failed request is worth another try, and when: one pure decision, and the one loop that obeys it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from awcopy.errors import IntegrityError, StorageError, Throttled, TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+MAX_TRIES = 8  # about a minute and a half of waiting in all, the throttled ones aside
+MAX_THROTTLED_TRIES = 20
+MAX_CORRUPT_TRIES = 3
+FIRST_DELAY_S = 0.5
+MAX_DELAY_S = 30.0
+
+
+def delay_before_retry(error: StorageError, tries: int, chance: float) -> float | None:
+    """Return the seconds to wait before the next try, or None when there should be none.
+
+    Exponential with full jitter; a store that says when to come back is believed.
+
+    Args:
+        error: How the last try ended.
+        tries: How many there have been, 1 or more.
+        chance: A random number of at least 0, below 1.
+
+    Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
+    """
+    ceiling = min(MAX_DELAY_S, FIRST_DELAY_S * 2**tries)
+    if isinstance(error, Throttled):
+        if tries >= MAX_THROTTLED_TRIES:
+            return None
+        return max(error.retry_after_s, chance * ceiling)
+    if isinstance(error, IntegrityError):
+        return chance * FIRST_DELAY_S if tries < MAX_CORRUPT_TRIES else None
+    if isinstance(error, TransientError) and tries < MAX_TRIES:
+        return chance * ceiling
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrier:
+    """Calls again what failed and may succeed; stops at once when the work is no longer wanted.
+
+    ``wait`` sleeps the given seconds, and raises when the work is interrupted meanwhile.
+    """
+
+    wait: Callable[[float], None]
+    chance: Callable[[], float]
+
+    def call(self, attempt: Callable[[], T]) -> T:
+        """Return what ``attempt`` returns, trying it as often as its errors allow.
+
+        Raises:
+            StorageError: The last try's error.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                return attempt()
+            except StorageError as error:
+                delay = delay_before_retry(error, tries, self.chance())
+                if delay is None:
+                    raise
+                self.wait(delay)
