@@ -1,0 +1,106 @@
+"""The Celery tasks: a message becomes a step, and what the step returns becomes messages. No logic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery import Task, shared_task
+
+from awcopy.errors import AwcopyError
+from awcopy.model.items import ItemKind
+from awcopy.model.job import JobId
+from awcopy.steps.agent import End, Turn, take_turn
+from awcopy.steps.context import StepContext
+from awcopy.steps.dispatch import dispatch
+from awcopy.steps.finish import finish
+from awcopy.steps.reconcile import reconcile
+from workers import messages
+
+log = structlog.get_logger(__name__)
+
+LEDGER_AWAY_S = 5.0  # how long a place waits when the ledger or Redis did not answer, before it tries again
+
+
+class StepTask(Task):  # type: ignore[misc]  # Celery has no types
+    """What all tasks share: surroundings, log context, and the agent's place in its generation."""
+
+    ignore_result = True
+
+    @property
+    def context(self) -> StepContext:
+        """The surroundings of this process's steps."""
+        context: StepContext = self.app.step_context
+        return context
+
+    def take_turn(self, message: dict[str, Any]) -> None:
+        """Take an agent's turn, then hand the place on, give it up, or leave it to whoever holds it."""
+        turn = messages.read_turn(message)
+        with structlog.contextvars.bound_contextvars(
+            job_id=turn.job_id, agent=turn.place, task_id=self.request.id
+        ):
+            end = self._take_turn_safely(turn)
+        if isinstance(end, Turn):
+            self._hand_on(end)
+        elif end is End.SUPERSEDED:
+            self.request.chord = None  # the place is not ours to give back
+
+    def _take_turn_safely(self, turn: Turn) -> Turn | End:
+        try:
+            return take_turn(self.context, turn)
+        except AwcopyError as error:
+            # Raising would break the chord; the place waits and asks again, without an item.
+            log.warning("turn_failed", error=error.code, message=error.message)
+            self.context.sleep(LEDGER_AWAY_S)
+            return Turn(job_id=turn.job_id, generation=turn.generation, place=turn.place, turn=turn.turn)
+
+    def _hand_on(self, turn: Turn) -> None:
+        """Publish the place's next task, which then counts in the chord; this one no longer does."""
+        request = self.request
+        self.app.send_task(
+            messages.turn_task(turn),
+            kwargs=messages.turn_message(turn),
+            kwargsrepr=messages.describe_turn(turn),
+            argsrepr="",
+            chord=request.chord,
+            group_id=request.group,
+            group_index=request.group_index,
+            ignore_result=True,
+        )
+        request.chord = None
+
+
+@shared_task(base=StepTask, bind=True, name=messages.DISPATCH)
+def dispatch_job(self: StepTask, job: str) -> None:
+    """Take up a queued job."""
+    with structlog.contextvars.bound_contextvars(job_id=job, task_id=self.request.id):
+        generation = dispatch(self.context, JobId(job))
+        if generation:
+            messages.publish_generation(self.app, generation)
+
+
+@shared_task(base=StepTask, bind=True, name=messages.FINISH)
+def finish_job(self: StepTask, job: str, generation: int) -> None:
+    """End a job if all its items are done; called when a generation's places are given up."""
+    with structlog.contextvars.bound_contextvars(job_id=job, generation=generation, task_id=self.request.id):
+        finish(self.context, JobId(job))
+
+
+@shared_task(base=StepTask, bind=True, name=messages.RECONCILE)
+def reconcile_jobs(self: StepTask) -> None:
+    """Put right what broken workers and lost messages left behind."""
+    messages.publish_repairs(self.app, reconcile(self.context))
+
+
+def _agent_task(name: str, doc: str) -> None:
+    @shared_task(base=StepTask, bind=True, name=name)
+    def agent_turn(self: StepTask, **message: Any) -> None:  # noqa: ANN401 - parsed at once
+        self.take_turn(message)
+
+    agent_turn.__doc__ = doc
+
+
+_agent_task(messages.AGENT, "Look for the agent's next item.")
+_agent_task(messages.ITEM_TASKS[ItemKind.LIST_OBJECTS], "List a range of keys.")
+_agent_task(messages.ITEM_TASKS[ItemKind.COPY_FILES], "Copy a batch of files.")
+_agent_task(messages.ITEM_TASKS[ItemKind.COPY_BLOCKS], "Copy a range of blocks of one large file.")
