@@ -1,0 +1,1 @@
+"""The awcopy command: one file per command."""

@@ -1,0 +1,132 @@
+"""Printing: data on standard output, everything else on standard error, untrusted text made harmless.
+
+Owns how a line reaches the terminal. What it says about a job is said in ``summary`` and ``progress``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from awcopy.errors import AwcopyError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+    from rich.text import Text
+
+# Everything that moves the cursor, changes colours or turns text around: C0 with ESC, DEL, C1, bidi controls,
+# the two separators that some terminals break lines at, and what UTF-8 cannot carry.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+# A spreadsheet takes a cell that begins so for a formula (OWASP ASVS 1.2.10).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
+_ASKS_FOR_JSON = re.compile(r" (-o|--output)[ =]?(nd)?json ")
+_BYTE_END = 0x100
+_WIDEST = 10_000
+
+
+def safe_text(text: str) -> str:
+    r"""Return the text with control and bidi characters shown as ``\x1b`` or ``\u202e``."""
+    return _UNSAFE.sub(lambda match: _escape(ord(match[0])), text)
+
+
+def safe_cell(text: str) -> str:
+    """Return the text as a CSV cell that no spreadsheet runs."""
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def prepare_streams() -> None:
+    """Let a terminal that cannot show a character show its escape, in place of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def print_line(text: str = "") -> None:
+    """Print one line of data; the caller has made untrusted parts safe."""
+    sys.stdout.write(f"{text}\n")
+
+
+def print_note(text: str) -> None:
+    """Print one line for the person, on standard error."""
+    sys.stderr.write(f"{safe_text(text)}\n")
+    sys.stderr.flush()
+
+
+def print_warning(text: str) -> None:
+    """Print one line that the person should not miss, on standard error."""
+    print_note(f"awcopy: warning: {text}")
+
+
+def print_json(record: object, *, is_line: bool = False) -> None:
+    """Print a record as JSON; non-ASCII characters are escaped, so that no terminal acts on them."""
+    print_line(json.dumps(record, indent=None if is_line else 2))
+    if is_line:
+        sys.stdout.flush()
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows as RFC 4180 CSV, as they come; on a terminal control characters are shown escaped."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(columns)
+    clean = safe_text if sys.stdout.isatty() else str
+    writer.writerows([safe_cell(clean(cell)) for cell in row] for row in rows)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table whose cells are safe; cut to the terminal's width, never cut in a pipe."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(safe_text(cell)) for cell in row))
+    make_console(sys.stdout).print(table)
+
+
+def print_texts(lines: Iterable[Text]) -> None:
+    """Print styled lines as data; colours only on a terminal, and not with NO_COLOR."""
+    console = make_console(sys.stdout)
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
+def make_console(stream: TextIO) -> Console:
+    """Return a rich console that takes no markup and guesses no highlights."""
+    from rich.console import Console
+
+    width = None if stream.isatty() else _WIDEST
+    return Console(file=stream, markup=False, highlight=False, emoji=False, width=width)
+
+
+def print_error(error: AwcopyError, *, as_json: bool) -> None:
+    """Print what happened, why and what to do, as one line or as one JSON record, on standard error."""
+    from awcopy.logs import mask_secrets
+
+    message, hint = mask_secrets(error.message), mask_secrets(error.hint)
+    if as_json:
+        print_note(json.dumps({"error": {"code": error.code, "message": message, "hint": hint}}))
+        return
+    print_note(": ".join(_one_line(part) for part in ("awcopy", message, hint) if part))
+
+
+def outputs_json(argv: Sequence[str]) -> bool:
+    """Return whether a command line asks for JSON, also one that is otherwise wrong."""
+    words = " ".join(argv)
+    return _ASKS_FOR_JSON.search(f" {words} ") is not None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < _BYTE_END else f"\\u{code:04x}"

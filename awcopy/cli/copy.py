@@ -1,0 +1,228 @@
+"""``awcopy copy``: what is to be copied and how, read from the command line into a job's specification."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awcopy.cli.addresses import parse_sink, parse_source
+from awcopy.cli.credentials import azure_endpoint, environment_credentials, require_some
+from awcopy.cli.help import COPY_CODES, Exit, helpful
+from awcopy.cli.launch import Launch, run_locally, run_on_fleet
+from awcopy.cli.setup import begin
+from awcopy.cli.values import (
+    BLOCK_SIZE,
+    ENDPOINT,
+    NAME,
+    SIZE,
+    WHEN,
+    check_endpoint,
+    output_option,
+    verbose_option,
+)
+from awcopy.config import load_store_defaults
+from awcopy.errors import UsageError
+from awcopy.model.job import JobSpec, Overwrite, Selection, SinkSpec, SourceSpec
+from awcopy.units import MIB
+from awcopy.vault.credentials import JobCredentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from awcopy.config import StoreDefaults
+
+TIERS = ("Hot", "Cool", "Cold", "Archive")
+MOST_AGENTS = 1000
+MOST_FILES_PER_TASK = 10_000
+EXAMPLES = (
+    "awcopy copy s3://photos/2024/ az://backup/photos/2024/",
+    (
+        "awcopy copy s3://logs az://archive/logs --include '*.gz' --newer-than 7d \\\n"
+        "    --tier Cool --agents 16 --create-container --detach"
+    ),
+)
+
+
+@click.command(cls=helpful(*EXAMPLES, exit_codes=COPY_CODES))
+@click.argument("source", metavar="SRC")
+@click.argument("sink", metavar="DST")
+@click.option(
+    "-r",
+    "--recursive/--no-recursive",
+    default=True,
+    help="Take keys below folders too, the default.",
+    show_default=False,
+)
+@click.option("--include", multiple=True, metavar="GLOB", help="Take only keys that match; may be repeated.")
+@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out keys that match; may be repeated.")
+@click.option(
+    "--newer-than", type=WHEN, metavar="WHEN", help="Modified after this age (36h, 7d) or date (2026-01-31)."
+)
+@click.option("--older-than", type=WHEN, metavar="WHEN", help="Modified before this age or date.")
+@click.option("--min-size", type=SIZE, metavar="SIZE", help="At least this large: 512K, 8M, 1.5GiB.")
+@click.option("--max-size", type=SIZE, metavar="SIZE", help="At most this large.")
+@click.option(
+    "--endpoint-url",
+    type=ENDPOINT,
+    metavar="URL",
+    help="The S3 service; else AWS_ENDPOINT_URL, else AWS's own.",
+)
+@click.option("--region", default="", help="The bucket's region; else AWS_REGION, else found out.")
+@click.option(
+    "--azure-endpoint",
+    type=ENDPOINT,
+    metavar="URL",
+    help="The blob service; else AZURE_STORAGE_SERVICE_ENDPOINT, the connection string's, or Azure's own.",
+)
+@click.option(
+    "--agents", type=click.IntRange(1, MOST_AGENTS), default=4, show_default=True, help="Most tasks at once."
+)
+@click.option(
+    "--block-size",
+    type=BLOCK_SIZE,
+    default=8 * MIB,
+    metavar="SIZE",
+    help="Size of a block, 1 B to 4000M.  [default: 8M]",
+)
+@click.option(
+    "--files-per-task",
+    type=click.IntRange(1, MOST_FILES_PER_TASK),
+    default=500,
+    show_default=True,
+    help="Most small files that one task copies.",
+)
+@click.option(
+    "--overwrite",
+    type=click.Choice([choice.value for choice in Overwrite]),
+    default=Overwrite.CHANGED.value,
+    show_default=True,
+    help="What to do with a blob that is there already.",
+)
+@click.option(
+    "--tier",
+    type=click.Choice(TIERS, case_sensitive=False),
+    help="Access tier of the blobs; else the account's.",
+)
+@click.option(
+    "--name", type=NAME, default="default", show_default=True, help="The job's name; need not be unique."
+)
+@click.option("--create-container", is_flag=True, help="Create the container if it is missing.")
+@click.option(
+    "--credentials",
+    "credentials_mode",
+    type=click.Choice(["auto", "workers"]),
+    default="auto",
+    show_default=True,
+    help="auto: seal what the environment gives to the fleet's key; workers: send none, they use their own.",
+)
+@click.option("--detach", is_flag=True, help="Print the job's id and return at once.")
+@click.option("--local", is_flag=True, help="Copy in this process, without a fleet.")
+@output_option("table", "json", "ndjson")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
+@verbose_option
+@click.pass_obj
+def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN401 - made a record at once
+    """Copy the objects under SRC (s3://bucket/prefix) to DST (az://account/container/prefix).
+
+    DST may also be a container's URL: https://ACCOUNT.blob.core.windows.net/container/prefix.
+
+    A blob is named DST's prefix plus the key below SRC's folder, which is SRC up to its last "/":
+    s3://b/data/ to az://a/c/x/ makes x/k of data/k; s3://b/data/report.csv to az://a/c makes report.csv;
+    s3://b to az://a/c keeps every key whole. DST's prefix is a folder, with or without a "/" at its end.
+
+    Globs look at the last part of a key; those with a "/" at the whole key below SRC's folder.
+    """
+    if options["local"] and (options["detach"] or options["credentials_mode"] == "workers"):
+        raise UsageError("--local works without a fleet", hint="leave out --detach and --credentials workers")
+    settings = begin(verbose=options["verbose"])
+    defaults = load_store_defaults()
+    spec = make_spec(options, defaults)
+    launch = Launch(
+        settings=settings,
+        spec=spec,
+        name=options["name"],
+        credentials=_choose_credentials(options, given, defaults, spec.sink.account),
+        create_container=options["create_container"],
+        is_detached=options["detach"],
+        output=options["output"],
+        quiet=options["quiet"],
+        verbose=options["verbose"],
+    )
+    return run_locally(launch) if options["local"] else run_on_fleet(launch)
+
+
+def make_spec(options: Mapping[str, Any], defaults: StoreDefaults) -> JobSpec:
+    """Return the job's specification.
+
+    Raises:
+        UsageError: An address is wrong, or the options contradict each other.
+    """
+    return JobSpec(
+        source=make_source(options, defaults),
+        sink=_make_sink(options, defaults),
+        selection=_make_selection(options),
+        overwrite=Overwrite(options["overwrite"]),
+        agents=options["agents"],
+        block_size_bytes=options["block_size"],
+        files_per_task=options["files_per_task"],
+        tier=options["tier"] or "",
+    )
+
+
+def make_source(options: Mapping[str, Any], defaults: StoreDefaults) -> SourceSpec:
+    """Return the source that ``SRC``, ``--region`` and ``--endpoint-url`` name, or the environment."""
+    address = parse_source(options["source"])
+    return SourceSpec(
+        bucket=address.bucket,
+        prefix=address.prefix,
+        region=options["region"] or defaults.region,
+        endpoint_url=options["endpoint_url"] or check_endpoint(defaults.s3_endpoint_url, "AWS_ENDPOINT_URL"),
+    )
+
+
+def _make_sink(options: Mapping[str, Any], defaults: StoreDefaults) -> SinkSpec:
+    address, asked = parse_sink(options["sink"]), options["azure_endpoint"] or ""
+    if asked and address.endpoint_url:
+        raise UsageError(
+            "the destination's URL and --azure-endpoint both name a service", hint="leave one of them out"
+        )
+    is_url = not options["sink"].lower().startswith("az://")
+    usual = "" if is_url else azure_endpoint(defaults, address.account)
+    return SinkSpec(
+        account=address.account,
+        container=address.container,
+        prefix=address.prefix,
+        endpoint_url=address.endpoint_url or asked or check_endpoint(usual, "AZURE_STORAGE_SERVICE_ENDPOINT"),
+    )
+
+
+def _make_selection(options: Mapping[str, Any]) -> Selection:
+    newer, older = options["newer_than"], options["older_than"]
+    smallest, largest = options["min_size"], options["max_size"]
+    if newer and older and newer >= older:
+        raise UsageError(
+            "nothing is both newer than --newer-than and older than --older-than", hint="swap the two"
+        )
+    if smallest is not None and largest is not None and smallest > largest:
+        raise UsageError("--min-size is larger than --max-size", hint="swap the two")
+    return Selection(
+        recursive=options["recursive"],
+        include=tuple(options["include"]),
+        exclude=tuple(options["exclude"]),
+        newer_than=newer,
+        older_than=older,
+        min_size_bytes=smallest,
+        max_size_bytes=largest,
+    )
+
+
+def _choose_credentials(
+    options: Mapping[str, Any], given: JobCredentials | None, defaults: StoreDefaults, account: str
+) -> JobCredentials:
+    if given:
+        return given
+    if options["credentials_mode"] == "workers":
+        return JobCredentials()
+    found = environment_credentials(defaults, account)
+    return found if options["local"] else require_some(found)

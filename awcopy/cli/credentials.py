@@ -1,0 +1,73 @@
+"""Which credentials go with a job, and which of the environment's hints about the stores apply to it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from awcopy.errors import CredentialsError
+from awcopy.vault.credentials import JobCredentials
+
+if TYPE_CHECKING:
+    from awcopy.config import AzureKeys, StoreDefaults
+
+_AZURE_VARIABLES = "AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING"
+
+
+def environment_credentials(defaults: StoreDefaults, account: str) -> JobCredentials:
+    """Return the static credentials that the environment gives; a side without any is None.
+
+    Raises:
+        CredentialsError: The environment's Azure credentials belong to another account, or are malformed.
+    """
+    if defaults.azure and not is_for_account(defaults, account):
+        raise CredentialsError(
+            f"the environment has credentials for {defaults.azure_account}, the destination is {account}",
+            hint=f"set {_AZURE_VARIABLES} for {account}, or unset them",
+        )
+    return JobCredentials(aws=defaults.aws, azure=check_azure_keys(defaults.azure, "AZURE_STORAGE_KEY"))
+
+
+def require_some(credentials: JobCredentials) -> JobCredentials:
+    """Return the credentials if there are any to send to the fleet.
+
+    Raises:
+        CredentialsError: There are none on either side.
+    """
+    if credentials:
+        return credentials
+    raise CredentialsError(
+        "the environment gives no credentials for S3 nor for Azure",
+        hint=(
+            f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and {_AZURE_VARIABLES}; "
+            "or pass --credentials workers if the workers have their own"
+        ),
+    )
+
+
+def is_for_account(defaults: StoreDefaults, account: str) -> bool:
+    """Return whether what the environment says about Azure is about this account, or about no other."""
+    return not defaults.azure_account or defaults.azure_account == account
+
+
+def azure_endpoint(defaults: StoreDefaults, account: str) -> str:
+    """Return the blob endpoint that the environment names for this account; empty when it names none."""
+    return defaults.azure_endpoint_url if is_for_account(defaults, account) else ""
+
+
+def check_azure_keys(keys: AzureKeys | None, where: str) -> AzureKeys | None:
+    """Return the keys if the account's key can be one.
+
+    Raises:
+        CredentialsError: It is not base64; the text itself is not shown.
+    """
+    if keys and keys.account_key:
+        try:
+            base64.b64decode(keys.account_key.reveal(), validate=True)
+        except (binascii.Error, ValueError):
+            hint = "copy it whole from the account's page of access keys; it ends in =="
+            raise CredentialsError(
+                f"{where} is not a storage account's key: it is not base64", hint=hint
+            ) from None
+    return keys

@@ -1,0 +1,138 @@
+"""``awcopy jobs``: what there is to know about jobs on the fleet. Changes nothing."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import click
+
+from awcopy.cli.console import print_csv, print_json, print_note, print_table
+from awcopy.cli.follow import follow_job, watch_hint
+from awcopy.cli.help import COPY_CODES, Exit, helpful, helpful_group
+from awcopy.cli.launch import conclude
+from awcopy.cli.progress import choose_display
+from awcopy.cli.report import REPORT_COLUMNS, report_cells, report_record
+from awcopy.cli.setup import begin, open_fleet
+from awcopy.cli.summary import print_summary
+from awcopy.cli.values import output_option
+from awcopy.jobs.queries import find_job, read_report, snapshot_of
+from awcopy.model.outcome import Result
+from awcopy.units import format_count, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from awcopy.jobs.queries import JobSnapshot
+    from awcopy.model.outcome import Outcome
+
+_COLUMNS = ("ID", "NAME", "STATE", "CREATED (UTC)", "COPIED", "FAILED", "LISTED", "SIZE", "FROM", "TO")
+_JOB_ARGUMENT = click.argument("job_id", metavar="ID")
+
+
+@click.group(cls=helpful_group("awcopy jobs list", "awcopy jobs watch @last"))
+def jobs() -> None:
+    """List, show, watch and report jobs.
+
+    An ID may be cut short as long as it names one job; @last is the newest.
+    """
+
+
+@jobs.command(
+    "list",
+    cls=helpful(
+        "awcopy jobs list", "awcopy jobs list --limit 5 -o json | jq -r '.[] | select(.state==\"failed\").id'"
+    ),
+)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most jobs to list."
+)
+@output_option("table", "json", "ndjson")
+def list_jobs(limit: int, output: str) -> None:
+    """List jobs, newest first."""
+    fleet = open_fleet(begin())
+    snapshots = (snapshot_of(fleet, job) for job in fleet.ledger.list_jobs(limit=limit))
+    if output == "table":
+        print_table(_COLUMNS, map(_row, snapshots))
+    elif output == "json":
+        print_json([snapshot.to_json() for snapshot in snapshots])
+    else:
+        for snapshot in snapshots:
+            print_json(snapshot.to_json(), is_line=True)
+
+
+@jobs.command("show", cls=helpful("awcopy jobs show 0d2k", "awcopy jobs show @last -o json | jq .totals"))
+@_JOB_ARGUMENT
+@output_option("table", "json")
+def show_job(job_id: str, output: str) -> None:
+    """Show one job: its state, its numbers and what to do next."""
+    fleet = open_fleet(begin())
+    snapshot = snapshot_of(fleet, find_job(fleet, job_id))
+    if output == "json":
+        print_json(snapshot.to_json())
+    else:
+        print_summary(snapshot)
+
+
+@jobs.command(
+    "watch",
+    cls=helpful("awcopy jobs watch 0d2k", "awcopy jobs watch @last -o ndjson", exit_codes=COPY_CODES),
+)
+@_JOB_ARGUMENT
+@output_option("table", "json", "ndjson")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
+def watch_job(job_id: str, output: str, *, quiet: bool) -> Exit:
+    """Follow a job until its end; the exit code says how it ended. Ctrl-C leaves it running."""
+    fleet = open_fleet(begin())
+    job = find_job(fleet, job_id)
+    try:
+        with choose_display(output, quiet=quiet) as display:
+            snapshot = follow_job(fleet, job.id, display)
+    except KeyboardInterrupt:
+        print_note(f"awcopy: job {job.id} goes on; {watch_hint(job.id)}")
+        return Exit.INTERRUPTED
+    return conclude(snapshot, output=output, quiet=quiet)
+
+
+@jobs.command(
+    "report",
+    cls=helpful("awcopy jobs report 0d2k --failed", "awcopy jobs report @last -o csv > report.csv"),
+)
+@_JOB_ARGUMENT
+@click.option("--failed", "only_failed", is_flag=True, help="Only the objects that failed.")
+@output_option("ndjson", "csv")
+def report_job(job_id: str, output: str, *, only_failed: bool) -> None:
+    """Print the outcome of every object that has one, a line each, as it is read.
+
+    Both formats hold the same columns; ndjson keeps every key exactly.
+    """
+    fleet = open_fleet(begin())
+    outcomes = read_report(fleet, find_job(fleet, job_id).id)
+    chosen = (outcome for outcome in outcomes if outcome.result is Result.FAILED or not only_failed)
+    if output == "csv":
+        print_csv(REPORT_COLUMNS, map(report_cells, _answered(chosen)))
+    else:
+        for outcome in chosen:
+            print_json(report_record(outcome), is_line=True)
+
+
+def _answered(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Return the outcomes once the first is read, so that a ledger that is away leaves no lonely header."""
+    first = next(outcomes, None)
+    return iter(()) if first is None else chain((first,), outcomes)
+
+
+def _row(snapshot: JobSnapshot) -> tuple[str, ...]:
+    job, totals = snapshot.job, snapshot.totals
+    return (
+        job.id,
+        job.name,
+        job.state.value,
+        f"{job.created_at:%Y-%m-%d %H:%M}",
+        format_count(totals.copied.objects),
+        format_count(totals.failed.objects),
+        format_count(totals.listed.objects) + ("+" if snapshot.is_listing else ""),
+        format_size(totals.listed.size_bytes),
+        str(job.spec.source),
+        str(job.spec.sink),
+    )

@@ -1,0 +1,195 @@
+"""Running one copy: on the fleet, followed until its end, or here. What to copy has been decided before."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from awcopy.cli.console import print_json, print_line, print_note, print_warning
+from awcopy.cli.follow import follow_job, watch_hint
+from awcopy.cli.help import Exit
+from awcopy.cli.progress import choose_display
+from awcopy.cli.setup import open_fleet, user_name
+from awcopy.cli.summary import exit_code_of, print_summary
+from awcopy.errors import ServiceUnreachable, StoreNotFound, UsageError
+from awcopy.jobs.queries import JobSnapshot, Phase, read_report
+from awcopy.model.outcome import Result, Totals
+
+if TYPE_CHECKING:
+    from awcopy.config import Settings
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.jobs.submit import JobRequest
+    from awcopy.model.job import Job, JobId, JobSpec, SourceSpec
+    from awcopy.source.base import Source
+    from awcopy.vault.credentials import JobCredentials
+
+SHOWN_FAILURES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A copy as it is to be run, and how to show it."""
+
+    settings: Settings
+    spec: JobSpec
+    name: str
+    credentials: JobCredentials
+    create_container: bool = False
+    is_detached: bool = False
+    output: str = "table"
+    quiet: bool = False
+    verbose: bool = False
+
+    @property
+    def request(self) -> JobRequest:
+        """The job as the service takes it."""
+        from awcopy.jobs.submit import JobRequest
+
+        return JobRequest(spec=self.spec, name=self.name, user=user_name(), credentials=self.credentials)
+
+
+def run_on_fleet(launch: Launch) -> Exit:
+    """Submit the job, follow it to its end unless detached, and return the exit code."""
+    fleet = open_fleet(launch.settings)
+    job = _submit(launch, fleet)
+    if not launch.quiet:
+        _warn_without_workers(fleet)
+    if launch.is_detached:
+        _print_submitted(launch, job)
+        return Exit.OK
+    try:
+        with choose_display(launch.output, quiet=launch.quiet) as display:
+            snapshot = follow_job(fleet, job.id, display)
+    except KeyboardInterrupt:
+        print_note(f"awcopy: detached; job {job.id} goes on: {watch_hint(job.id)}")
+        return Exit.INTERRUPTED
+    return conclude(snapshot, output=launch.output, quiet=launch.quiet)
+
+
+def run_locally(launch: Launch) -> Exit:
+    """Run the job in this process, without a fleet, and return the exit code."""
+    from awcopy.bootstrap import open_stores, run_here
+    from awcopy.jobs.submit import check_stores
+
+    with closing(open_stores(launch.settings, launch.spec, launch.credentials)) as stores:
+        require_keys(stores.source, launch.spec.source)
+        check_stores(launch.spec, stores.source, stores.sink, create_container=launch.create_container)
+        with choose_display(launch.output, quiet=launch.quiet) as display:
+            snapshot, fleet = run_here(launch.settings, stores, launch.request, display.show)
+            display.show(snapshot)
+    if not launch.quiet:
+        _print_failures(fleet, snapshot.job.id)
+    return conclude(snapshot, output=launch.output, quiet=launch.quiet, is_local=True)
+
+
+def require_keys(source: Source, spec: SourceSpec) -> None:
+    """Return when there is a key under the source's prefix; an empty bucket is no mistake, a wrong prefix is.
+
+    Raises:
+        UsageError: There is none.
+    """
+    if spec.prefix and not source.list_page(spec.prefix, limit=1).objects:
+        hint = f"`awcopy ls {quote(f's3://{spec.bucket}')}` shows what there is"
+        raise UsageError(f"no key of bucket {spec.bucket} starts with {spec.prefix!r}", hint=hint)
+
+
+def conclude(snapshot: JobSnapshot, *, output: str, quiet: bool = False, is_local: bool = False) -> Exit:
+    """Print how the job ended, in the format asked for, and return the exit code."""
+    code = exit_code_of(snapshot)
+    if output == "json":
+        print_json(snapshot.to_json())
+    elif output == "table" and not quiet:
+        print_summary(snapshot, is_local=is_local)
+    if code is Exit.CREDENTIALS:
+        print_note(f"awcopy: job {snapshot.job.id} is paused for its credentials: {snapshot.job.detail}")
+    return code
+
+
+def _submit(launch: Launch, fleet: Fleet) -> Job:
+    """Return the submitted job. Whatever can be known to be wrong is found before anything is written."""
+    from awcopy.jobs.submit import submit_job
+    from awcopy.vault.sealing import read_public_key
+    from workers.publisher import publish_dispatch
+
+    public_key = read_public_key(launch.settings.keys) if launch.credentials else None
+    fleet.live.ping()
+    fleet.ledger.now()
+    _check_own_sides(launch)
+    job = submit_job(fleet, launch.request, public_key)
+    try:
+        publish_dispatch(launch.settings, job.id)
+    except ServiceUnreachable as error:
+        hint = f"it is written down and starts when they answer again; {watch_hint(job.id)}"
+        raise ServiceUnreachable(
+            f"job {job.id} could not be sent to the workers: {error.message}", hint=hint
+        ) from error
+    return job
+
+
+def _check_own_sides(launch: Launch) -> None:
+    """Check each store that this process has credentials for; the workers check the others."""
+    from awcopy.bootstrap import open_stores
+    from awcopy.jobs.submit import check_stores
+
+    given = launch.credentials
+    if launch.create_container and not given.azure:
+        raise UsageError(
+            "--create-container needs the destination's credentials here, and there are none",
+            hint="set AZURE_STORAGE_KEY, or create the container beforehand",
+        )
+    if not given:
+        _say(launch, "the workers check the source and the destination, with their own credentials")
+        return
+    with closing(open_stores(launch.settings, launch.spec, given)) as stores:
+        if given.aws:
+            require_keys(stores.source, launch.spec.source)
+        if given.aws and given.azure:
+            check_stores(launch.spec, stores.source, stores.sink, create_container=launch.create_container)
+        elif given.aws:
+            _say(launch, "the workers check the destination, with their own credentials")
+            stores.source.probe(launch.spec.source.prefix)
+        else:
+            _say(launch, "the workers check the source, with their own credentials")
+            try:
+                stores.sink.probe()
+            except StoreNotFound:
+                if not launch.create_container:
+                    raise
+                stores.sink.create_container()
+
+
+def _warn_without_workers(fleet: Fleet) -> None:
+    try:
+        workers = fleet.live.workers()
+    except ServiceUnreachable:
+        return  # following the job will say so
+    if not workers:
+        print_warning("no worker is running; the job waits in the queue: start one with `awcopy worker`")
+
+
+def _print_submitted(launch: Launch, job: Job) -> None:
+    if launch.output == "table":
+        print_line(job.id)
+    else:
+        snapshot = JobSnapshot(job=job, phase=Phase.QUEUED, totals=Totals())
+        print_json(snapshot.to_json(), is_line=launch.output == "ndjson")
+    if not launch.quiet:
+        print_note(f"job {job.id} is submitted; {watch_hint(job.id)}")
+
+
+def _print_failures(fleet: Fleet, job_id: JobId) -> None:
+    """Print the first failures of a local job, whose ledger is gone with this process."""
+    failed = (outcome for outcome in read_report(fleet, job_id) if outcome.result is Result.FAILED)
+    shown = list(islice(failed, SHOWN_FAILURES))
+    for outcome in shown:
+        print_note(f"failed: {outcome.key}: {outcome.reason}: {outcome.detail}".rstrip(": "))
+    if rest := sum(1 for _ in failed):
+        print_note(f"... and {rest} more")
+
+
+def _say(launch: Launch, text: str) -> None:
+    if launch.verbose:
+        print_note(f"awcopy: {text}")

@@ -1,0 +1,32 @@
+"""One line of a job's report: its columns, and how an outcome fills them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from awcopy.model.outcome import Outcome
+
+REPORT_COLUMNS = ("key", "blob", "outcome", "reason", "proof", "bytes", "etag", "crc64", "attempts", "detail")
+
+
+def report_record(outcome: Outcome) -> dict[str, str | int | None]:
+    """Return the outcome as a report holds it; the CRC is 16 hexadecimal digits, as in a blob's stamp."""
+    return {
+        "key": outcome.key,
+        "blob": outcome.blob,
+        "outcome": outcome.result.value,
+        "reason": outcome.reason,
+        "proof": outcome.proof.value,
+        "bytes": outcome.size_bytes,
+        "etag": outcome.etag,
+        "crc64": None if outcome.crc64 is None else f"{outcome.crc64:016x}",
+        "attempts": outcome.attempts,
+        "detail": outcome.detail,
+    }
+
+
+def report_cells(outcome: Outcome) -> tuple[str, ...]:
+    """Return the same record as the cells of a table, in the order of the columns."""
+    record = report_record(outcome)
+    return tuple("" if (value := record[column]) is None else str(value) for column in REPORT_COLUMNS)

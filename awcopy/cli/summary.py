@@ -1,0 +1,117 @@
+"""What a job comes to, in at most 80 columns: its state, numbers that add up, and the next useful command."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from awcopy.cli.console import print_texts, safe_text
+from awcopy.cli.help import Exit
+from awcopy.model.job import JobState
+from awcopy.units import format_count, format_duration, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.text import Text
+
+    from awcopy.jobs.queries import JobSnapshot
+    from awcopy.model.outcome import ProofCounts, Tally
+
+PAUSED_FOR_CREDENTIALS = "auth"
+_STYLES = {
+    JobState.COMPLETED: "green",
+    JobState.COMPLETED_WITH_ERRORS: "yellow",
+    JobState.FAILED: "red",
+    JobState.PAUSED: "yellow",
+    JobState.CANCELLED: "yellow",
+}
+_EXITS = {
+    JobState.COMPLETED: Exit.OK,
+    JobState.COMPLETED_WITH_ERRORS: Exit.SOME_FAILED,
+    JobState.FAILED: Exit.ERROR,
+    JobState.CANCELLED: Exit.CANCELLED,
+}
+_PROOFS = ("crc64", "md5", "crc32", "blocks", "length")
+
+
+def exit_code_of(snapshot: JobSnapshot) -> Exit:
+    """Return what the shell is told of a job that ended, or that was followed until it was paused."""
+    if snapshot.job.state is JobState.PAUSED and snapshot.job.pause_reason == PAUSED_FOR_CREDENTIALS:
+        return Exit.CREDENTIALS
+    return _EXITS.get(snapshot.job.state, Exit.OK)
+
+
+def print_summary(snapshot: JobSnapshot, *, is_local: bool = False, now: datetime | None = None) -> None:
+    """Print the summary on standard output."""
+    print_texts(summary_lines(snapshot, is_local=is_local, now=now))
+
+
+def summary_lines(
+    snapshot: JobSnapshot, *, is_local: bool = False, now: datetime | None = None
+) -> Iterator[Text]:
+    """Yield the lines; a job on the fleet ends with the next useful command, a local one does not."""
+    from rich.text import Text
+
+    job = snapshot.job
+    yield _headline(snapshot, now or datetime.now(UTC))
+    if job.detail:
+        yield Text(f"  {safe_text(job.detail)}")
+    yield Text(f"  from {safe_text(str(job.spec.source))}")
+    yield Text(f"  to   {safe_text(str(job.spec.sink))}")
+    yield Text()
+    for line in _number_lines(snapshot):
+        yield Text(line)
+    if proofs := _proofs(snapshot.totals.proofs):
+        yield Text(f"  {'proofs':<12}{proofs}")
+    if not is_local:
+        yield Text()
+        yield Text(f"Next: {next_command(snapshot)}")
+
+
+def next_command(snapshot: JobSnapshot) -> str:
+    """Return the command that a person most likely wants now."""
+    job = snapshot.job
+    if not job.has_ended:
+        return f"awcopy jobs watch {job.id}"
+    if snapshot.totals.failed.objects:
+        return f"awcopy jobs report {job.id} --failed"
+    return f"awcopy jobs show {job.id}"
+
+
+def _headline(snapshot: JobSnapshot, now: datetime) -> Text:
+    from rich.text import Text
+
+    job = snapshot.job
+    until = job.changed_at if job.has_ended else now
+    elapsed = format_duration((until - job.created_at).total_seconds())
+    return Text.assemble(
+        f"Job {job.id} ({safe_text(job.name)}) ",
+        (job.state.value.replace("_", " "), _STYLES.get(job.state, "bold")),
+        f" {'in' if job.has_ended else 'since'} {elapsed}",
+    )
+
+
+def _number_lines(snapshot: JobSnapshot) -> Iterator[str]:
+    totals = snapshot.totals
+    note = "still listing" if snapshot.is_listing else ""
+    yield _number_line("listed", totals.listed, note or format_size(totals.listed.size_bytes))
+    for name in ("copied", "skipped", "failed", "cancelled"):
+        yield _number_line(f"  {name}", getattr(totals, name))
+    if totals.pending.objects:
+        yield _number_line("  pending", totals.pending)
+    if totals.deleted.objects:
+        yield _number_line("deleted", totals.deleted)
+    if totals.excluded.objects:
+        yield _number_line("excluded", totals.excluded, "left out by the filters")
+
+
+def _number_line(name: str, tally: Tally, note: str = "") -> str:
+    objects = f"{format_count(tally.objects):>15} objects"
+    size = f"{format_count(tally.size_bytes):>23} B"
+    return f"  {name:<12}{objects}{size}  {note or format_size(tally.size_bytes)}".rstrip()
+
+
+def _proofs(counts: ProofCounts) -> str:
+    named = ((name, getattr(counts, name)) for name in _PROOFS)
+    return ", ".join(f"{name} {format_count(count)}" for name, count in named if count)

@@ -1,0 +1,99 @@
+"""Option values as people write them, checked while they are read, and options that commands share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+import click
+
+from awcopy.errors import UsageError
+from awcopy.planning.blocks import check_block_size
+from awcopy.units import parse_size, parse_when
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
+
+LONGEST_NAME = 100
+
+
+class _Parsed(click.ParamType[Any]):
+    """A value read by one of awcopy's own parsers; its error names the option."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Return the parsed value; a default that is no text is taken as it is."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except UsageError as error:
+            self.fail(": ".join(filter(None, (error.message, error.hint))), param, ctx)
+
+
+def parse_endpoint(text: str) -> str:
+    """Return the URL of a service, without a slash at its end.
+
+    Raises:
+        UsageError: It is no http or https URL of a host, or it holds credentials.
+    """
+    hint = "write it like https://host or http://host:port"
+    try:
+        parts = urlsplit(text)
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise UsageError("it is not an http or https URL", hint=hint)
+    if parts.username or parts.password or parts.query:
+        raise UsageError("an endpoint holds no credentials", hint="give them in the environment")
+    return text.rstrip("/")
+
+
+def check_endpoint(text: str, variable: str) -> str:
+    """Return the endpoint that a variable of the environment holds, if any.
+
+    Raises:
+        UsageError: It is no endpoint; the message names the variable.
+    """
+    try:
+        return parse_endpoint(text) if text else ""
+    except UsageError as error:
+        raise UsageError(f"{variable}: {error.message}", hint=error.hint) from None
+
+
+def parse_name(text: str) -> str:
+    """Return the name of a job: anything printable, at most 100 characters."""
+    if not text.isprintable() or not 1 <= len(text) <= LONGEST_NAME:
+        raise UsageError("a job's name is 1 to 100 printable characters")
+    return text
+
+
+SIZE = _Parsed("size", parse_size)
+BLOCK_SIZE = _Parsed("size", lambda text: check_block_size(parse_size(text)))
+WHEN = _Parsed("when", lambda text: parse_when(text, now=datetime.now(UTC)))
+ENDPOINT = _Parsed("url", parse_endpoint)
+NAME = _Parsed("name", parse_name)
+
+
+def output_option(*formats: str) -> Callable[[Decorated], Decorated]:
+    """Return the ``-o`` option with these formats, the first of them the default."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="Format of what is printed on standard output.",
+    )
+
+
+verbose_option = click.option(
+    "-v", "--verbose", is_flag=True, help="Show more of what is done, on standard error."
+)

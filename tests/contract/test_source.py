@@ -1,0 +1,334 @@
+"""The port of sources, on each adapter: the twin in memory, SeaweedFS and moto."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from awcopy import crc64
+from awcopy.config import AwsKeys, Secret
+from awcopy.errors import (
+    AccessDenied,
+    IntegrityError,
+    ObjectArchived,
+    ObjectNotFound,
+    SourceChanged,
+    StoreNotFound,
+)
+from awcopy.model.job import SourceSpec
+from awcopy.model.objects import ContentHeaders, SourceObject, Span
+from awcopy.source.base import Source
+from awcopy.source.memory import MemorySource
+from awcopy.source.s3 import S3Source
+
+# What a server does otherwise than Amazon S3, and why a test leaves it out.
+DIFFERENCES = {
+    ("seaweedfs", "byte_order"): "it lists folder by folder: a/b before a-b",
+    ("seaweedfs", "any_key"): "it keeps keys as paths: // becomes /, dot segments are refused",
+    ("seaweedfs", "archive"): "it keeps the storage class and lets archived objects be read",
+    ("moto", "signatures"): "it accepts any credentials",
+}
+PLAIN_KEYS = (
+    "a b.txt", "a+b", "a%2Fb", "50%", "ü/ö.txt", "日本語", "emoji 😀",
+    "q?x#y&z=1", "it's <\"here\">", "tilde~;,:@!$",
+)  # fmt: skip
+HARD_KEYS = ("a//b", "x/./y", "x/../z", "trailing.", "dir/", "back\\slash", " blanks ")
+
+
+@dataclass(kw_only=True)
+class Case:
+    """One adapter: the source, and how to put an object behind its back."""
+
+    name: str
+    source: Source
+    put: Callable[..., object]
+    delete: Callable[[str], object]
+    elsewhere: Callable[..., Source]  # the same store with another bucket or secret
+    prefix: str = ""
+
+    def key(self, name: str) -> str:
+        return self.prefix + name
+
+    def stored(self, name: str, content: bytes = b"", **facts) -> SourceObject:
+        """Put an object and return it as it is listed."""
+        self.put(self.key(name), content, **facts)
+        return self.listed()[self.key(name)]
+
+    def listed(self) -> dict[str, SourceObject]:
+        return {obj.key: obj for obj in self.source.list_page(self.prefix).objects}
+
+    def leave_out_where_different(self, feature: str) -> None:
+        if (self.name, feature) in DIFFERENCES:
+            pytest.skip(DIFFERENCES[self.name, feature])
+
+
+def memory_case() -> Case:
+    source = MemorySource()
+
+    def put(key: str, content: bytes, *, metadata=None, storage_class="STANDARD", **headers) -> None:
+        fields = ContentHeaders(**headers) if headers else None
+        source.put_object(key, content, headers=fields, metadata=metadata, storage_class=storage_class)
+
+    def elsewhere(*, bucket: str = "", secret: str = "") -> Source:
+        return MemorySource(is_missing=bool(bucket), is_denied=bool(secret))
+
+    return Case(name="memory", source=source, put=put, delete=source.delete_object, elsewhere=elsewhere)
+
+
+def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
+    client = boto3.client(
+        "s3",
+        endpoint_url=endpoint.endpoint_url,
+        aws_access_key_id=endpoint.access_key,
+        aws_secret_access_key=endpoint.secret_key,
+        region_name=endpoint.region,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
+    stack.enter_context(closing(client))
+    bucket = f"contract-{uuid.uuid4().hex[:8]}"
+    client.create_bucket(Bucket=bucket)
+
+    def put(key: str, content: bytes, *, metadata=None, storage_class="STANDARD", **headers) -> None:
+        names = {field: "".join(part.capitalize() for part in field.split("_")) for field in headers}
+        client.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=content,
+            Metadata=metadata or {},
+            StorageClass=storage_class,
+            ChecksumAlgorithm="CRC64NVME",
+            **{names[field]: value for field, value in headers.items()},
+        )
+
+    def elsewhere(*, bucket: str = bucket, secret: str = endpoint.secret_key) -> Source:
+        keys = AwsKeys(access_key=Secret(endpoint.access_key), secret_key=Secret(secret))
+        spec = SourceSpec(bucket=bucket, endpoint_url=endpoint.endpoint_url, region=endpoint.region)
+        return stack.enter_context(closing(S3Source(spec, keys, connections=8)))
+
+    def delete(key: str) -> None:
+        client.delete_object(Bucket=bucket, Key=key)
+
+    return Case(name=name, source=elsewhere(), put=put, delete=delete, elsewhere=elsewhere)
+
+
+@pytest.fixture(scope="module", params=["memory", "seaweedfs", "moto"])
+def store(request) -> Iterator[Case]:
+    servers = {"seaweedfs": "s3_server", "moto": "moto_server"}
+    with ExitStack() as stack:
+        if request.param == "memory":
+            yield memory_case()
+        else:
+            server = request.getfixturevalue(servers[request.param])
+            yield s3_case(request.param, server.endpoint, stack)
+
+
+@pytest.fixture
+def case(store: Case) -> Case:
+    return replace(store, prefix=f"{uuid.uuid4().hex[:8]}/")
+
+
+def read(case: Case, obj: SourceObject) -> bytes:
+    buffer = bytearray(obj.size_bytes)
+    case.source.read_object(obj, memoryview(buffer))
+    return bytes(buffer)
+
+
+def read_span(case: Case, obj: SourceObject, offset: int, size_bytes: int) -> bytes:
+    buffer = bytearray(size_bytes)
+    case.source.read_range(obj, Span(offset=offset, size_bytes=size_bytes), memoryview(buffer))
+    return bytes(buffer)
+
+
+def test_probe_accepts_a_bucket_that_can_be_listed(case):
+    case.source.probe(case.prefix)
+
+
+def test_a_missing_bucket_is_said_to_be_missing(case):
+    missing = case.elsewhere(bucket="no-such-bucket-here")
+    with pytest.raises(StoreNotFound):
+        missing.probe("")
+    with pytest.raises(StoreNotFound):
+        missing.list_page("")
+
+
+def test_a_wrong_secret_is_denied_with_a_hint(case):
+    case.leave_out_where_different("signatures")
+    with pytest.raises(AccessDenied):
+        case.elsewhere(secret="wrong").probe("")
+
+
+def test_a_listed_object_says_size_etag_and_moment(case):
+    obj = case.stored("one", b"12345")
+    head = case.source.head(obj.key)
+    assert (obj.size_bytes, obj.etag, obj.storage_class) == (5, head.etag, "STANDARD")
+    assert obj.etag.strip('"') == obj.etag != ""
+    assert obj.modified_at.tzinfo is UTC
+    assert abs(obj.modified_at - head.modified_at) < timedelta(seconds=2)
+
+
+def test_pages_hold_each_key_once(case):
+    names = [f"{i:02d}" for i in range(7)]
+    for name in names:
+        case.put(case.key(name), b"x")
+    keys, token = [], ""
+    while True:
+        page = case.source.list_page(case.prefix, token=token, limit=3)
+        assert len(page.objects) <= 3
+        keys += [obj.key for obj in page.objects]
+        token = page.token
+        if not token:
+            break
+    assert keys == [case.key(name) for name in names]
+
+
+def test_an_empty_prefix_has_one_empty_page(case):
+    page = case.source.list_page(case.key("nothing"))
+    assert (page.objects, page.token) == ((), "")
+
+
+def test_only_keys_above_after_are_listed(case):
+    for name in ("a", "b", "c"):
+        case.put(case.key(name), b"x")
+    page = case.source.list_page(case.prefix, after=case.key("a"))
+    assert [obj.key for obj in page.objects] == [case.key("b"), case.key("c")]
+
+
+def test_keys_come_in_byte_order(case):
+    case.leave_out_where_different("byte_order")
+    names = ["a/c", "a.b", "a0", "a-b", "ä", "a/b", "z"]
+    for name in names:
+        case.put(case.key(name), b"x")
+    keys = [obj.key for obj in case.source.list_page(case.prefix).objects]
+    assert keys == sorted((case.key(name) for name in names), key=str.encode)
+
+
+@pytest.mark.parametrize("name", PLAIN_KEYS)
+def test_any_key_is_listed_and_read(case, name):
+    obj = case.stored(name, name.encode())
+    assert read(case, obj) == name.encode()
+    assert case.source.head(obj.key).etag == obj.etag
+
+
+@pytest.mark.parametrize("name", HARD_KEYS)
+def test_a_key_is_never_taken_for_a_path(case, name):
+    case.leave_out_where_different("any_key")
+    obj = case.stored(name, name.encode())
+    assert read(case, obj) == name.encode()
+
+
+def test_reading_returns_headers_metadata_and_checksum(case):
+    headers = {
+        "content_type": "text/css",
+        "content_encoding": "gzip",
+        "content_language": "de",
+        "content_disposition": 'attachment; filename="a.css"',
+        "cache_control": "max-age=60",
+    }
+    obj = case.stored("styled", b"body", metadata={"Colour": "blue"}, **headers)
+    head = case.source.read_object(obj, memoryview(bytearray(4)))
+    assert head.headers == ContentHeaders(**headers)
+    assert head.metadata == {"colour": "blue"}
+    assert head.crc64 == crc64.crc64(b"body")
+    assert (head.size_bytes, head.etag) == (4, obj.etag)
+
+
+def test_head_says_what_reading_says(case):
+    obj = case.stored("both", b"body", metadata={"a": "b"}, content_type="text/plain")
+    assert case.source.head(obj.key) == case.source.read_object(obj, memoryview(bytearray(4)))
+
+
+def test_metadata_that_was_not_ascii_is_decoded(case):
+    encoded = f"=?UTF-8?B?{base64.b64encode('größe'.encode()).decode()}?="
+    if case.name == "memory":
+        encoded = "größe"
+    obj = case.stored("unicode", b"x", metadata={"size": encoded})
+    assert case.source.head(obj.key).metadata == {"size": "größe"}
+
+
+def test_an_empty_object_is_read(case):
+    obj = case.stored("empty")
+    head = case.source.read_object(obj, memoryview(bytearray()))
+    assert (head.size_bytes, head.crc64) == (0, 0)
+
+
+def test_a_large_object_is_read_whole(case):
+    content = bytes(range(256)) * 20_000
+    assert read(case, case.stored("large", content)) == content
+
+
+@pytest.mark.parametrize(("offset", "size_bytes"), [(0, 1), (0, 10), (3, 4), (9, 1)])
+def test_a_range_is_read_exactly(case, offset, size_bytes):
+    obj = case.stored("digits", b"0123456789")
+    assert read_span(case, obj, offset, size_bytes) == b"0123456789"[offset : offset + size_bytes]
+
+
+def test_a_changed_object_is_not_read(case):
+    obj = case.stored("changing", b"before")
+    case.put(obj.key, b"behind")
+    with pytest.raises(SourceChanged):
+        read(case, obj)
+    with pytest.raises(SourceChanged):
+        read_span(case, obj, 1, 2)
+
+
+def test_a_deleted_object_is_not_found(case):
+    obj = case.stored("gone", b"x")
+    case.delete(obj.key)
+    with pytest.raises(ObjectNotFound):
+        read(case, obj)
+    with pytest.raises(ObjectNotFound):
+        read_span(case, obj, 0, 1)
+    with pytest.raises(ObjectNotFound):
+        case.source.head(obj.key)
+
+
+def test_an_object_of_another_length_is_never_accepted(case):
+    obj = case.stored("longer", b"12345")
+    for size_bytes in (4, 6):
+        with pytest.raises(IntegrityError):
+            case.source.read_object(obj, memoryview(bytearray(size_bytes)))
+
+
+def test_an_archived_object_must_be_restored_first(case):
+    case.leave_out_where_different("archive")
+    obj = case.stored("cold", b"x", storage_class="GLACIER")
+    assert obj.storage_class == "GLACIER"
+    with pytest.raises(ObjectArchived):
+        read(case, obj)
+
+
+def test_a_closed_source_can_be_used_again(case):
+    obj = case.stored("again", b"x")
+    case.source.close()
+    assert read(case, obj) == b"x"
+
+
+def test_many_threads_share_one_source(case):
+    objects = [case.stored(f"{i}", bytes([i]) * 1000) for i in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        contents = list(pool.map(lambda obj: read(case, obj), objects * 3))
+    assert contents == [bytes([i]) * 1000 for i in range(12)] * 3
+
+
+def test_errors_name_no_key_and_no_secret(case):
+    obj = case.stored("private-name", b"x")
+    case.delete(obj.key)
+    with pytest.raises(ObjectNotFound) as caught:
+        read(case, obj)
+    said = f"{caught.value} {caught.value.hint}"
+    assert "private-name" not in said
+    assert "ignature" not in said
+
+
+def test_a_moment_is_in_the_past(case):
+    obj = case.stored("now", b"x")
+    assert obj.modified_at <= datetime.now(UTC) + timedelta(seconds=5)

@@ -1,0 +1,104 @@
+"""What the pages show of a job beyond its snapshot: words, the bar, times. ``live.js`` repeats the sums."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from awcopy.model.job import JobState
+from awcopy.units import format_count, format_duration, format_size
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from awcopy.jobs.queries import JobSnapshot
+    from awcopy.model.job import Job
+    from awcopy.model.outcome import Totals
+
+# Characters that change how the text around them is shown, or are not shown at all: controls, zero-width
+# characters, and those that set the writing direction.
+_INVISIBLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+_UNFINISHED_PERCENT = 99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """One job on a page; ``live.js`` keeps the same numbers up to date from the same JSON."""
+
+    snapshot: JobSnapshot
+    now: datetime
+
+    @property
+    def job(self) -> Job:
+        """The job itself."""
+        return self.snapshot.job
+
+    @property
+    def totals(self) -> Totals:
+        """Its totals."""
+        return self.snapshot.totals
+
+    @property
+    def state_words(self) -> str:
+        """The state as a person says it."""
+        return self.job.state.replace("_", " ")
+
+    @property
+    def bar_max(self) -> int:
+        """What a full bar stands for: bytes, or objects where all are empty; 0 while nothing is listed."""
+        return self.totals.listed.size_bytes or self.totals.listed.objects
+
+    @property
+    def bar_value(self) -> int:
+        """How much of the bar is filled: what has an outcome, and the bytes of files under way."""
+        if not self.totals.listed.size_bytes:
+            return self.totals.ended.objects
+        under_way = max(0, self.snapshot.moved_bytes - self.totals.copied.size_bytes)
+        return min(self.bar_max, self.totals.ended.size_bytes + under_way)
+
+    @property
+    def percent(self) -> int:
+        """The bar as a whole number from 0 to 100, which is 100 only when nothing is left to do."""
+        if not self.bar_max:
+            return 100 if self.job.state is JobState.COMPLETED else 0
+        percent = 100 * self.bar_value // self.bar_max
+        is_unfinished = self.totals.pending.objects > 0 or not self.job.has_ended
+        return min(percent, _UNFINISHED_PERCENT) if is_unfinished else percent
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds from the submission until now, or until the job's end."""
+        until = self.job.changed_at if self.job.has_ended else self.now
+        return max(0.0, (until - self.job.created_at).total_seconds())
+
+    @property
+    def average_rate(self) -> str:
+        """Copied bytes over the whole time of the job, for a person; empty while it runs."""
+        if not self.job.has_ended:
+            return ""
+        return f"{format_size(self.totals.copied.size_bytes / max(1.0, self.elapsed_s))}/s"
+
+
+def add_filters(app: Flask) -> None:
+    """Make the ways to write numbers, times and foreign text known to the templates."""
+    app.jinja_env.filters.update(
+        count=format_count,
+        size=format_size,
+        duration=format_duration,
+        moment=format_moment,
+        visible=escape_invisible,
+    )
+
+
+def format_moment(moment: datetime) -> str:
+    """Return a moment in UTC to the second: ``2026-01-31 12:00:00 UTC``."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def escape_invisible(text: str) -> str:
+    r"""Return foreign text with what is invisible or sets the direction written out, such as ``\u202e``."""
+    return _INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
