@@ -42,8 +42,8 @@ class Stores:
 
 def connect_fleet(settings: Settings) -> Fleet:
     """Return the ledger and the live state that the settings name; nothing is contacted yet."""
-    from awcopy.ledger.azure import AzureLedger  # noqa: PLC0415 - an SDK is imported when it is needed
-    from awcopy.live.redis import RedisLive  # noqa: PLC0415 - likewise
+    from awcopy.ledger.azure import AzureLedger
+    from awcopy.live.redis import RedisLive
 
     return Fleet(
         ledger=AzureLedger(settings.ledger, settings.namespace),
@@ -53,8 +53,8 @@ def connect_fleet(settings: Settings) -> Fleet:
 
 def memory_fleet() -> Fleet:
     """Return a ledger and live state in this process, for local mode and tests."""
-    from awcopy.ledger.memory import MemoryLedger  # noqa: PLC0415 - needed in this mode only
-    from awcopy.live.memory import MemoryLive  # noqa: PLC0415 - likewise
+    from awcopy.ledger.memory import MemoryLedger
+    from awcopy.live.memory import MemoryLive
 
     return Fleet(ledger=MemoryLedger(), live=MemoryLive())
 
@@ -65,8 +65,8 @@ def open_stores(settings: Settings, spec: JobSpec, credentials: JobCredentials) 
     Raises:
         UsageError: An endpoint lies at a private address, and the settings do not allow that.
     """
-    from awcopy.sink.azure_blob import AzureBlobSink  # noqa: PLC0415 - an SDK is imported when it is needed
-    from awcopy.source.s3 import S3Source  # noqa: PLC0415 - likewise
+    from awcopy.sink.azure_blob import AzureBlobSink
+    from awcopy.source.s3 import S3Source
 
     for url in (spec.source.endpoint_url, spec.sink.endpoint_url):
         if url and not settings.allow_private_endpoints:
@@ -92,7 +92,7 @@ def make_step_context(
     stores: Stores | None = None,
 ) -> StepContext:
     """Return the surroundings of a process's steps; with ``stores`` given, every job uses those."""
-    from awcopy.steps.context import StepContext  # noqa: PLC0415 - not needed by what only looks
+    from awcopy.steps.context import StepContext
 
     def open_them(job: Job) -> tuple[Source, Sink]:
         opened = stores or open_job_stores(settings, job)
@@ -110,10 +110,10 @@ def make_step_context(
 def run_here(
     settings: Settings, stores: Stores, request: JobRequest, on_progress: Callable[[JobSnapshot], None]
 ) -> tuple[JobSnapshot, Fleet]:
-    """Run a job in this process, without a fleet; return its last snapshot, and the ledger that has its report."""
-    from awcopy.jobs.submit import submit_job  # noqa: PLC0415 - not needed by what only looks
-    from awcopy.steps.lease import LeaseKeeper  # noqa: PLC0415 - likewise
-    from awcopy.steps.local import run_job  # noqa: PLC0415 - likewise
+    """Run a job in this process; return its last snapshot, and the fleet whose ledger has its report."""
+    from awcopy.jobs.submit import submit_job
+    from awcopy.steps.lease import LeaseKeeper
+    from awcopy.steps.local import run_job
 
     fleet = memory_fleet()
     context = make_step_context(settings, fleet, LeaseKeeper(settings.lease_s).keep, stores)

@@ -55,7 +55,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one process. Each comes from ``AWCOPY_<NAME>``; the field's ``help`` is its documentation."""
+    """The settings of one process. Each comes from ``AWCOPY_<NAME>`` and carries its help."""
 
     redis_url: Secret = field(
         default=Secret("redis://127.0.0.1:6379/0"),
@@ -67,11 +67,15 @@ class Settings:
     )
     namespace: str = field(
         default="awcopy",
-        metadata={"help": "Prefix of tables, container, Redis keys and queue: several fleets share one account."},
+        metadata={
+            "help": "Prefix of tables, container, Redis keys and queue: several fleets share one account."
+        },
     )
     keys: Path = field(
         default=Path("~/.awcopy/keys"),
-        metadata={"help": "Folder of the fleet's keys: fleet.pub seals credentials, fleet.key (workers) opens them."},
+        metadata={
+            "help": "Folder of the fleet's keys: fleet.pub seals credentials, fleet.key (workers) opens them."
+        },
     )
     allow_private_endpoints: bool = field(
         default=False,

@@ -2,7 +2,7 @@
 
 Owns the framing of answers and what a broken one means. Connecting, pooling and trying again are
 `awcopy.http`. It stands in place of `http.client`, whose reading of headers through `email.parser` alone
-costs more than all of this does (4 KiB GET: 61 against 169 microseconds of CPU on loopback).
+costs more than all of this does: a GET or a PUT of 4 KiB takes half of its CPU, the kernel's part included.
 """
 
 from __future__ import annotations
@@ -143,15 +143,18 @@ class Connection:
         while (stop := self._buffer.find(b"\r\n\r\n", searched, self._end)) < 0:
             searched = max(self._start, self._end - 3)
             searched -= self._receive(is_first=self._start == self._end)
-        lines = self._buffer[self._start : stop].decode("latin-1").split("\r\n")
+        text = self._buffer[self._start : stop].decode("latin-1")
+        lines = text.split("\r\n")
         self._start = stop + 4
         version, _, rest = lines[0].partition(" ")
         if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
             raise self._garbled("its first line")
+        if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):
+            raise self._garbled("a header")
         headers: Headers = {}
         for line in lines[1:]:
             name, colon, value = line.partition(":")
-            if not colon or not name or name != name.strip() or "\n" in line or "\r" in line:
+            if not colon or not name or name[0] <= " " or name[-1] <= " ":
                 raise self._garbled("a header")
             name = name.lower()
             value = value.strip(" \t")

@@ -1,4 +1,4 @@
-"""How awcopy logs: one JSON object per line, with secrets masked by shape; what is logged is the callers' affair."""
+"""How awcopy logs: one JSON object a line, secrets masked by shape. What is logged is up to the callers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import EventDict, WrappedLogger
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 # What a credential looks like in a URL, a header or an error text of a store's client. The second line of
 # defence only: nothing that holds a secret is passed to a log call in the first place.
@@ -37,7 +37,7 @@ def configure_logging(level: str = "INFO") -> None:
     The stores' clients are held at WARNING whatever the level, because their debug records print what
     they sign.
     """
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

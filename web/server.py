@@ -11,6 +11,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from awcopy.errors import UsageError
+from awcopy.logs import configure_logging
 from awcopy.loopback import http_url, require_loopback
 from web.app import create_app
 
@@ -40,6 +41,7 @@ def run_web(settings: Settings, host: str, port: int, flower_url: str = "") -> N
     """
     require_loopback(host, what="the dashboard")
     listener = _listen(host, port)
+    configure_logging(settings.log_level)
     log.info("web_listening", url=http_url(*listener.getsockname()[:2]))
     _Server(settings, listener, flower_url).run()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 
 if TYPE_CHECKING:
     from awcopy.config import Settings
@@ -35,7 +35,7 @@ def make_app(settings: Settings) -> Celery:
         result_chord_expires=0,
         result_expires=86_400,
         # One queue, so that jobs take turns in proportion to their agents; a name nobody reads is an error.
-        task_queues=[Queue(settings.namespace)],
+        task_queues=[Queue(settings.namespace)],  # type: ignore[no-untyped-call]  # kombu has few types
         task_default_queue=settings.namespace,
         task_create_missing_queues=False,
         # A worker waits for Redis as long as it takes, but never on a socket that is half open.

@@ -22,7 +22,8 @@ def guard_broker() -> None:
     """
     if kombu.__version__ != FAULTY_KOMBU or getattr(kombu_redis.QoS, "is_guarded", False):
         return
-    restore: Callable[..., Any] = kombu_redis.QoS.restore_unacked_once
+    qos: Any = kombu_redis.QoS
+    restore: Callable[..., Any] = qos.restore_unacked_once
 
     def restore_unless_gone(self: Any, stderr: Any = None) -> Any:  # noqa: ANN401 - kombu has no types
         connection = self.channel.connection
@@ -33,5 +34,5 @@ def guard_broker() -> None:
             return None
         return restore(self, stderr)
 
-    kombu_redis.QoS.restore_unacked_once = restore_unless_gone
-    kombu_redis.QoS.is_guarded = True
+    qos.restore_unacked_once = restore_unless_gone
+    qos.is_guarded = True

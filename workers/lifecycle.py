@@ -103,7 +103,7 @@ class Supervisor:
             log.warning("worker_process_ended", pid=slot.process.pid, status=status, failures=slot.failures)
             slot.process = None
         if now >= slot.start_at:
-            # A session of its own keeps the terminal's Ctrl-C away from it: stopping is this process's affair.
+            # A session of its own keeps the terminal's Ctrl-C away from it: to stop it is up to this process.
             slot.process = subprocess.Popen(self.command, start_new_session=True)  # noqa: S603 - our own module
             slot.started_at = now
 
@@ -112,4 +112,5 @@ def back_off_s(failures: int, chance: float) -> float:
     """Return how long to wait before a process that ended is started again; 0 after a healthy life."""
     if failures == 0:
         return 0.0
-    return min(MAX_BACK_OFF_S, FIRST_BACK_OFF_S * 2 ** min(failures - 1, 10)) * (0.5 + chance / 2)
+    ceiling: float = min(MAX_BACK_OFF_S, FIRST_BACK_OFF_S * 2 ** min(failures - 1, 10))
+    return ceiling * (0.5 + chance / 2)

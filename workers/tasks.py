@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 LEDGER_AWAY_S = 5.0  # how long a place waits when the ledger or Redis did not answer, before it tries again
 
 
-class StepTask(Task):  # type: ignore[misc]  # Celery has no types
+class StepTask(Task):
     """What all tasks share: surroundings, log context, and the agent's place in its generation."""
 
     ignore_result = True

@@ -84,11 +84,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    shown = [[Text(safe_text(cell)) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(safe_text(cell)) for cell in row))
+    for index, column in enumerate(columns):
+        # The first column names the row, so it is never cut.
+        table.add_column(
+            column, no_wrap=True, min_width=0 if index else max((len(row[0]) for row in shown), default=0)
+        )
+    for row in shown:
+        table.add_row(*row)
     make_console(sys.stdout).print(table)
 
 

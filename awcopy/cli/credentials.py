@@ -12,7 +12,8 @@ from awcopy.vault.credentials import JobCredentials
 if TYPE_CHECKING:
     from awcopy.config import AzureKeys, StoreDefaults
 
-_AZURE_VARIABLES = "AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING"
+AWS_VARIABLES = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+AZURE_VARIABLES = "AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING"
 
 
 def environment_credentials(defaults: StoreDefaults, account: str) -> JobCredentials:
@@ -24,7 +25,7 @@ def environment_credentials(defaults: StoreDefaults, account: str) -> JobCredent
     if defaults.azure and not is_for_account(defaults, account):
         raise CredentialsError(
             f"the environment has credentials for {defaults.azure_account}, the destination is {account}",
-            hint=f"set {_AZURE_VARIABLES} for {account}, or unset them",
+            hint=f"set {AZURE_VARIABLES} for {account}, or unset them",
         )
     return JobCredentials(aws=defaults.aws, azure=check_azure_keys(defaults.azure, "AZURE_STORAGE_KEY"))
 
@@ -40,7 +41,7 @@ def require_some(credentials: JobCredentials) -> JobCredentials:
     raise CredentialsError(
         "the environment gives no credentials for S3 nor for Azure",
         hint=(
-            f"set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and {_AZURE_VARIABLES}; "
+            f"set {AWS_VARIABLES}, and {AZURE_VARIABLES}; "
             "or pass --credentials workers if the workers have their own"
         ),
     )

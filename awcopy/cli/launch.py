@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from awcopy.cli.console import print_json, print_line, print_note, print_warning
 from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import Exit
+from awcopy.cli.preflight import check_both, check_sink, check_source
 from awcopy.cli.progress import choose_display
 from awcopy.cli.setup import open_fleet, user_name
 from awcopy.cli.summary import exit_code_of, print_summary
-from awcopy.errors import ServiceUnreachable, StoreNotFound, UsageError
+from awcopy.errors import ServiceUnreachable, UsageError
 from awcopy.jobs.queries import JobSnapshot, Phase, read_report
 from awcopy.model.outcome import Result, Totals
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
     from awcopy.jobs.submit import JobRequest
-    from awcopy.model.job import Job, JobId, JobSpec, SourceSpec
-    from awcopy.source.base import Source
+    from awcopy.model.job import Job, JobId, JobSpec
     from awcopy.vault.credentials import JobCredentials
 
 SHOWN_FAILURES = 20
@@ -72,28 +71,15 @@ def run_on_fleet(launch: Launch) -> Exit:
 def run_locally(launch: Launch) -> Exit:
     """Run the job in this process, without a fleet, and return the exit code."""
     from awcopy.bootstrap import open_stores, run_here
-    from awcopy.jobs.submit import check_stores
 
     with closing(open_stores(launch.settings, launch.spec, launch.credentials)) as stores:
-        require_keys(stores.source, launch.spec.source)
-        check_stores(launch.spec, stores.source, stores.sink, create_container=launch.create_container)
+        check_both(launch.spec, stores, create_container=launch.create_container)
         with choose_display(launch.output, quiet=launch.quiet) as display:
             snapshot, fleet = run_here(launch.settings, stores, launch.request, display.show)
             display.show(snapshot)
     if not launch.quiet:
         _print_failures(fleet, snapshot.job.id)
     return conclude(snapshot, output=launch.output, quiet=launch.quiet, is_local=True)
-
-
-def require_keys(source: Source, spec: SourceSpec) -> None:
-    """Return when there is a key under the source's prefix; an empty bucket is no mistake, a wrong prefix is.
-
-    Raises:
-        UsageError: There is none.
-    """
-    if spec.prefix and not source.list_page(spec.prefix, limit=1).objects:
-        hint = f"`awcopy ls {quote(f's3://{spec.bucket}')}` shows what there is"
-        raise UsageError(f"no key of bucket {spec.bucket} starts with {spec.prefix!r}", hint=hint)
 
 
 def conclude(snapshot: JobSnapshot, *, output: str, quiet: bool = False, is_local: bool = False) -> Exit:
@@ -132,7 +118,6 @@ def _submit(launch: Launch, fleet: Fleet) -> Job:
 def _check_own_sides(launch: Launch) -> None:
     """Check each store that this process has credentials for; the workers check the others."""
     from awcopy.bootstrap import open_stores
-    from awcopy.jobs.submit import check_stores
 
     given = launch.credentials
     if launch.create_container and not given.azure:
@@ -144,21 +129,14 @@ def _check_own_sides(launch: Launch) -> None:
         _say(launch, "the workers check the source and the destination, with their own credentials")
         return
     with closing(open_stores(launch.settings, launch.spec, given)) as stores:
-        if given.aws:
-            require_keys(stores.source, launch.spec.source)
         if given.aws and given.azure:
-            check_stores(launch.spec, stores.source, stores.sink, create_container=launch.create_container)
+            check_both(launch.spec, stores, create_container=launch.create_container)
         elif given.aws:
             _say(launch, "the workers check the destination, with their own credentials")
-            stores.source.probe(launch.spec.source.prefix)
+            check_source(launch.spec.source, stores.source)
         else:
             _say(launch, "the workers check the source, with their own credentials")
-            try:
-                stores.sink.probe()
-            except StoreNotFound:
-                if not launch.create_container:
-                    raise
-                stores.sink.create_container()
+            check_sink(launch.spec, stores.sink, create_container=launch.create_container)
 
 
 def _warn_without_workers(fleet: Fleet) -> None:

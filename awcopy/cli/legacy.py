@@ -295,9 +295,7 @@ def _check_call(call: LegacyCall) -> None:
         raise UsageError(
             "/C (on the fleet) and /U (on this machine) contradict each other", hint="leave one of them out"
         )
-    missing = [
-        f"{each.name}:" for each in PARAMETERS if each.is_required and not call.parameters.get(each.name)
-    ]
+    missing = [each.name for each in PARAMETERS if each.is_required and not call.parameters.get(each.name)]
     if missing:
         raise UsageError(f"missing parameters: {', '.join(missing)}", hint=_HELP_HINT)
 

@@ -15,7 +15,7 @@ import click
 from awcopy.cli.console import print_json, print_line, print_note, safe_text
 from awcopy.cli.copy import make_source
 from awcopy.cli.help import helpful
-from awcopy.cli.launch import require_keys
+from awcopy.cli.preflight import check_source
 from awcopy.cli.setup import begin
 from awcopy.cli.values import ENDPOINT, output_option
 from awcopy.config import load_store_defaults
@@ -66,14 +66,14 @@ def ls(source: str, endpoint_url: str | None, region: str, output: str, *, recur
     # Nothing is written, so the other end of this pair of stores is never contacted.
     nowhere = JobSpec(source=spec, sink=SinkSpec(account="nowhere", container="nowhere"))
     with closing(open_stores(settings, nowhere, JobCredentials(aws=defaults.aws))) as stores:
-        require_keys(stores.source, spec)
+        check_source(spec, stores.source)
         # Only AWS's own listing is known to be in the order that jumping over a folder relies on.
         entries = list_entries(
             stores.source, spec.prefix, _retry_pages(), recursive=recursive, may_jump=not spec.endpoint_url
         )
         total, folders = _print_entries(entries, output)
-    beside = f" and {format_count(folders)} folders" if folders else ""
-    print_note(f"{format_count(total.objects)} keys, {format_size(total.size_bytes)}{beside}")
+    beside = f", and {_counted(folders, 'folder')}" if folders else ""
+    print_note(f"{_counted(total.objects, 'key')}, {format_size(total.size_bytes)}{beside}")
 
 
 def list_entries(
@@ -100,6 +100,10 @@ def list_entries(
             return
         jump = bool(folder) and may_jump
         after, token = (folder + _LAST_CHARACTER, "") if jump else ("", page.token)
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{format_count(count)} {thing if count == 1 else f'{thing}s'}"
 
 
 def _folder_of(key: str, prefix: str) -> str:

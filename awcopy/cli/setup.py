@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 from typing import TYPE_CHECKING
 
 from awcopy.config import load_settings
@@ -27,7 +28,10 @@ def begin(*, verbose: bool = False) -> Settings:
 
     settings = load_settings()
     level = check_log_level(settings)
-    configure_logging("INFO" if verbose and level != "DEBUG" else "ERROR" if level == "INFO" else level)
+    shown = "INFO" if verbose and level != "DEBUG" else "ERROR" if level == "INFO" else level
+    configure_logging(shown)
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(shown)  # the stores' clients have a level of their own
     return settings
 
 

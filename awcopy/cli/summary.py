@@ -103,11 +103,11 @@ def _number_lines(snapshot: JobSnapshot) -> Iterator[str]:
     if totals.deleted.objects:
         yield _number_line("deleted", totals.deleted)
     if totals.excluded.objects:
-        yield _number_line("excluded", totals.excluded, "left out by the filters")
+        yield _number_line("excluded", totals.excluded, "by the filters")
 
 
 def _number_line(name: str, tally: Tally, note: str = "") -> str:
-    objects = f"{format_count(tally.objects):>15} objects"
+    objects = f"{format_count(tally.objects):>15} {'object ' if tally.objects == 1 else 'objects'}"
     size = f"{format_count(tally.size_bytes):>23} B"
     return f"  {name:<12}{objects}{size}  {note or format_size(tally.size_bytes)}".rstrip()
 

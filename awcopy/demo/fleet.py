@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 SINK_ACCOUNT = "awcopydemo"
 LEDGER_ACCOUNT = "awcopyledger"
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "COLUMNS", "NO_COLOR", "TMPDIR", "COVERAGE_PROCESS_START")
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TERM",
+    "COLUMNS",
+    "NO_COLOR",
+    "TMPDIR",
+    "COVERAGE_PROCESS_START",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +132,9 @@ def start_fleet(servers: Servers, folder: Path, stack: ExitStack, *, processes: 
         for started in [starters.submit(child.start) for child in children.values()]:
             started.result()
     return FleetProcesses(
-        **children, web_url=f"http://127.0.0.1:{web_port}/", flower_url=f"http://127.0.0.1:{flower_port}/tasks"
+        **children,
+        web_url=f"http://127.0.0.1:{web_port}/",
+        flower_url=f"http://127.0.0.1:{flower_port}/tasks",
     )
 
 

@@ -54,9 +54,18 @@ def run_demo(*, keep: bool) -> int:
 
 
 def _copy(servers: Servers, folder: Path) -> int:
-    command = ["copy", f"s3://{BUCKET}", f"az://{servers.sink.account}/{CONTAINER}", "--create-container", "--name", "demo"]
+    command = [
+        "copy",
+        f"s3://{BUCKET}",
+        f"az://{servers.sink.account}/{CONTAINER}",
+        "--create-container",
+        "--name",
+        "demo",
+    ]
     print(f"$ awcopy {' '.join(command)}", flush=True)
-    return subprocess.run(awcopy_command(*command), env=user_environment(servers, folder), check=False).returncode  # noqa: S603 - our own command
+    return subprocess.run(
+        awcopy_command(*command), env=user_environment(servers, folder), check=False
+    ).returncode
 
 
 def _prove(servers: Servers, objects: int) -> int:
@@ -66,7 +75,10 @@ def _prove(servers: Servers, objects: int) -> int:
     for line in found.differences[:20]:
         print(f"  {line!r}")
     is_proved = found.same == objects and not found.differences
-    print("Every object arrived, byte for byte." if is_proved else "NOT every object arrived as it was.", flush=True)
+    print(
+        "Every object arrived, byte for byte." if is_proved else "NOT every object arrived as it was.",
+        flush=True,
+    )
     return 0 if is_proved else 1
 
 

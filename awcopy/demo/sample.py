@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from awcopy.units import KIB, MIB
 
@@ -88,9 +88,9 @@ def content_of(key: str, size_bytes: int) -> bytes:
     return random.Random(key).randbytes(size_bytes)  # noqa: S311 - sample data, not a secret
 
 
-def _put(client: object, one: SampleObject) -> None:
+def _put(client: Any, one: SampleObject) -> None:  # noqa: ANN401 - as below
     checksum = {"ChecksumAlgorithm": "CRC64NVME"} if one.has_crc64 else {}
-    client.put_object(  # type: ignore[attr-defined]  # boto3 makes its clients at run time
+    client.put_object(
         Bucket=BUCKET,
         Key=one.key,
         Body=content_of(one.key, one.size_bytes),
@@ -100,7 +100,7 @@ def _put(client: object, one: SampleObject) -> None:
     )
 
 
-def _client(endpoint: S3Endpoint) -> object:
+def _client(endpoint: S3Endpoint) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     import boto3  # noqa: PLC0415 - an SDK is imported when it is needed
     from botocore.config import Config  # noqa: PLC0415 - likewise
 

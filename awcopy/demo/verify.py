@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What rclone found: one line a key, ``=`` the same, ``*`` different, ``+`` and ``-`` on one side only."""
+    """What rclone found, a line a key: ``=`` the same, ``*`` different, ``+`` ``-`` on one side only."""
 
     lines: tuple[str, ...]
 

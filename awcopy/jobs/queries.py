@@ -86,7 +86,9 @@ def take_snapshot(fleet: Fleet, job_id: JobId) -> JobSnapshot:
 def snapshot_of(fleet: Fleet, job: Job) -> JobSnapshot:
     """Return the snapshot of a job that was just read; an ended job's items are not read again."""
     if job.has_ended:
-        return JobSnapshot(job=job, phase=Phase.ENDED, totals=job.totals, moved_bytes=job.totals.copied.size_bytes)
+        return JobSnapshot(
+            job=job, phase=Phase.ENDED, totals=job.totals, moved_bytes=job.totals.copied.size_bytes
+        )
     totals, open_items, busy, listing = Totals(), 0, 0, False
     for item in fleet.ledger.list_items(job.id):
         totals += item.totals

@@ -56,8 +56,11 @@ class Documents:
 
     def delete_below(self, prefix: str) -> None:
         """Remove all documents whose names begin with the prefix."""
-        while names := self._account.call(lambda: self._list_some(prefix)):
-            self._account.call(partial(self._delete_some, names))
+        try:
+            while names := self._account.call(lambda: self._list_some(prefix)):
+                self._account.call(partial(self._delete_some, names))
+        except StoreMissing:
+            return
 
     def _list_some(self, prefix: str) -> list[str]:
         names = self._client.list_blob_names(name_starts_with=prefix, results_per_page=_BATCH_LIMIT)

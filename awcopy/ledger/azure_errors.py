@@ -108,6 +108,8 @@ def _translate_answer(status: int, code: str, host: str) -> AwcopyError:
         if code in _STORE_MISSING:
             hint = "start a worker, or run `awcopy doctor`: either creates them"
             return StoreMissing(f"the ledger at {host} has no tables yet ({answer})", hint=hint)
+        if not code:  # a proxy's or another server's 404 must never pass for "there is no such job"
+            return _build(ServiceUnreachable, f"what answers at {host} is no storage account ({answer})")
         return RowMissing(f"the ledger at {host} holds no such row ({answer})")
     kind = _BY_CODE.get((status, code)) or _BY_STATUS.get(status)
     if kind is None:

@@ -120,7 +120,7 @@ def load_objects(text: str) -> list[SourceObject]:
     """
     try:
         return [_load_object(members) for members in _load_lines(text)]
-    except (KeyError, TypeError, ValueError) as exc:
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise _unreadable("list of objects") from exc
 
 
@@ -137,7 +137,7 @@ def load_outcomes(text: str) -> list[Outcome]:
     """
     try:
         return [_load_outcome(members) for members in _load_lines(text)]
-    except (KeyError, TypeError, ValueError) as exc:
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
         raise _unreadable("list of outcomes") from exc
 
 

@@ -36,7 +36,7 @@ class Live(Protocol):
         """Take one hint, oldest first, waiting up to ``timeout_s`` for one; None when there is none."""
 
     def once_every(self, name: str, every_s: float) -> bool:
-        """Return True to one caller per ``every_s``, all processes together; the others need not do it too."""
+        """Return True to one caller per ``every_s``, of all processes; the others need not act too."""
 
     def begin_generation(self, job_id: JobId, generation: int, places: int) -> None:
         """Set every place of a new generation to turn 0."""

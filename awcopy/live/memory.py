@@ -57,7 +57,7 @@ class MemoryLive:
             return ready.popleft() if ready else None
 
     def once_every(self, name: str, every_s: float) -> bool:
-        """Return True to one caller per ``every_s``, all processes together; the others need not do it too."""
+        """Return True to one caller per ``every_s``, of all processes; the others need not do it too."""
         with self._changed:
             now = self._clock()
             if now < self._done_until.get(name, now):

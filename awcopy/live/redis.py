@@ -17,6 +17,7 @@ from redis.exceptions import (
     AuthenticationWrongNumberOfArgsError,
     AuthorizationError,
     BusyLoadingError,
+    InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -131,7 +132,7 @@ class RedisLive:
         return None if number is None else int(number)
 
     def once_every(self, name: str, every_s: float) -> bool:
-        """Return True to one caller per ``every_s``, all processes together; the others need not do it too."""
+        """Return True to one caller per ``every_s``, of all processes; the others need not do it too."""
         with self._translating():
             key = f"{self._namespace}:once:{name}"
             return bool(self._redis.set(key, 1, nx=True, px=max(1, round(every_s * 1000))))
@@ -191,7 +192,7 @@ class RedisLive:
     def forget_job(self, job_id: JobId) -> None:
         """Remove everything about a job."""
         with self._translating():
-            self._redis.unlink(*(self._key(job_id, what) for what in ("ready", "refill", "turns", "moved")))
+            self._redis.unlink(*(self._key(job_id, what) for what in ("ready", "turns", "moved")))
 
     def _key(self, job_id: JobId, what: str) -> str:
         return f"{self._namespace}:job:{job_id}:{what}"
@@ -253,6 +254,7 @@ _REASONS: tuple[tuple[tuple[type[RedisError], ...], type[AwcopyError], str], ...
     ),
     ((NoPermissionError,), CredentialsError, "does not let this user do that (ACL)"),
     ((BusyLoadingError,), ServiceUnreachable, "is still loading its data"),
+    ((InvalidResponse,), ServiceUnreachable, "does not speak Redis' protocol"),
     ((ReadOnlyError,), ServiceUnreachable, "is a read-only replica"),
     ((OutOfMemoryError,), ServiceUnreachable, "is out of memory (maxmemory)"),
     ((RedisTimeoutError,), ServiceUnreachable, "does not answer in time"),

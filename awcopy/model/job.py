@@ -142,7 +142,9 @@ class Job:
     pause_reason: str = ""  # user, auth or journal
     totals: Totals = field(default_factory=Totals)  # final once the job has ended
     sealed: str = field(default="", repr=False)  # credentials as ciphertext, wiped at the end
-    sink_was_empty: bool = False  # nothing under the sink's prefix at dispatch: no need to look before each write
+    sink_was_empty: bool = (
+        False  # nothing under the sink's prefix at dispatch: no need to look before each write
+    )
     version: str = ""  # the ledger's ETag of this row
 
     @property

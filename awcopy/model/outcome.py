@@ -66,7 +66,9 @@ class ProofCounts:
 
     def __add__(self, other: ProofCounts) -> ProofCounts:
         """Add count by count."""
-        return ProofCounts(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(ProofCounts)})
+        return ProofCounts(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(ProofCounts)}
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,9 @@ class BlockPlan:
     def range_bytes(self, range_index: int) -> int:
         """Return the number of bytes in a range."""
         blocks = self.range_blocks(range_index)
-        return min(blocks.stop * self.block_size_bytes, self.size_bytes) - blocks.start * self.block_size_bytes
+        return (
+            min(blocks.stop * self.block_size_bytes, self.size_bytes) - blocks.start * self.block_size_bytes
+        )
 
 
 def check_block_size(size_bytes: int) -> int:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from awcopy.model.job import Selection
     from awcopy.model.objects import SourceObject
 
+
 def compile_selection(selection: Selection, prefix: str) -> Callable[[SourceObject], bool]:
     """Return a test for one object; what is not asked about costs nothing.
 

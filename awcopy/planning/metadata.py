@@ -32,7 +32,14 @@ _PLAIN_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?|")
 
 
 def blob_properties(
-    head: ObjectHead, obj: SourceObject, job_id: JobId, *, crc64: int, proof: Proof, md5: bytes = b"", tier: str = ""
+    head: ObjectHead,
+    obj: SourceObject,
+    job_id: JobId,
+    *,
+    crc64: int,
+    proof: Proof,
+    md5: bytes = b"",
+    tier: str = "",
 ) -> BlobProperties:
     """Return the properties of the blob that an object becomes."""
     renamed = {encode_name(name): encode_value(value) for name, value in head.metadata.items()}
@@ -86,7 +93,7 @@ def decode_name(name: str) -> str:
 
 
 def encode_value(value: str) -> str:
-    """Return a metadata value as printable ASCII without blanks at its ends; RFC 2047 where it is not that already."""
+    """Return a value as printable ASCII without blanks at its ends, in RFC 2047 form if it is not that."""
     if _PLAIN_VALUE.fullmatch(value) and not value.startswith("=?"):
         return value
     return f"=?UTF-8?B?{base64.b64encode(value.encode('utf-8', 'surrogateescape')).decode('ascii')}?="

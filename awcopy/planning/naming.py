@@ -24,10 +24,10 @@ def blob_name(spec: JobSpec, key: str) -> str:
     return spec.sink.prefix + key[len(folder[0] + folder[1]) :]
 
 
-def name_problem(name: str) -> str:
-    """Return why Azure would not keep this blob name as it is, or nothing when it would.
+def name_problem(name: str) -> str:  # noqa: PLR0911 - a list of rules
+    r"""Return why Azure would not keep this blob name as it is, or nothing when it would.
 
-    Azure resolves ``.`` and ``..`` segments, drops a dot at a segment's end and turns ``\\`` into ``/``,
+    Azure resolves ``.`` and ``..`` segments, drops a dot at a segment's end and turns ``\`` into ``/``,
     all silently, so that such a name lands on another blob.
 
     Source: learn.microsoft.com, "Naming and referencing containers, blobs, and metadata"; the aliasing was

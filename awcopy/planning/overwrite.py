@@ -54,7 +54,11 @@ def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Deci
         case Overwrite.CHANGED:
             return Decision(act=Act.SKIP, reason="unchanged") if _is_same(blob, obj) else replace
         case Overwrite.NEWER:
-            return replace if obj.modified_at > _modified_at(blob) else Decision(act=Act.SKIP, reason="not_newer")
+            return (
+                replace
+                if obj.modified_at > _modified_at(blob)
+                else Decision(act=Act.SKIP, reason="not_newer")
+            )
 
 
 def _is_same(blob: BlobHead, obj: SourceObject) -> bool:

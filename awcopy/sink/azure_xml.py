@@ -38,7 +38,7 @@ def parse_staged_blocks(body: bytes) -> tuple[StagedBlock, ...]:
     try:
         return tuple(
             StagedBlock(
-                block_id=BlockId(base64.b64decode(_text(block, "Name")).decode()),
+                block_id=BlockId(base64.b64decode(_text(block, "Name"), validate=True).decode()),
                 size_bytes=int(_text(block, "Size")),
             )
             for block in root.iterfind("UncommittedBlocks/Block")

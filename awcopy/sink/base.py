@@ -60,7 +60,7 @@ class Sink(Protocol):
         """
 
     def staged_blocks(self, name: str) -> tuple[StagedBlock, ...]:
-        """Return the uncommitted blocks that the sink holds for this name; none when there is no such blob."""
+        """Return the uncommitted blocks that the sink holds for this name; none when there is no blob."""
 
     def commit_blocks(
         self, name: str, block_ids: Sequence[BlockId], *, properties: BlobProperties, condition: Condition

@@ -155,7 +155,7 @@ def error_from_botocore(exc: Exception, *, op: str, bucket: str) -> AwcopyError:
         kind, hint = CredentialsExpired, "sign in again (aws sso login), then resume the job"
     elif isinstance(exc, _CREDENTIAL_FAULTS):
         kind, hint = CredentialsError, "give an access key and secret, or configure them for boto3"
-    elif isinstance(exc, boto.EndpointConnectionError | boto.HTTPClientError):
+    elif isinstance(exc, boto.ConnectionError | boto.HTTPClientError):
         kind, hint = ConnectionLost, "check the endpoint, the network and the proxy"
     # botocore's own text may name a URL, so only the exception's name is passed on.
     return kind(f"{op} in s3://{bucket} failed, {type(exc).__name__}", hint=hint)

@@ -13,6 +13,7 @@ from awcopy.http import Headers, parse_http_date
 from awcopy.model.objects import ContentHeaders, ObjectHead
 
 _METADATA: Final = "x-amz-meta-"
+_MD5_ETAG: Final = re.compile(r"[0-9a-fA-F]{32}")
 _ENCODED_WORDS: Final = re.compile(r"=\?[^?]+\?[BbQq]\?[^?]*\?=(\s+=\?[^?]+\?[BbQq]\?[^?]*\?=)*")
 
 
@@ -39,6 +40,7 @@ def head_from_headers(headers: Headers) -> ObjectHead:
             if name.startswith(_METADATA)
         },
         crc64=_full_crc64(headers),
+        md5=_md5(headers),
         version_id=headers.get("x-amz-version-id", ""),
         tag_count=tag_count,
     )
@@ -85,6 +87,16 @@ def _without_aws_chunked(value: str) -> str:
         return value
     codings = (coding.strip() for coding in value.split(","))
     return ", ".join(coding for coding in codings if coding and coding != "aws-chunked")
+
+
+def _md5(headers: Headers) -> bytes:
+    """Return the content's MD5 where the ETag is one: not after multipart uploads, nor under KMS or SSE-C."""
+    etag = etag_of(headers)
+    has_own_etag = (
+        headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
+        or "x-amz-server-side-encryption-customer-algorithm" in headers
+    )
+    return bytes.fromhex(etag) if _MD5_ETAG.fullmatch(etag) and not has_own_etag else b""
 
 
 def _full_crc64(headers: Headers) -> int | None:

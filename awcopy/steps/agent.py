@@ -132,7 +132,9 @@ def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyE
     log.warning("item_failed", item=lease.item.number, kind=lease.item.kind.value, error=error.code)
     _give_back(lease, counted=True)
     if error.code in ("credentials_expired", "credentials"):
-        stop_job(context, job.id, JobState.PAUSED, f"the credentials were refused: {error.message}", reason="auth")
+        stop_job(
+            context, job.id, JobState.PAUSED, f"the credentials were refused: {error.message}", reason="auth"
+        )
     elif lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, StorageError):
         stop_job(context, job.id, JobState.FAILED, f"the source could not be listed: {error.message}")
     elif error.code in ENDS_THE_ITEM:

@@ -33,6 +33,30 @@ _KEPT_STORES = 16
 _LONGEST_NAP_S = 0.5
 
 
+class StoreCache:
+    """The stores of the jobs that a process has worked on lately; their connections live here."""
+
+    def __init__(self) -> None:
+        self._stores: OrderedDict[tuple[JobId, int], tuple[Source, Sink]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, job: Job, open_stores: Callable[[Job], tuple[Source, Sink]]) -> tuple[Source, Sink]:
+        """Return the stores of a job's present generation, opening them the first time."""
+        wanted = (job.id, job.generation)
+        with self._lock:
+            if wanted not in self._stores:
+                self._stores[wanted] = open_stores(job)
+                self._drop_oldest()
+            self._stores.move_to_end(wanted)
+            return self._stores[wanted]
+
+    def _drop_oldest(self) -> None:
+        while len(self._stores) > _KEPT_STORES:
+            _, (source, sink) = self._stores.popitem(last=False)
+            source.close()
+            sink.close()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
     """The surroundings of the steps; the only way in which they reach the world.
@@ -50,7 +74,7 @@ class StepContext:
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
     buffers: BufferPool = field(default_factory=BufferPool)
-    stores: StoreCache = field(default_factory=lambda: StoreCache())
+    stores: StoreCache = field(default_factory=StoreCache)
 
     def stores_of(self, job: Job) -> tuple[Source, Sink]:
         """Return the stores of a job, opened at most once per generation (credentials may change between)."""
@@ -95,27 +119,3 @@ class StepContext:
                 seconds -= nap
 
         return Retrier(wait=wait, chance=self.chance)
-
-
-class StoreCache:
-    """The stores of the jobs that a process has worked on lately; their connections live here."""
-
-    def __init__(self) -> None:
-        self._stores: OrderedDict[tuple[JobId, int], tuple[Source, Sink]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, job: Job, open_stores: Callable[[Job], tuple[Source, Sink]]) -> tuple[Source, Sink]:
-        """Return the stores of a job's present generation, opening them the first time."""
-        wanted = (job.id, job.generation)
-        with self._lock:
-            if wanted not in self._stores:
-                self._stores[wanted] = open_stores(job)
-                self._drop_oldest()
-            self._stores.move_to_end(wanted)
-            return self._stores[wanted]
-
-    def _drop_oldest(self) -> None:
-        while len(self._stores) > _KEPT_STORES:
-            _, (source, sink) = self._stores.popitem(last=False)
-            source.close()
-            sink.close()

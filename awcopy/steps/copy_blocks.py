@@ -86,7 +86,9 @@ def _copy_range(
         crcs |= stage_blocks(transfer, pinned, [index for index in indexes if index not in crcs])
     except StorageError:
         # Whatever it is, the owner meets it again and makes it the file's outcome.
-        return _change(context, file, lambda row: row if row.outcome_item else replace(row, outcome_item=number))
+        return _change(
+            context, file, lambda row: row if row.outcome_item else replace(row, outcome_item=number)
+        )
     crc = combine_blocks(pinned, crcs, indexes)
 
     def record(row: LargeFile) -> LargeFile:

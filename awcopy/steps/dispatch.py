@@ -66,7 +66,9 @@ def start_generation(context: StepContext, job: Job, places: int) -> Generation 
     """
     running = job if job.state is JobState.RUNNING else move(job, JobState.RUNNING)
     try:
-        started = context.fleet.ledger.update_job(replace(running, generation=job.generation + 1, pause_reason=""))
+        started = context.fleet.ledger.update_job(
+            replace(running, generation=job.generation + 1, pause_reason="")
+        )
     except Conflict:
         return None
     context.fleet.live.begin_generation(job.id, started.generation, places)

@@ -35,7 +35,9 @@ def finish(context: StepContext, job_id: JobId) -> Job:
         except Conflict:
             continue
         _forget(context, job_id)
-        log.info("job_ended", state=ended.state.value, copied=totals.copied.objects, failed=totals.failed.objects)
+        log.info(
+            "job_ended", state=ended.state.value, copied=totals.copied.objects, failed=totals.failed.objects
+        )
         return ended
 
 

@@ -83,7 +83,9 @@ class Lease:
         """Write a changed item that stays leased."""
         self._write(lambda item: self._ledger.update_item(change(item)))
 
-    def extend(self, change: Callable[[Item], Item], children: Sequence[Item], files: Sequence[LargeFile]) -> None:
+    def extend(
+        self, change: Callable[[Item], Item], children: Sequence[Item], files: Sequence[LargeFile]
+    ) -> None:
         """Write a changed item that stays leased, together with the items and files that it gave rise to."""
         self._write(lambda item: self._ledger.extend(change(item), children, files))
 

@@ -63,7 +63,9 @@ def combine_blocks(file: PinnedFile, crcs: dict[int, int], indexes: Iterable[int
     return whole
 
 
-def commit_file(transfer: Transfer, file: PinnedFile, crcs: dict[int, int], condition: Condition) -> tuple[Proof, int]:
+def commit_file(
+    transfer: Transfer, file: PinnedFile, crcs: dict[int, int], condition: Condition
+) -> tuple[Proof, int]:
     """Commit the staged blocks as the blob, with its properties; return the proof and the whole's CRC-64.
 
     Nothing is committed unless the combined CRC equals the one that the source keeps, if it keeps one.

@@ -127,7 +127,9 @@ def _settle(
             return replace(done, proof=copied.proof, crc64=copied.crc64, attempts=attempts)
 
 
-def _file(transfer: Transfer, obj: SourceObject, blob: str, file: PinnedFile | None, restarts: int) -> PinnedFile:
+def _file(
+    transfer: Transfer, obj: SourceObject, blob: str, file: PinnedFile | None, restarts: int
+) -> PinnedFile:
     if file is None:
         spec = transfer.job.spec
         plan = plan_blocks(obj.size_bytes, spec.block_size_bytes, spec.agents)
@@ -149,7 +151,9 @@ def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _
             head, obj, transfer.job.id, crc64=crc, proof=proof, md5=head.md5, tier=transfer.job.spec.tier
         )
         transfer.retrier.call(
-            lambda: transfer.sink.put_blob(file.blob, content, crc64=crc, properties=properties, condition=condition)
+            lambda: transfer.sink.put_blob(
+                file.blob, content, crc64=crc, properties=properties, condition=condition
+            )
         )
     transfer.moved(obj.size_bytes)
     return _Copied(proof=proof, crc64=crc)
@@ -173,7 +177,11 @@ def _copy_blocks(transfer: Transfer, file: PinnedFile, condition: Condition) -> 
 def _pin_again(transfer: Transfer, obj: SourceObject) -> SourceObject:
     head = transfer.retrier.call(lambda: transfer.source.head(obj.key))
     return replace(
-        obj, etag=head.etag, size_bytes=head.size_bytes, modified_at=head.modified_at, version_id=head.version_id
+        obj,
+        etag=head.etag,
+        size_bytes=head.size_bytes,
+        modified_at=head.modified_at,
+        version_id=head.version_id,
     )
 
 

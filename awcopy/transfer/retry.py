@@ -1,4 +1,4 @@
-"""Whether a failed request is worth another try, and when: one pure decision, and the one loop that obeys it."""
+"""Whether and when a failed request is tried again: one pure decision, and the one loop that obeys it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def delay_before_retry(error: StorageError, tries: int, chance: float) -> float 
 
     Source: AWS Architecture Blog, "Exponential Backoff And Jitter".
     """
-    ceiling = min(MAX_DELAY_S, FIRST_DELAY_S * 2**tries)
+    ceiling: float = min(MAX_DELAY_S, FIRST_DELAY_S * 2**tries)
     if isinstance(error, Throttled):
         if tries >= MAX_THROTTLED_TRIES:
             return None

@@ -62,10 +62,13 @@ def read_public_key(folder: Path) -> X25519PublicKey:
         return X25519PublicKey.from_public_bytes(base64.b64decode(path.read_text(), validate=False))
     except FileNotFoundError:
         hint = (
-            "on a worker's host run `awcopy keys init`, then copy fleet.pub into the folder that AWCOPY_KEYS names here; "
+            "on a worker's host run `awcopy keys init`, then copy fleet.pub into the folder that AWCOPY_KEYS "
+            "names here; "
             "or leave the credentials out, so that the workers use their own"
         )
-        raise CredentialsError(f"no public key of the fleet in {folder} to seal the credentials with", hint=hint) from None
+        raise CredentialsError(
+            f"no public key of the fleet in {folder} to seal the credentials with", hint=hint
+        ) from None
     except (ValueError, OSError) as error:
         raise CredentialsError(f"{path} does not hold a public key of a fleet: {error}") from error
 

@@ -69,12 +69,10 @@ def make_item(number: int = 1, **changes) -> Item:
     return Item(**{"job_id": JOB, "number": number, "kind": ItemKind.COPY_FILES, **changes})
 
 
-@pytest.mark.parametrize(
-    "losses", [["answer"], ["answer", "request"], ["request", "answer"], ["answer", "answer"]]
-)
+@pytest.mark.parametrize("losses", ["answer", "answer request", "request answer", "answer answer"])
 def test_an_update_whose_answer_was_lost_has_happened_once(ledger, transport, losses):
     item = ledger.add_item(make_item())
-    transport.losses = list(losses)
+    transport.losses = losses.split()
     updated = ledger.update_item(replace(item, objects=5))
     assert ledger.get_item(JOB, 1) == updated
     assert ledger.update_item(replace(updated, objects=6)).objects == 6
@@ -214,8 +212,6 @@ def test_a_wrong_key_is_named_and_not_shown(azurite):
         assert CANARY not in f"{caught.value} {caught.value.hint}"
         with pytest.raises(CredentialsError):
             ledger.write_manifest(JOB, 1, [])
-        with pytest.raises(CredentialsError):
-            ledger.now()
 
 
 def test_when_nobody_answers_the_error_comes_within_seconds():
@@ -251,28 +247,26 @@ def test_an_address_that_names_no_account_is_refused_and_not_shown(address):
 
 
 @pytest.mark.parametrize(
-    ("address", "tables", "blobs"),
+    ("address", "domain"),
     [
-        (DEVELOPMENT_STORAGE, "127.0.0.1:10002", "127.0.0.1:10000"),
-        ("usedevelopmentstorage=true;", "127.0.0.1:10002", "127.0.0.1:10000"),
-        ("AccountName=acc;AccountKey=a2V5", "acc.table.core.windows.net", "acc.blob.core.windows.net"),
-        ("https://acc.blob.core.windows.net/", "acc.table.core.windows.net", "acc.blob.core.windows.net"),
-        (
-            "https://acc.blob.core.windows.net?sv=1&sig=x",
-            "acc.table.core.windows.net",
-            "acc.blob.core.windows.net",
-        ),
-        (
-            "https://acc.blob.core.chinacloudapi.cn",
-            "acc.table.core.chinacloudapi.cn",
-            "acc.blob.core.chinacloudapi.cn",
-        ),
+        ("AccountName=acc;AccountKey=a2V5", "core.windows.net"),
+        ("AccountName=acc;AccountKey=a2V5;EndpointSuffix=core.chinacloudapi.cn", "core.chinacloudapi.cn"),
+        ("https://acc.blob.core.windows.net/", "core.windows.net"),
+        ("https://acc.blob.core.windows.net?sv=1&sig=x", "core.windows.net"),
+        ("https://acc.blob.core.chinacloudapi.cn", "core.chinacloudapi.cn"),
     ],
 )
-def test_an_address_names_both_services(address, tables, blobs):
+def test_an_address_names_both_services(address, domain):
     with AzureLedger(Secret(address), "awcopy") as ledger:
-        assert tables in ledger._account.tables.url
-        assert blobs in ledger._account.blobs.url
+        assert ledger._account.tables.url.startswith(f"https://acc.table.{domain}")
+        assert ledger._account.blobs.url.startswith(f"https://acc.blob.{domain}")
+
+
+@pytest.mark.parametrize("address", [DEVELOPMENT_STORAGE, "usedevelopmentstorage=true;"])
+def test_the_short_form_names_an_emulator_here(address):
+    with AzureLedger(Secret(address), "awcopy") as ledger:
+        assert ledger._account.tables.url == "http://127.0.0.1:10002/devstoreaccount1"
+        assert "://127.0.0.1:10000/devstoreaccount1" in ledger._account.blobs.url
 
 
 @pytest.mark.parametrize("namespace", ["", "ab", "Awcopy", "1awcopy", "aw-copy", "a" * 52])

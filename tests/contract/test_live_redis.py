@@ -7,7 +7,7 @@ import time
 
 import pytest
 from redis import Redis
-from redis.exceptions import BusyLoadingError, OutOfMemoryError, ResponseError
+from redis.exceptions import BusyLoadingError, InvalidResponse, OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from awcopy.config import Secret
@@ -48,9 +48,8 @@ def test_every_key_of_a_job_ends_by_itself(live, client, namespace):
     live.begin_generation(JOB, 1, 2)
     live.pass_turn(JOB, 1, 0, 0)
     live.add_moved_bytes(JOB, 1)
-    live.may_refill(JOB, every_s=5.0)
     keys = sorted(client.scan_iter(f"{namespace}:*"))
-    assert keys == [f"{namespace}:job:{JOB}:{what}" for what in ("moved", "ready", "refill", "turns")]
+    assert keys == [f"{namespace}:job:{JOB}:{what}" for what in ("moved", "ready", "turns")]
     assert all(0 < client.ttl(key) <= WEEK_S for key in keys)
     client.expire(f"{namespace}:job:{JOB}:turns", 5)
     live.pass_turn(JOB, 1, 1, 0)
@@ -127,6 +126,7 @@ def test_a_user_without_rights_is_told_so(url, client, namespace):
     ("error", "reason"),
     [
         (BusyLoadingError("x"), "loading"),
+        (InvalidResponse("x"), "protocol"),
         (OutOfMemoryError("x"), "out of memory"),
         (RedisTimeoutError("x"), "in time"),
         (ResponseError(f"unknown {CANARY}"), "refused a command"),

@@ -91,6 +91,7 @@
     pulse.hidden = !kind;
     pulse.dataset.pulse = kind;
     if (pulse.textContent !== text) pulse.textContent = text;
+    if (kind === "stale" && announcer) announcer.textContent = text;
   }
 
   // Returns whether there is anything more to wait for.

@@ -46,6 +46,7 @@ def make_error(status: int, code: str = "", **headers: str) -> HttpResponseError
         (make_error(401), CredentialsError, "401"),
         (make_error(403, "AuthorizationFailure"), CredentialsError, "403 AuthorizationFailure"),
         (make_error(404, "ResourceNotFound"), RowMissing, "no such row"),
+        (make_error(404), ServiceUnreachable, "no storage account"),
         (make_error(404, "TableNotFound"), StoreMissing, "no tables yet"),
         (make_error(404, "ContainerNotFound"), StoreMissing, "no tables yet"),
         (make_error(409, "EntityAlreadyExists"), Conflict, "another version"),

@@ -10,7 +10,14 @@ from awcopy.config import AwsKeys, AzureKeys, Secret
 from awcopy.errors import CredentialsError
 from awcopy.model.job import JobId
 from awcopy.vault.credentials import JobCredentials
-from awcopy.vault.sealing import PRIVATE_FILE, create_keys, open_sealed, read_private_keys, read_public_key, seal
+from awcopy.vault.sealing import (
+    PRIVATE_FILE,
+    create_keys,
+    open_sealed,
+    read_private_keys,
+    read_public_key,
+    seal,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

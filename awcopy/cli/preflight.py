@@ -1,0 +1,69 @@
+"""What is looked at before a job is written or run, so that a mistake costs seconds and changes nothing."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from shlex import quote
+from typing import TYPE_CHECKING
+
+from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES
+from awcopy.errors import ConnectionLost, CredentialsError, StoreNotFound, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from awcopy.bootstrap import Stores
+    from awcopy.model.job import JobSpec, SourceSpec
+    from awcopy.sink.base import Sink
+    from awcopy.source.base import Source
+
+_S3_ENDPOINT = "check the network, and --endpoint-url or AWS_ENDPOINT_URL"
+_NO_CONTAINER = "check the container's name, or let `awcopy copy --create-container` make it"
+_AZURE_ENDPOINT = "check the network, and --azure-endpoint or AZURE_STORAGE_SERVICE_ENDPOINT"
+
+
+def check_both(spec: JobSpec, stores: Stores, *, create_container: bool) -> None:
+    """Return when the job can begin, the container created if it was missing and that was asked for."""
+    from awcopy.jobs.submit import check_stores
+
+    check_source(spec.source, stores.source)
+    with _explaining(str(spec.sink), f"set {AZURE_VARIABLES}", _AZURE_ENDPOINT, _NO_CONTAINER):
+        check_stores(spec, stores.source, stores.sink, create_container=create_container)
+
+
+def check_source(spec: SourceSpec, source: Source) -> None:
+    """Return when the bucket can be listed and a key is there; an empty bucket is no mistake.
+
+    Raises:
+        UsageError: No key starts with the prefix.
+    """
+    with _explaining(str(spec), f"set {AWS_VARIABLES}", _S3_ENDPOINT):
+        page = source.list_page(spec.prefix, limit=1)
+    if spec.prefix and not page.objects:
+        hint = f"`awcopy ls {quote(f's3://{spec.bucket}')}` shows what there is"
+        raise UsageError(f"no key of bucket {spec.bucket} starts with {spec.prefix!r}", hint=hint)
+
+
+def check_sink(spec: JobSpec, sink: Sink, *, create_container: bool) -> None:
+    """Return when the container answers, created if it was missing and that was asked for."""
+    with _explaining(str(spec.sink), f"set {AZURE_VARIABLES}", _AZURE_ENDPOINT, _NO_CONTAINER):
+        try:
+            sink.probe()
+        except StoreNotFound:
+            if not create_container:
+                raise
+            sink.create_container()
+
+
+@contextmanager
+def _explaining(where: str, keys_hint: str, endpoint_hint: str, store_hint: str = "") -> Iterator[None]:
+    """Say of a store's error what the command line can do about it."""
+    try:
+        yield
+    except CredentialsError as error:
+        hint = "; or ".join(filter(None, (keys_hint, error.hint)))
+        raise CredentialsError(error.message, hint=hint) from error
+    except StoreNotFound as error:
+        raise StoreNotFound(error.message, hint=store_hint or error.hint) from error
+    except ConnectionLost as error:
+        raise ConnectionLost(f"{where}: {error.message}", hint=error.hint or endpoint_hint) from error

@@ -1,0 +1,70 @@
+"""Help answers at once, because nothing that it does not need is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from awcopy.cli.main import COMMANDS
+
+SDKS = (
+    "boto3",
+    "botocore",
+    "azure",
+    "celery",
+    "kombu",
+    "redis",
+    "flask",
+    "cryptography",
+    "rich",
+    "structlog",
+    "awscrt",
+)
+SCRIPT = """
+import sys
+from awcopy.cli.main import main
+code = main(sys.argv[1:])
+found = sorted({name.partition(".")[0] for name in sys.modules})
+sys.stderr.write(f"{code} " + " ".join(found))
+"""
+
+
+def modules_after(*words: str) -> tuple[int, set[str]]:
+    """Return the exit code of a command line, and the top-level modules that it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *words],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    code, *names = done.stderr.split()
+    return int(code), set(names)
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["copy", "--help"], ["jobs", "--help"], ["/H"]], ids=" ".join
+)
+def test_help_imports_no_sdk(words: list[str]) -> None:
+    code, names = modules_after(*words)
+    assert code == 0
+    assert "click" in names
+    assert not names & set(SDKS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_can_be_imported_and_ends_its_help_with_examples_and_exit_codes(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from awcopy.cli.main import main
+
+    assert main([command, "--help"]) == 0
+    _, examples, codes = (
+        capsys.readouterr().out.replace("Examples:", "\0").replace("Exit codes:", "\0").split("\0")
+    )
+    assert examples.count("  awcopy ") + examples.count("=") >= 2
+    assert codes.split()[0] == "0"

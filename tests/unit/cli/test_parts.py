@@ -1,0 +1,94 @@
+"""The commands that start parts: each passes its options on, and keys are made and shown."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from awcopy.cli.main import main
+from awcopy.vault.sealing import PUBLIC_FILE
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch):
+    """Stand-ins for the services, which remember how they were called."""
+    calls: list[tuple] = []
+
+    def note(name: str):
+        return lambda *args: calls.append((name, *args))
+
+    lifecycle = SimpleNamespace(**{name: note(name) for name in ("run_worker", "run_beat", "run_flower")})
+    monkeypatch.setitem(sys.modules, "workers.lifecycle", lifecycle)
+    monkeypatch.setitem(sys.modules, "web.server", SimpleNamespace(run_web=note("run_web")))
+    monkeypatch.setitem(sys.modules, "awcopy.demo.run", SimpleNamespace(run_demo=note("run_demo")))
+    monkeypatch.setattr("awcopy.cli.demo.begin", lambda: None)
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "rest"),
+    [
+        (["worker", "--processes", "2", "--concurrency", "16"], "run_worker", (16, 2)),
+        (["beat"], "run_beat", ()),
+        (["web"], "run_web", ("127.0.0.1", 8080, "")),
+        (
+            ["web", "--port", "0", "--host", "::1", "--flower-url", "http://127.0.0.1:1"],
+            "run_web",
+            ("::1", 0, "http://127.0.0.1:1"),
+        ),
+        (["flower", "--port", "5556"], "run_flower", ("127.0.0.1", 5556)),
+    ],
+)
+def test_a_part_is_started_as_asked(started, words: list[str], name: str, rest: tuple) -> None:
+    assert main(words) == 0
+    ((called, _settings, *given),) = started
+    assert (called, tuple(given)) == (name, rest)
+
+
+def test_a_worker_has_a_process_per_core_at_least_one(started) -> None:
+    assert main(["worker"]) == 0
+    assert started[0][2] == 8
+    assert started[0][3] >= 1
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_demo_is_told_whether_to_keep_its_servers(started, keep: bool) -> None:
+    assert main(["demo", "--keep"] if keep else ["demo"]) == 0
+    assert started == [("run_demo", keep)]
+
+
+@pytest.mark.parametrize("command", ["worker", "beat", "web", "flower"])
+def test_a_bad_setting_stops_a_part_before_it_starts(
+    started, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWCOPY_LOG_LEVEL", "LOUD")
+    assert main([command]) == 2
+    assert not started
+
+
+def test_keys_are_made_once_and_shown(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWCOPY_KEYS", str(tmp_path / "keys"))
+    monkeypatch.setattr("awcopy.cli.keys.begin", _settings)
+    assert main(["keys", "public"]) == 4
+    assert main(["keys", "init"]) == 0
+    made = capsys.readouterr().out
+    assert main(["keys", "public"]) == 0
+    assert capsys.readouterr().out == made == (tmp_path / "keys" / PUBLIC_FILE).read_text()
+    assert main(["keys", "init"]) == 4
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("AWCOPY_KEYS", str(tmp_path / "file" / "keys"))
+    monkeypatch.setattr("awcopy.cli.keys.begin", _settings)
+    assert main(["keys", "init"]) == 4
+
+
+def _settings():
+    from awcopy.config import load_settings
+
+    return load_settings()

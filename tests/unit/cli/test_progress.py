@@ -1,0 +1,104 @@
+"""Progress: what is shown while a job runs, and what is not shown yet."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from awcopy.cli.progress import (
+    LineDisplay,
+    PlainDisplay,
+    QuietDisplay,
+    RateWindow,
+    bytes_done,
+    choose_display,
+    describe,
+    share_done,
+)
+from awcopy.jobs.queries import Phase
+from awcopy.model.job import JobState
+from awcopy.model.outcome import Totals
+from tests.unit.cli.snapshots import make_snapshot, tally
+
+HALF = Totals(listed=tally(10, 1000), copied=tally(3, 300), skipped=tally(1, 100), failed=tally(1, 100))
+
+
+def test_the_rate_is_that_of_the_last_thirty_seconds() -> None:
+    window = RateWindow()
+    assert window.add(0.0, 0) == 0.0
+    assert window.add(10.0, 1000) == 100.0
+    for second in range(20, 101, 10):
+        rate = window.add(float(second), 1000)
+    assert rate == 0.0
+
+
+def test_the_rate_survives_a_counter_that_begins_anew() -> None:
+    window = RateWindow()
+    window.add(0.0, 5000)
+    assert window.add(1.0, 10) == 0.0
+    assert window.add(2.0, 110) == 100.0
+
+
+def test_no_percentage_and_no_time_left_while_listing_goes_on() -> None:
+    snapshot = make_snapshot(phase=Phase.LISTING, totals=HALF)
+    assert share_done(snapshot) is None
+    assert "%" not in describe(snapshot, 50.0)
+    assert "ETA" not in describe(snapshot, 50.0)
+    assert "still listing" in describe(snapshot, 50.0)
+
+
+def test_percentage_and_time_left_once_all_is_listed() -> None:
+    text = describe(make_snapshot(totals=HALF), 50.0)
+    assert text.startswith("50.0%  3 copied  1 failed  1 skipped  5 pending  10 listed (1000 B)")
+    assert text.endswith("50 B/s  ETA 10 s")
+
+
+def test_no_time_left_without_a_rate() -> None:
+    assert "ETA" not in describe(make_snapshot(totals=HALF), 0.0)
+
+
+def test_bytes_of_files_under_way_count_but_never_past_the_whole() -> None:
+    assert bytes_done(make_snapshot(totals=HALF, moved_bytes=500)) == 700
+    assert bytes_done(make_snapshot(totals=HALF, moved_bytes=10_000)) == 1000
+
+
+def test_empty_files_are_counted_by_number() -> None:
+    totals = Totals(listed=tally(4), copied=tally(1))
+    assert share_done(make_snapshot(totals=totals)) == 0.25
+
+
+def test_an_ended_job_is_all_done() -> None:
+    assert describe(make_snapshot(JobState.CANCELLED, totals=HALF), 5.0).startswith("100.0%")
+
+
+def test_without_a_terminal_there_is_one_line_a_minute_and_one_at_the_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = [0.0]
+    display = PlainDisplay(clock=lambda: now[0])
+    for now[0] in range(0, 121, 2):
+        display.show(make_snapshot(totals=HALF))
+    display.show(make_snapshot(JobState.COMPLETED, totals=HALF))
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
+def test_ndjson_prints_each_change_once(capsys: pytest.CaptureFixture[str]) -> None:
+    display = LineDisplay()
+    for snapshot in (make_snapshot(), make_snapshot(), make_snapshot(JobState.COMPLETED)):
+        display.show(snapshot)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["state"] for line in lines] == ["running", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("output", "quiet", "kind"),
+    [
+        ("ndjson", True, LineDisplay),
+        ("json", False, PlainDisplay),
+        ("table", False, PlainDisplay),
+        ("json", True, QuietDisplay),
+    ],
+)
+def test_the_display_fits_the_output(output: str, quiet: bool, kind: type) -> None:
+    assert type(choose_display(output, quiet=quiet)) is kind

@@ -1,0 +1,30 @@
+import pytest
+
+from awcopy.crc64 import crc64
+from awcopy.errors import RequestRefused, Throttled
+from awcopy.model.objects import ALWAYS, BlobProperties, BlockId
+from awcopy.sink import memory
+from awcopy.sink.memory import MemorySink
+
+
+def test_a_fault_is_raised_before_anything_is_done():
+    def fault(op: str, name: str) -> None:
+        raise Throttled(f"{op} {name}")
+
+    sink = MemorySink(fault=fault, has_container=False)
+    for call in (sink.probe, sink.create_container, lambda: sink.head("b")):
+        with pytest.raises(Throttled):
+            call()
+    assert not sink.has_container
+
+
+def test_azures_limits_hold(monkeypatch):
+    monkeypatch.setattr(memory, "MAX_BLOCKS", 1)
+    monkeypatch.setattr(memory, "MAX_STAGED_BLOCKS", 2)
+    sink = MemorySink()
+    for number in ("1", "2", "1"):
+        sink.stage_block("b", BlockId(number), memoryview(b"x"), crc64=crc64(b"x"))
+    with pytest.raises(RequestRefused):
+        sink.stage_block("b", BlockId("3"), memoryview(b"x"), crc64=crc64(b"x"))
+    with pytest.raises(RequestRefused):
+        sink.commit_blocks("b", [BlockId("1"), BlockId("2")], properties=BlobProperties(), condition=ALWAYS)

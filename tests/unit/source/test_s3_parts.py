@@ -1,0 +1,398 @@
+"""What S3's answers mean: errors, headers, listings, and where a bucket is; no request is sent."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import botocore.exceptions as boto
+import pytest
+
+from awcopy import errors
+from awcopy.config import AwsKeys, Secret
+from awcopy.http import Answer, Pool
+from awcopy.model.job import SourceSpec
+from awcopy.model.objects import SourceObject, Span
+from awcopy.source import s3
+from awcopy.source.s3 import S3Source, find_region
+from awcopy.source.s3_errors import error_from_answer, translating_botocore
+from awcopy.source.s3_headers import head_from_headers
+from awcopy.source.s3_listing import parse_list_page
+
+HEADERS = {"last-modified": "Sun, 06 Nov 1994 08:49:37 GMT", "content-length": "5", "etag": '"e-2"'}
+KEYS = AwsKeys(access_key=Secret("AKIDEXAMPLE"), secret_key=Secret("secret"))
+
+
+def refusal(status: int, code: str = "", message: str = "", extra: str = "", **headers: str) -> Answer:
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message>{extra}</Error>" if code else ""
+    return Answer(status, {k.replace("_", "-"): v for k, v in headers.items()}, body.encode(), len(body))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (404, "NoSuchBucket", errors.StoreNotFound),
+        (404, "NoSuchKey", errors.ObjectNotFound),
+        (404, "", errors.ObjectNotFound),
+        (403, "AccessDenied", errors.AccessDenied),
+        (403, "", errors.AccessDenied),
+        (403, "InvalidAccessKeyId", errors.AccessDenied),
+        (403, "SignatureDoesNotMatch", errors.AccessDenied),
+        (400, "ExpiredToken", errors.CredentialsExpired),
+        (412, "PreconditionFailed", errors.SourceChanged),
+        (412, "", errors.SourceChanged),
+        (416, "InvalidRange", errors.SourceChanged),
+        (403, "InvalidObjectState", errors.ObjectArchived),
+        (503, "SlowDown", errors.Throttled),
+        (503, "", errors.Throttled),
+        (429, "", errors.Throttled),
+        (500, "InternalError", errors.ServerFault),
+        (502, "", errors.ServerFault),
+        (501, "NotImplemented", errors.ServerFault),
+        (400, "RequestTimeout", errors.ConnectionLost),
+        (403, "RequestTimeTooSkewed", errors.RequestRefused),
+        (400, "InvalidArgument", errors.RequestRefused),
+        (405, "", errors.RequestRefused),
+    ],
+)
+def test_a_refusal_means_one_error(status, code, kind):
+    error = error_from_answer(refusal(status, code, "Because."), op="reading", bucket="b")
+    assert type(error) is kind
+    assert (error.status, error.service_code) == (status, code)
+    assert "s3://b" in str(error)
+
+
+def test_a_bare_404_of_a_bucket_means_the_bucket():
+    error = error_from_answer(refusal(404), op="listing", bucket="b", is_object=False)
+    assert type(error) is errors.StoreNotFound
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refusal(301, "PermanentRedirect", x_amz_bucket_region="eu-west-1"),
+        refusal(400, "AuthorizationHeaderMalformed", extra="<Region>eu-west-1</Region>"),
+        refusal(307, x_amz_bucket_region="eu-west-1"),
+    ],
+)
+def test_a_wrong_region_is_told_with_the_right_one(answer):
+    error = error_from_answer(answer, op="listing", bucket="b")
+    assert type(error) is errors.RequestRefused
+    assert "eu-west-1" in error.hint
+
+
+def test_a_wrong_region_is_told_also_when_the_right_one_is_not_known():
+    assert "another region" in error_from_answer(refusal(301), op="listing", bucket="b").hint
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [({"retry_after": "7"}, 7.0), ({"x_amz_retry_after": "1500"}, 1.5), ({"retry_after": "x"}, 0)],
+)
+def test_throttling_says_how_long_to_wait(headers, wait_s):
+    error = error_from_answer(refusal(503, "SlowDown", **headers), op="reading", bucket="b")
+    assert error.retry_after_s == wait_s
+
+
+def test_messages_name_no_key_and_no_address():
+    reason = 'User: arn:aws:iam::1:user/me is not allowed on resource: "arn:aws:s3:::b/secret.txt" at https://x/y?z'
+    said = str(error_from_answer(refusal(403, "AccessDenied", reason), op="reading", bucket="b"))
+    assert "secret.txt" not in said
+    assert "https" not in said
+    assert "user/me" not in said
+
+
+@pytest.mark.parametrize(
+    ("exc", "kind"),
+    [
+        (boto.NoCredentialsError(), errors.CredentialsError),
+        (boto.ProfileNotFound(profile="p"), errors.CredentialsError),
+        (boto.CredentialRetrievalError(provider="p", error_msg="m"), errors.CredentialsError),
+        (boto.UnauthorizedSSOTokenError(), errors.CredentialsExpired),
+        (boto.EndpointConnectionError(endpoint_url="https://secret"), errors.ConnectionLost),
+        (boto.ConnectTimeoutError(endpoint_url="https://secret"), errors.ConnectionLost),
+        (boto.ParamValidationError(report="bad bucket"), errors.RequestRefused),
+        (
+            boto.ClientError(
+                {
+                    "Error": {"Code": "ExpiredToken", "Message": "m"},
+                    "ResponseMetadata": {"HTTPStatusCode": 400, "HTTPHeaders": {}},
+                },
+                "AssumeRole",
+            ),
+            errors.CredentialsExpired,
+        ),
+        (
+            boto.ClientError({"Error": {"Code": "403"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "x"),
+            errors.AccessDenied,
+        ),
+    ],
+)
+def test_an_exception_of_botocore_means_one_error(exc, kind):
+    with (
+        pytest.raises(errors.AwcopyError) as caught,
+        translating_botocore(op="finding the bucket", bucket="b"),
+    ):
+        raise exc
+    assert type(caught.value) is kind
+    assert caught.value.__cause__ is exc
+    assert "secret" not in str(caught.value)
+
+
+def test_headers_become_a_head():
+    more = {
+        "content-type": "text/plain",
+        "content-encoding": "gzip",
+        "x-amz-meta-one": "1",
+        "x-amz-version-id": "v",
+        "x-amz-tagging-count": "3",
+        "x-amz-checksum-crc64nvme": "rosUhgp5mIg=",
+        "x-amz-checksum-type": "FULL_OBJECT",
+    }
+    head = head_from_headers(HEADERS | more)
+    assert (head.etag, head.size_bytes, head.version_id, head.tag_count) == ("e-2", 5, "v", 3)
+    assert head.modified_at == datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
+    assert (head.headers.content_type, head.headers.content_encoding) == ("text/plain", "gzip")
+    assert (head.metadata, head.crc64) == ({"one": "1"}, 0xAE8B14860A799888)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("aws-chunked", ""),
+        ("gzip,aws-chunked", "gzip"),
+        ("aws-chunked, gzip, br", "gzip, br"),
+        ("gzip", "gzip"),
+    ],
+)
+def test_the_encoding_of_the_upload_is_taken_off(sent, kept):
+    assert head_from_headers({**HEADERS, "content-encoding": sent}).headers.content_encoding == kept
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("plain", "plain"),
+        ("größe".encode().decode("latin-1"), "größe"),
+        ("gr\xf6\xdfe", "größe"),
+        (f"=?UTF-8?B?{base64.b64encode('größe'.encode()).decode()}?=", "größe"),
+        ("=?UTF-8?Q?gr=C3=B6=C3=9Fe?=", "größe"),
+        ("=?UTF-8?B?Z3LD?= =?UTF-8?B?tg==?=", "grö"),
+        ("=?no-such?B?Zg==?=", "=?no-such?B?Zg==?="),
+        ("=?half", "=?half"),
+        ("see =?UTF-8?B?Zg==?=", "see =?UTF-8?B?Zg==?="),
+    ],
+)
+def test_metadata_is_read_as_it_was_meant(sent, meant):
+    assert head_from_headers({**HEADERS, "x-amz-meta-a": sent}).metadata == {"a": meant}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [("rosUhgp5mIg=", "COMPOSITE"), ("rosUhgp5mIg=-3", ""), ("short", "FULL_OBJECT")]
+)
+def test_a_checksum_that_is_not_of_the_whole_object_is_none(value, kind):
+    headers = {**HEADERS, "x-amz-checksum-crc64nvme": value, "x-amz-checksum-type": kind}
+    assert head_from_headers(headers).crc64 is None
+
+
+@pytest.mark.parametrize(
+    "broken", [{"last-modified": "never"}, {"content-length": "?"}, {"x-amz-tagging-count": "?"}]
+)
+def test_headers_that_cannot_be_read_are_the_servers_fault(broken):
+    with pytest.raises(errors.ServerFault):
+        head_from_headers(HEADERS | broken)
+
+
+ENTRY = (
+    "<Contents><Key>a%2Bb+c</Key><LastModified>2026-11-22T17:00:00.000Z</LastModified>"
+    "<ETag>&quot;e&quot;</ETag><Size>5</Size><New><Deep>1</Deep></New></Contents>"
+)
+SPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+
+
+def listing(inner: str, space: str = SPACE, name: str = "ListBucketResult") -> bytes:
+    return f'<?xml version="1.0"?><{name}{space}>{inner}</{name}>'.encode()
+
+
+@pytest.mark.parametrize("space", [SPACE, ""])
+def test_a_page_is_read_and_what_is_new_in_it_passed_over(space):
+    page = parse_list_page(listing(f"<EncodingType>url</EncodingType><Later/>{ENTRY}", space), token="")
+    expected = SourceObject(
+        key="a+b c", size_bytes=5, etag="e", modified_at=datetime(2026, 11, 22, 17, tzinfo=UTC)
+    )
+    assert (page.objects, page.token) == ((expected,), "")
+
+
+def test_keys_stay_as_they_are_when_the_server_did_not_encode_them():
+    assert parse_list_page(listing(ENTRY), token="").objects[0].key == "a%2Bb+c"
+
+
+def test_dates_of_other_places_become_utc():
+    body = listing(ENTRY.replace("17:00:00.000Z", "18:00:00+01:00"))
+    assert parse_list_page(body, token="").objects[0].modified_at == datetime(2026, 11, 22, 17, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        listing(ENTRY)[:-10],
+        b"",
+        b"<!DOCTYPE x><ListBucketResult/>",
+        listing("", name="Error"),
+        listing(ENTRY.replace("<Size>5</Size>", "")),
+        listing(ENTRY.replace("5</Size>", "x</Size>")),
+        listing("<IsTruncated>true</IsTruncated>"),
+        listing("<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"),
+    ],
+)
+def test_a_page_that_would_lose_objects_is_refused(body):
+    with pytest.raises(errors.ServerFault):
+        parse_list_page(body, token="t")
+
+
+@pytest.mark.parametrize(
+    ("spec", "origin", "key_path", "bucket_path"),
+    [
+        (SourceSpec(bucket="data", region="eu-west-1"), "data.s3.eu-west-1.amazonaws.com", "/", "/"),
+        (SourceSpec(bucket="a.b", region="eu-west-1"), "s3.eu-west-1.amazonaws.com", "/a.b/", "/a.b"),
+        (SourceSpec(bucket="data", region="cn-north-1"), "data.s3.cn-north-1.amazonaws.com.cn", "/", "/"),
+        (SourceSpec(bucket="b", endpoint_url="http://h:8333"), "h:8333", "/b/", "/b"),
+        (SourceSpec(bucket="b", endpoint_url="https://h/base"), "h", "/base/b/", "/base/b"),
+    ],
+)
+def test_each_kind_of_bucket_has_its_address(spec, origin, key_path, bucket_path):
+    address = S3Source(spec, KEYS, connections=1)._locate()
+    assert (address.pool.origin.netloc, address.key_path, address.bucket_path) == (
+        origin,
+        key_path,
+        bucket_path,
+    )
+
+
+def test_the_region_of_an_access_point_is_its_own():
+    bucket = "arn:aws:s3:eu-west-2:123456789012:accesspoint/data"
+    address = S3Source(SourceSpec(bucket=bucket), KEYS, connections=1)._locate()
+    assert address.signer._region == "eu-west-2"
+    assert address.pool.origin.host == "data-123456789012.s3-accesspoint.eu-west-2.amazonaws.com"
+
+
+def test_no_credentials_at_all_are_said_to_be_missing(monkeypatch):
+    monkeypatch.setattr("botocore.session.Session.get_credentials", lambda _: None)
+    with pytest.raises(errors.CredentialsError) as caught:
+        S3Source(SourceSpec(bucket="b", region="eu-west-1"), None, connections=1).probe("")
+    assert caught.value.hint
+
+
+def test_credentials_that_cannot_be_renewed_are_said_so():
+    def fail() -> None:
+        raise boto.CredentialRetrievalError(provider="p", error_msg="m")
+
+    source, _ = source_with()
+    source._credentials = SimpleNamespace(get_frozen_credentials=fail)
+    with pytest.raises(errors.CredentialsError):
+        source.probe("")
+
+
+class FakePool(Pool):
+    """Answers by script, in place of a connection."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.targets: list[str] = []
+
+    def request(self, method, target, headers, body=None, into=None, *, check=None, is_repeatable=True):
+        self.targets.append(f"{method} {target}")
+        answer = self.answers.pop(0)
+        if check and answer.status < 300:
+            check(answer.status, answer.headers)
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+def source_with(*answers: Answer) -> tuple[S3Source, FakePool]:
+    source = S3Source(SourceSpec(bucket="b", endpoint_url="http://h"), KEYS, connections=1)
+    pool = FakePool(*answers)
+    source._address = s3._Address(pool=pool, signer=source._locate().signer, bucket_path="/b", key_path="/b/")
+    return source, pool
+
+
+@pytest.mark.parametrize("status", [200, 301, 403])
+def test_the_region_is_told_by_any_answer(status):
+    pool = FakePool(Answer(status, {"x-amz-bucket-region": "eu-west-3"}, b"", 0))
+    assert find_region(pool, "b") == "eu-west-3"
+
+
+def test_a_bucket_that_nobody_knows_has_no_region():
+    with pytest.raises(errors.StoreNotFound):
+        find_region(FakePool(refusal(404)), "b")
+
+
+def test_a_checksum_that_may_not_be_read_is_done_without():
+    source, pool = source_with(refusal(403), Answer(200, HEADERS, b"", 0))
+    assert source.head("k").crc64 is None
+    assert pool.targets == ["HEAD /b/k"] * 2
+
+
+def test_a_head_that_is_refused_without_a_reason_is_explained():
+    source, _ = source_with(refusal(400), refusal(400), refusal(400, "ExpiredToken"))
+    with pytest.raises(errors.CredentialsExpired):
+        source.head("k")
+    source, _ = source_with(refusal(403), refusal(403), refusal(403, "AccessDenied"))
+    with pytest.raises(errors.AccessDenied):
+        source.head("k")
+
+
+def test_amazon_is_asked_for_the_region_of_a_bucket(monkeypatch):
+    pool = FakePool(Answer(403, {"x-amz-bucket-region": "eu-west-3"}, b"", 0))
+    source = S3Source(SourceSpec(bucket="data"), KEYS, connections=1)
+    monkeypatch.setattr(source, "_new_pool", lambda _: pool)
+    assert source._find_region() == "eu-west-3"
+    assert pool.targets == ["HEAD /data"]
+
+
+def test_a_version_is_pinned_in_the_query():
+    source, pool = source_with(Answer(200, HEADERS, b"", 0))
+    obj = SourceObject(key="k", size_bytes=5, etag="", version_id="v/1", modified_at=OBJ.modified_at)
+    source.read_object(obj, memoryview(bytearray(5)))
+    assert pool.targets == ["GET /b/k?versionId=v%2F1"]
+
+
+def test_a_directory_bucket_is_refused():
+    with pytest.raises(errors.AwcopyError):
+        S3Source(SourceSpec(bucket="data--use1-az4--x-s3", region="us-east-1"), KEYS, connections=1).probe("")
+
+
+OBJ = SourceObject(key="k", size_bytes=10, etag="e", modified_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("status", "content_range", "span", "error"),
+    [
+        (206, "bytes 2-5/10", Span(offset=2, size_bytes=4), None),
+        (206, "bytes 2-5/*", Span(offset=2, size_bytes=4), None),
+        (200, "bytes 2-5/10", Span(offset=2, size_bytes=4), None),
+        (200, "", Span(offset=0, size_bytes=10), None),
+        (206, "", Span(offset=0, size_bytes=10), errors.IntegrityError),
+        (200, "", Span(offset=2, size_bytes=4), errors.IntegrityError),
+        (206, "bytes 1-4/10", Span(offset=2, size_bytes=4), errors.IntegrityError),
+        (206, "bytes 2-5/11", Span(offset=2, size_bytes=4), errors.IntegrityError),
+    ],
+)
+def test_only_the_range_that_was_asked_for_is_taken(status, content_range, span, error):
+    headers = {"etag": '"e"'} | ({"content-range": content_range} if content_range else {})
+    source, _ = source_with(Answer(status, headers, b"", span.size_bytes))
+    if error is None:
+        source.read_range(OBJ, span, memoryview(bytearray(span.size_bytes)))
+    else:
+        with pytest.raises(error):
+            source.read_range(OBJ, span, memoryview(bytearray(span.size_bytes)))
+
+
+@pytest.mark.parametrize("etag", ['"other"', ""])
+def test_an_answer_with_another_etag_is_a_changed_object(etag):
+    source, _ = source_with(Answer(200, {"etag": etag}, b"", 10))
+    with pytest.raises(errors.SourceChanged):
+        source.read_object(OBJ, memoryview(bytearray(10)))
