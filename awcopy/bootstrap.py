@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from awcopy.config import proxy_for
 from awcopy.errors import UsageError
 from awcopy.jobs.fleet import Fleet
 from awcopy.vault.credentials import JobCredentials
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from awcopy.source.base import Source
     from awcopy.steps.context import StepContext
     from awcopy.steps.lease import Lease
+
+
+# Stands for whichever of Amazon's hosts a bucket turns out to be at, when a proxy is looked up.
+AWS_URL = "https://s3.amazonaws.com"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +77,18 @@ def open_stores(settings: Settings, spec: JobSpec, credentials: JobCredentials) 
         if url and not settings.allow_private_endpoints:
             _refuse_private(url)
     return Stores(
-        source=S3Source(spec.source, credentials.aws, connections=settings.connections),
-        sink=AzureBlobSink(spec.sink, credentials.azure, connections=settings.connections),
+        source=S3Source(
+            spec.source,
+            credentials.aws,
+            connections=settings.connections,
+            proxy_url=proxy_for(spec.source.endpoint_url or AWS_URL),
+        ),
+        sink=AzureBlobSink(
+            spec.sink,
+            credentials.azure,
+            connections=settings.connections,
+            proxy_url=proxy_for(spec.sink.account_url),
+        ),
     )
 
 
@@ -116,7 +131,7 @@ def run_here(
     from awcopy.steps.local import run_job
 
     fleet = memory_fleet()
-    context = make_step_context(settings, fleet, LeaseKeeper(settings.lease_s).keep, stores)
+    context = make_step_context(settings, fleet, LeaseKeeper(fleet.ledger, settings.lease_s).keep, stores)
     job = submit_job(fleet, replace(request, credentials=JobCredentials()))
     return run_job(context, job.id, on_progress), fleet
 

@@ -85,6 +85,10 @@ class Settings:
         default=60,
         metadata={"help": "Seconds a worker holds a work item without renewing before others may take it."},
     )
+    reconcile_s: int = field(
+        default=15,
+        metadata={"help": "Seconds between two looks for what broken workers and lost messages left behind."},
+    )
     connections: int = field(
         default=16,
         metadata={"help": "Requests that one task has under way at once."},

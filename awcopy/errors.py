@@ -19,7 +19,7 @@ AwcopyError
         ├── ObjectNotFound          the object or blob is not there
         ├── StoreNotFound           the bucket or container is not there
         ├── AccessDenied            the credentials do not allow this
-        ├── CredentialsExpired      the credentials were right once
+        │   └── CredentialsRefused  the credentials themselves are wrong, expired or revoked
         ├── SourceChanged           the object is no longer the one that was listed
         ├── ObjectArchived          the object must be restored before it can be read
         ├── BlobConflict            the overwrite condition did not hold at commit
@@ -178,11 +178,10 @@ class AccessDenied(PermanentError):
     exit_code = 4
 
 
-class CredentialsExpired(PermanentError):
-    """The credentials have expired or were revoked."""
+class CredentialsRefused(AccessDenied):
+    """The credentials themselves are wrong, expired or revoked: no object's fault, the job pauses."""
 
-    code = "credentials_expired"
-    exit_code = 4
+    code = "credentials_refused"
 
 
 class SourceChanged(PermanentError):

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 # A task is redelivered when it was not acknowledged for so long; items take minutes, and leases, not this,
 # decide who works on what.
 VISIBILITY_TIMEOUT_S = 900
-RECONCILE_EVERY_S = 15.0
 
 
 def make_app(settings: Settings) -> Celery:
@@ -70,6 +69,6 @@ def make_app(settings: Settings) -> Celery:
         worker_detect_quorum_queues=False,
         enable_utc=True,
         beat_scheduler="celery.beat:Scheduler",  # keeps no file: what is due is derived from the ledger
-        beat_schedule={"reconcile": {"task": "awcopy.reconcile", "schedule": RECONCILE_EVERY_S}},
+        beat_schedule={"reconcile": {"task": "awcopy.reconcile", "schedule": float(settings.reconcile_s)}},
     )
     return app

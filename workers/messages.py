@@ -80,6 +80,12 @@ def publish_dispatch(app: Celery, job_id: JobId) -> None:
     )
 
 
+def publish_finish(app: Celery, job_id: JobId) -> None:
+    """Ask a worker to end a job, if it can be ended."""
+    message = {"job": job_id, "generation": 0}
+    app.send_task(FINISH, kwargs=message, kwargsrepr=f"job {job_id}", argsrepr="", ignore_result=True)
+
+
 def publish_repairs(app: Celery, repairs: Repairs) -> None:
     """Start what ``reconcile`` found missing."""
     for job_id in repairs.dispatches:

@@ -23,7 +23,7 @@ from awcopy.logs import configure_logging
 from awcopy.steps.lease import LeaseKeeper
 from awcopy.steps.reconcile import reconcile
 from workers import messages
-from workers.app import RECONCILE_EVERY_S, make_app
+from workers.app import make_app
 from workers.broker import guard_broker
 
 if TYPE_CHECKING:
@@ -43,11 +43,12 @@ def run_process(concurrency: int) -> None:
     settings = load_settings()
     configure_logging(settings.log_level)
     guard_broker()
-    keeper = LeaseKeeper(settings.lease_s)
+    fleet = connect_fleet(settings)
+    keeper = LeaseKeeper(fleet.ledger, settings.lease_s)
     app = make_app(settings)
-    app.step_context = make_step_context(settings, connect_fleet(settings), keeper.keep)
+    app.step_context = make_step_context(settings, fleet, keeper.keep)
     name = f"{settings.namespace}-{os.getpid()}@{socket.gethostname()}"
-    housekeeper = Housekeeper(app, app.step_context, name, concurrency)
+    housekeeper = Housekeeper(app, app.step_context, name, concurrency, settings.reconcile_s)
 
     def begin(**_: object) -> None:
         housekeeper.start()
@@ -67,8 +68,9 @@ def run_process(concurrency: int) -> None:
 class Housekeeper:
     """What a worker does beside its tasks, in one thread: say that it is there, and reconcile."""
 
-    def __init__(self, app: Celery, context: StepContext, name: str, slots: int) -> None:
+    def __init__(self, app: Celery, context: StepContext, name: str, slots: int, reconcile_s: float) -> None:
         self._app = app
+        self._reconcile_s = reconcile_s
         self._context = context
         self._name = name
         self._slots = slots
@@ -91,13 +93,13 @@ class Housekeeper:
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             self._safely("worker_beat_lost", lambda: self._context.fleet.live.beat(self._name, self._slots))
-            if time.monotonic() - reconciled_at >= RECONCILE_EVERY_S:
+            if time.monotonic() - reconciled_at >= self._reconcile_s:
                 reconciled_at = time.monotonic()
                 self._safely("reconcile_failed", self._reconcile)
-            self._stopping.wait(BEAT_EVERY_S)
+            self._stopping.wait(min(BEAT_EVERY_S, self._reconcile_s))
 
     def _reconcile(self) -> None:
-        if self._context.fleet.live.once_every("reconcile", RECONCILE_EVERY_S / 2):
+        if self._context.fleet.live.once_every("reconcile", self._reconcile_s / 2):
             messages.publish_repairs(self._app, reconcile(self._context))
 
     def _safely(self, event: str, act: Callable[[], None]) -> None:

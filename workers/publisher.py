@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from awcopy.errors import ServiceUnreachable
+from workers import messages
 from workers.app import make_app
-from workers.messages import publish_dispatch as send_dispatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from celery import Celery
+
     from awcopy.config import Settings
     from awcopy.model.job import JobId
+    from awcopy.steps.dispatch import Generation
 
 
 def publish_dispatch(settings: Settings, job_id: JobId) -> None:
@@ -22,10 +28,28 @@ def publish_dispatch(settings: Settings, job_id: JobId) -> None:
     Raises:
         ServiceUnreachable: Redis does not take the message; ``reconcile`` will send another later.
     """
+    with _publishing(settings) as app:
+        messages.publish_dispatch(app, job_id)
+
+
+def publish_finish(settings: Settings, job_id: JobId) -> None:
+    """Ask the fleet to settle and end a job that is being cancelled. Raises as ``publish_dispatch`` does."""
+    with _publishing(settings) as app:
+        messages.publish_finish(app, job_id)
+
+
+def publish_generation(settings: Settings, generation: Generation) -> None:
+    """Start a generation that is in the ledger. Raises as ``publish_dispatch`` does."""
+    with _publishing(settings) as app:
+        messages.publish_generation(app, generation)
+
+
+@contextmanager
+def _publishing(settings: Settings) -> Iterator[Celery]:
     with make_app(settings) as app:
         app.conf.task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
         try:
-            send_dispatch(app, job_id)
+            yield app
         except (OperationalError, RedisError, OSError) as error:
             hint = "check AWCOPY_REDIS_URL, and that Redis runs"
             raise ServiceUnreachable("Redis did not take the job's message", hint=hint) from error

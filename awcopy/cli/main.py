@@ -47,7 +47,6 @@ EXAMPLES = (
         "    container:photos storageaccount:backup storagekey:- /C /S    (the form of 2015)"
     ),
 )
-_BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 
 class LazyGroup(HelpfulGroup):
@@ -99,9 +98,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         error.show()
         return Exit.USAGE
     except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does; the interpreter must not flush to it at its end.
+        # Whoever read our output has gone, as `head` does; nothing may be flushed to it at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _BROKEN_PIPE
+        return Exit.ERROR
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place that makes a line of any error
         return _fail(_as_awcopy_error(error), words, cause=error)
     return code

@@ -82,23 +82,21 @@ def share_done(snapshot: JobSnapshot) -> float | None:
     return bytes_done(snapshot) / listed.size_bytes
 
 
-def describe(snapshot: JobSnapshot, rate_bytes_per_s: float) -> str:
-    """Return where a job stands as one line."""
+def describe(snapshot: JobSnapshot, rate_bytes_per_s: float) -> tuple[str, str]:
+    """Return how far a job is, and what has become of its objects, as one short line each."""
     totals, share = snapshot.totals, share_done(snapshot)
     parts = [
         snapshot.phase.value if share is None else f"{int(share * 1000) / 10:.1f}%",
-        f"{format_count(totals.copied.objects)} copied",
-        f"{format_count(totals.failed.objects)} failed",
-        f"{format_count(totals.skipped.objects)} skipped",
-        f"{format_count(totals.pending.objects)} pending",
-        f"{format_count(totals.listed.objects)} listed ({format_size(totals.listed.size_bytes)})",
+        f"{format_size(bytes_done(snapshot))} of {format_size(totals.listed.size_bytes)}",
     ]
     if snapshot.is_listing:
-        parts.append("still listing")
+        parts.append("(still listing)")
     if not snapshot.job.has_ended:
         parts.append(f"{format_size(rate_bytes_per_s)}/s")
         parts += _time_left(snapshot, rate_bytes_per_s)
-    return "  ".join(parts)
+    named = ("copied", "failed", "skipped", "pending", "listed")
+    counts = (f"{format_count(getattr(totals, name).objects)} {name}" for name in named)
+    return "  ".join(parts), "  ".join(counts)
 
 
 def choose_display(output: str, *, quiet: bool) -> Display:
@@ -160,7 +158,7 @@ class PlainDisplay(QuietDisplay):
         rate = self._rate.add(now, snapshot.moved_bytes)
         if now >= self._next_line_at or snapshot.job.has_ended:
             self._next_line_at = now + LINE_EVERY_S
-            print_note(describe(snapshot, rate))
+            print_note("  ".join(describe(snapshot, rate)))
 
 
 class BarDisplay:
@@ -191,7 +189,7 @@ class BarDisplay:
             self._task,
             total=None if share is None else 1.0,
             completed=share or 0.0,
-            text=describe(snapshot, rate),
+            text="\n".join(describe(snapshot, rate)),
         )
 
     def note(self, text: str) -> None:

@@ -85,7 +85,7 @@ def take_snapshot(fleet: Fleet, job_id: JobId) -> JobSnapshot:
 
 def snapshot_of(fleet: Fleet, job: Job) -> JobSnapshot:
     """Return the snapshot of a job that was just read; an ended job's items are not read again."""
-    if job.has_ended:
+    if job.has_ended and job.state is not JobState.FAILED:
         return JobSnapshot(
             job=job, phase=Phase.ENDED, totals=job.totals, moved_bytes=job.totals.copied.size_bytes
         )
@@ -133,6 +133,8 @@ def read_report(fleet: Fleet, job_id: JobId) -> Iterator[Outcome]:
 
 
 def _phase(job: Job, *, listing: bool) -> Phase:
+    if job.has_ended:
+        return Phase.ENDED
     if job.state is JobState.RUNNING:
         return Phase.LISTING if listing else Phase.COPYING
     return Phase(job.state.value)

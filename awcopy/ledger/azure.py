@@ -29,7 +29,7 @@ from awcopy.ledger.azure_tables import Table, quote_text, version_of
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.ledger.codec import dump_objects, dump_outcomes, load_objects, load_outcomes
 from awcopy.model.items import Item, ItemState, LargeFile
-from awcopy.model.job import Job, JobId
+from awcopy.model.job import ENDED, Job, JobId
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome
 
@@ -115,6 +115,12 @@ class AzureLedger:
         if after is not None:
             condition += f" and RowKey gt {quote_text(after)}"
         return [read_job(row, version_of(row)) for row in self._jobs.query(condition, limit=limit)]
+
+    def open_jobs(self) -> list[Job]:
+        """Return all jobs that have not ended, newest first."""
+        condition = f"PartitionKey eq {quote_text(JOBS_PARTITION)}"
+        condition += "".join(f" and state ne {quote_text(state)}" for state in sorted(ENDED))
+        return [read_job(row, version_of(row)) for row in self._jobs.query(condition)]
 
     def delete_job(self, job_id: JobId) -> None:
         """Remove a job with its items, files and documents; nothing happens when it is gone.

@@ -72,6 +72,11 @@ class MemoryLedger:
             ids = sorted(job_id for job_id in self._jobs if job_id.startswith(id_prefix))
             return [self._jobs[job_id] for job_id in ids if after is None or job_id > after][:limit]
 
+    def open_jobs(self) -> list[Job]:
+        """Return all jobs that have not ended, newest first."""
+        with self._lock:
+            return [self._jobs[job_id] for job_id in sorted(self._jobs) if not self._jobs[job_id].has_ended]
+
     def delete_job(self, job_id: JobId) -> None:
         """Remove a job with its items, files and documents; nothing happens when it is gone."""
         with self._lock:

@@ -44,14 +44,23 @@ class Live(Protocol):
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
         """Move a place from ``turn`` to the next one; False if it is not, or no longer, at that turn."""
 
-    def last_turn_s_ago(self, job_id: JobId) -> float | None:
-        """Return how long ago any place of the job took a turn; None when that is not known."""
+    def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
+        """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
+
+    def waiting_messages(self) -> int:
+        """Return how many messages wait in the fleet's queue."""
 
     def add_moved_bytes(self, job_id: JobId, size_bytes: int) -> None:
         """Count bytes that have just reached the sink, for progress only."""
 
     def moved_bytes(self, job_id: JobId) -> int:
         """Return the bytes counted so far; an indication, not a total."""
+
+    def share_limit(self, store: str, limit: float) -> None:
+        """Tell all processes that this many requests under way are enough; the least told lately holds."""
+
+    def shared_limit(self, store: str) -> float | None:
+        """Return the least limit told in the last 10 s, or None."""
 
     def beat(self, name: str, slots: int) -> None:
         """Say that a worker process is there; forgotten after 30 s."""

@@ -13,6 +13,7 @@ from awcopy.model.job import JobId
 
 _READY_LIMIT = 10_000
 _BEAT_LIFE_S = 30.0
+_LIMIT_LIFE_S = 10.0
 
 
 @dataclass(slots=True)
@@ -22,7 +23,7 @@ class _JobState:
     ready: deque[int] = field(default_factory=lambda: deque(maxlen=_READY_LIMIT))
     generation: int = -1
     turns: dict[int, int] = field(default_factory=dict)
-    turned_at: float | None = None
+    turned_at: dict[int, float] = field(default_factory=dict)
     moved_bytes: int = 0
 
 
@@ -39,6 +40,7 @@ class MemoryLive:
         self._jobs: defaultdict[JobId, _JobState] = defaultdict(_JobState)
         self._beats: dict[str, tuple[int, float]] = {}
         self._done_until: dict[str, float] = {}
+        self._limits: dict[str, tuple[float, float]] = {}
 
     def ping(self) -> None:
         """Return at once: memory always answers."""
@@ -71,7 +73,7 @@ class MemoryLive:
             job = self._jobs[job_id]
             if generation >= job.generation:
                 job.generation, job.turns = generation, dict.fromkeys(range(places), 0)
-                job.turned_at = self._clock()
+                job.turned_at = dict.fromkeys(range(places), self._clock())
 
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
         """Move a place from ``turn`` to the next one; False if it is not, or no longer, at that turn."""
@@ -80,14 +82,20 @@ class MemoryLive:
             if job.generation != generation or job.turns.get(place) != turn:
                 return False
             job.turns[place] = turn + 1
-            job.turned_at = self._clock()
+            job.turned_at[place] = self._clock()
             return True
 
-    def last_turn_s_ago(self, job_id: JobId) -> float | None:
-        """Return how long ago a place took a turn or a generation began; None when that is not known."""
+    def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
+        """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
         with self._changed:
-            turned_at = self._jobs[job_id].turned_at
-            return None if turned_at is None else max(0.0, self._clock() - turned_at)
+            job, now = self._jobs[job_id], self._clock()
+            if job.generation != generation:
+                return {}
+            return {place: max(0.0, now - at) for place, at in job.turned_at.items()}
+
+    def waiting_messages(self) -> int:
+        """Return 0: there is no queue between the threads of one process."""
+        return 0
 
     def add_moved_bytes(self, job_id: JobId, size_bytes: int) -> None:
         """Count bytes that have just reached the sink, for progress only."""
@@ -98,6 +106,18 @@ class MemoryLive:
         """Return the bytes counted so far; an indication, not a total."""
         with self._changed:
             return self._jobs[job_id].moved_bytes
+
+    def share_limit(self, store: str, limit: float) -> None:
+        """Tell all processes that this many requests under way are enough; the least told lately holds."""
+        with self._changed:
+            known = self.shared_limit(store)
+            self._limits[store] = (limit if known is None else min(limit, known), self._clock())
+
+    def shared_limit(self, store: str) -> float | None:
+        """Return the least limit told in the last 10 s, or None."""
+        with self._changed:
+            limit, at = self._limits.get(store, (0.0, float("-inf")))
+            return limit if self._clock() - at <= _LIMIT_LIFE_S else None
 
     def beat(self, name: str, slots: int) -> None:
         """Say that a worker process is there; forgotten after 30 s."""

@@ -47,17 +47,20 @@ _MAX_CONNECTIONS = 1000
 _JOB_LIFE_S = 7 * 24 * 3600
 _READY_LIMIT = 10_000
 _BEAT_LIFE_S = 30
+_LIMIT_LIFE_S = 10
 _MICROSECONDS = 1_000_000
+_AT = ":at"
 
-# One hash holds a job's turns: "generation", "turned_at" (microseconds of Redis' time), and for each place p
-# "p" (its turn) and "p:by" (a random word of whoever passed it last).
+# One hash holds a job's turns: "generation", and for each place p "p" (its turn), "p:at" (when it took that,
+# in microseconds of Redis' time) and "p:by" (a random word of whoever passed it last).
 _BEGIN_GENERATION = """
 local known = redis.call('HGET', KEYS[1], 'generation')
 if known and tonumber(known) > tonumber(ARGV[1]) then return 0 end
 local now = redis.call('TIME')
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'turned_at', now[1] * 1000000 + now[2])
-for place = 0, tonumber(ARGV[2]) - 1 do redis.call('HSET', KEYS[1], place, 0) end
+local at = string.format('%.0f', now[1] * 1000000 + now[2])
+redis.call('HSET', KEYS[1], 'generation', ARGV[1])
+for place = 0, tonumber(ARGV[2]) - 1 do redis.call('HSET', KEYS[1], place, 0, place .. ':at', at) end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return 1
 """
@@ -71,9 +74,16 @@ if turn ~= ARGV[3] then
   return 0
 end
 local now = redis.call('TIME')
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[4], by, ARGV[5], 'turned_at', now[1] * 1000000 + now[2])
+local at = string.format('%.0f', now[1] * 1000000 + now[2])
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[4], by, ARGV[5], ARGV[2] .. ':at', at)
 redis.call('EXPIRE', KEYS[1], ARGV[6])
 return 1
+"""
+_SHARE_LIMIT = """
+local known = redis.call('GET', KEYS[1])
+local least = ARGV[1]
+if known and tonumber(known) < tonumber(least) then least = known end
+redis.call('SET', KEYS[1], least, 'EX', ARGV[2])
 """
 _BEAT = """
 local now = redis.call('TIME')
@@ -97,6 +107,7 @@ class RedisLive:
         self._redis = _connect(url)
         self._begin_generation = self._redis.register_script(_BEGIN_GENERATION)
         self._take_turn = self._redis.register_script(_TAKE_TURN)
+        self._share_limit = self._redis.register_script(_SHARE_LIMIT)
         self._beat = self._redis.register_script(_BEAT)
 
     def close(self) -> None:
@@ -148,16 +159,22 @@ class RedisLive:
         with self._translating():
             return bool(self._take_turn([self._key(job_id, "turns")], arguments))
 
-    def last_turn_s_ago(self, job_id: JobId) -> float | None:
-        """Return how long ago a place took a turn or a generation began; None when that is not known."""
+    def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
+        """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
         with self._translating(), self._redis.pipeline() as pipe:
-            pipe.hget(self._key(job_id, "turns"), "turned_at")
+            pipe.hgetall(self._key(job_id, "turns"))
             pipe.time()
-            turned_at, (seconds, microseconds) = pipe.execute()
-        if turned_at is None:
-            return None
-        age_s: float = seconds + (microseconds - float(turned_at)) / _MICROSECONDS
-        return max(0.0, age_s)
+            turns, (seconds, microseconds) = pipe.execute()
+        if turns.get("generation") != str(generation):
+            return {}
+        now = seconds * _MICROSECONDS + microseconds
+        took = ((name[: -len(_AT)], int(at)) for name, at in turns.items() if name.endswith(_AT))
+        return {int(place): max(0.0, (now - at) / _MICROSECONDS) for place, at in took}
+
+    def waiting_messages(self) -> int:
+        """Return how many messages wait in the fleet's queue, which Celery keeps in a list of its name."""
+        with self._translating():
+            return int(self._redis.llen(self._namespace))
 
     def add_moved_bytes(self, job_id: JobId, size_bytes: int) -> None:
         """Count bytes that have just reached the sink, for progress only."""
@@ -171,6 +188,17 @@ class RedisLive:
         """Return the bytes counted so far; an indication, not a total."""
         with self._translating():
             return int(self._redis.get(self._key(job_id, "moved")) or 0)
+
+    def share_limit(self, store: str, limit: float) -> None:
+        """Tell all processes that this many requests under way are enough; the least told lately holds."""
+        with self._translating():
+            self._share_limit([f"{self._namespace}:limit:{store}"], [limit, _LIMIT_LIFE_S])
+
+    def shared_limit(self, store: str) -> float | None:
+        """Return the least limit told in the last 10 s, or None."""
+        with self._translating():
+            limit = self._redis.get(f"{self._namespace}:limit:{store}")
+        return None if limit is None else float(limit)
 
     def beat(self, name: str, slots: int) -> None:
         """Say that a worker process is there; forgotten after 30 s."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from awcopy.errors import IllegalMove
 from awcopy.model.job import JobId
 from awcopy.model.objects import SourceObject
-from awcopy.model.outcome import Totals
+from awcopy.model.outcome import Outcome, Result, Totals
 
 FIRST_ITEM = 1
 LAST_ITEM = 10**12 - 1
@@ -54,6 +54,27 @@ class BlockRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Which outcomes of an earlier run of an item are to be replaced; all others stay."""
+
+    fence: int  # the claim that recorded them
+    reason: str = ""  # only objects that failed for this reason; empty: all that failed
+
+    def takes(self, outcome: Outcome) -> bool:
+        """Return whether the object of this outcome is to be tried again."""
+        return outcome.result is Result.FAILED and self.reason in ("", outcome.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Careful:
+    """Where an item that kills its worker stands; written before each object, to know the culprit."""
+
+    index: int  # of the object in the item's manifest
+    tries: int = 1  # how often work on this object was begun
+    crashed: tuple[int, ...] = ()  # objects that are not tried again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One row of the ledger's table of work items."""
 
@@ -71,6 +92,8 @@ class Item:
     lease_until: datetime | None = None
     totals: Totals = field(default_factory=Totals)
     outcome_fence: int = 0  # which claim's outcome document counts; 0: none
+    retry: Retry | None = None  # set when failed objects of a done item are to be tried again
+    careful: Careful | None = None  # set while an item that keeps killing its worker goes object by object
     version: str = ""  # the ledger's ETag of this row
 
 
@@ -137,4 +160,6 @@ def complete(item: Item, totals: Totals, *, has_outcomes: bool) -> Item:
         lease_until=None,
         totals=totals,
         outcome_fence=item.fence if has_outcomes else 0,
+        retry=None,
+        careful=None,
     )

@@ -39,11 +39,11 @@ ENDED = frozenset({JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.
 MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PAUSED, JobState.CANCELLING, JobState.FAILED}),
     JobState.RUNNING: frozenset({JobState.PAUSED, JobState.CANCELLING, *ENDED} - {JobState.CANCELLED}),
-    JobState.PAUSED: frozenset({JobState.RUNNING, JobState.CANCELLING, JobState.FAILED}),
+    JobState.PAUSED: frozenset({JobState.QUEUED, JobState.CANCELLING}),  # resume
     JobState.CANCELLING: frozenset({JobState.CANCELLED}),
     JobState.COMPLETED: frozenset(),
-    JobState.COMPLETED_WITH_ERRORS: frozenset({JobState.RUNNING}),  # retry of what failed
-    JobState.FAILED: frozenset({JobState.RUNNING}),
+    JobState.COMPLETED_WITH_ERRORS: frozenset({JobState.QUEUED}),  # retry of what failed
+    JobState.FAILED: frozenset({JobState.QUEUED}),  # resume
     JobState.CANCELLED: frozenset(),
 }
 

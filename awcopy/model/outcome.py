@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import reduce
+from operator import add
 
 
 class Result(StrEnum):
@@ -53,6 +56,10 @@ class Tally:
         """Add both numbers."""
         return Tally(objects=self.objects + other.objects, size_bytes=self.size_bytes + other.size_bytes)
 
+    def __sub__(self, other: Tally) -> Tally:
+        """Take both numbers away."""
+        return Tally(objects=self.objects - other.objects, size_bytes=self.size_bytes - other.size_bytes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofCounts:
@@ -100,11 +107,12 @@ class Totals:
     @property
     def pending(self) -> Tally:
         """Listed objects that have no outcome yet."""
-        ended = self.ended
-        return Tally(
-            objects=self.listed.objects - ended.objects,
-            size_bytes=self.listed.size_bytes - ended.size_bytes,
-        )
+        return self.listed - self.ended
+
+
+def tally_outcomes(outcomes: Iterable[Outcome]) -> Totals:
+    """Return the totals of several outcomes."""
+    return reduce(add, map(tally_outcome, outcomes), Totals())
 
 
 def tally_outcome(outcome: Outcome) -> Totals:

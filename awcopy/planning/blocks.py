@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ _RANGES_PER_AGENT = 4  # so that the last agent to finish is not far behind the 
 _PIN_LENGTH = 16
 _INDEX_LENGTH = 5
 _CRC_LENGTH = 16
-_ID_LENGTH = _PIN_LENGTH + _INDEX_LENGTH + _CRC_LENGTH
+_ID_END = re.compile(f"[0-9a-f]{{{_INDEX_LENGTH + _CRC_LENGTH}}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +99,19 @@ def choose_block_size(object_bytes: int, requested_bytes: int) -> int:
 def plan_blocks(object_bytes: int, requested_bytes: int, agents: int) -> BlockPlan:
     """Return how an object is cut into blocks and ranges; an empty object has no blocks.
 
-    A range aims at a quarter of an agent's share, within 64 MiB to 512 MiB, holds at least one block, and
-    there are at most 1,000 ranges.
+    A range aims at a quarter of an agent's share, within 64 MiB to 512 MiB, and holds at least one block.
+    There are at most 1,000 ranges; a range is longer than 512 MiB only if it must be for that.
     """
     block_size = choose_block_size(object_bytes, requested_bytes)
     blocks = -(-object_bytes // block_size)
     share = -(-object_bytes // (agents * _RANGES_PER_AGENT))
-    range_bytes = max(LARGE_FILE_BYTES, min(share, MAX_RANGE_BYTES), -(-object_bytes // MAX_RANGES))
+    range_bytes = max(LARGE_FILE_BYTES, min(share, MAX_RANGE_BYTES))
+    wanted = min(-(-range_bytes // block_size), MAX_RANGE_BYTES // block_size)
     return BlockPlan(
         size_bytes=object_bytes,
         block_size_bytes=block_size,
         blocks=blocks,
-        blocks_per_range=max(1, -(-range_bytes // block_size)),
+        blocks_per_range=max(1, wanted, -(-blocks // MAX_RANGES)),
     )
 
 
@@ -134,9 +136,6 @@ def block_id(pin: str, index: int, crc64: int) -> BlockId:
 
 def read_block_id(pin: str, text: str) -> tuple[int, int] | None:
     """Return the index and CRC-64 of a block id with this pin; None for anyone else's block."""
-    if len(text) != _ID_LENGTH or not text.startswith(pin):
+    if not text.startswith(pin) or not _ID_END.fullmatch(text, len(pin)):
         return None
-    try:
-        return int(text[_PIN_LENGTH:-_CRC_LENGTH], 16), int(text[-_CRC_LENGTH:], 16)
-    except ValueError:
-        return None
+    return int(text[_PIN_LENGTH:-_CRC_LENGTH], 16), int(text[-_CRC_LENGTH:], 16)

@@ -27,7 +27,8 @@ STAMP_PROOF = "awcopy_proof"
 STAMP_JOB = "awcopy_job"
 STAMP_VERSION = "awcopy_version"
 
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9_]|^[0-9]|_(?=x[0-9a-f]+_)")
+# Also each "_" that would begin an escape once the character after the digits is written.
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9_]|^[0-9]|_(?=x[0-9a-f]+[^a-z0-9])")
 _PLAIN_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?|")
 
 

@@ -70,6 +70,7 @@ def _is_same(blob: BlobHead, obj: SourceObject) -> bool:
 
 def _modified_at(blob: BlobHead) -> datetime:
     try:
-        return datetime.fromisoformat(blob.metadata[STAMP_MODIFIED])
+        stamped = datetime.fromisoformat(blob.metadata[STAMP_MODIFIED])
     except (KeyError, ValueError):
         return blob.modified_at
+    return stamped if stamped.tzinfo else blob.modified_at

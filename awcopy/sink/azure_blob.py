@@ -19,7 +19,7 @@ from awcopy.config import AzureKeys
 from awcopy.errors import (
     AccessDenied,
     ConnectionLost,
-    CredentialsExpired,
+    CredentialsRefused,
     IntegrityError,
     ObjectNotFound,
     ServerFault,
@@ -215,7 +215,7 @@ class AzureBlobSink:
         error = error_from_answer(answer, op=op, where=self._where)
         if isinstance(error, AccessDenied) and self._access.has_expired():
             hint = "give a new SAS token, then resume the job"
-            return CredentialsExpired(f"the SAS token for {self._where} has expired", hint=hint, status=403)
+            return CredentialsRefused(f"the SAS token for {self._where} has expired", hint=hint, status=403)
         return error
 
     def _client(self) -> ContainerClient:

@@ -15,12 +15,11 @@ from typing import Final
 from azure.core import exceptions as azure
 
 from awcopy.errors import (
-    AccessDenied,
     BlobConflict,
     BlocksMissing,
     ConnectionLost,
     CredentialsError,
-    CredentialsExpired,
+    CredentialsRefused,
     IntegrityError,
     ObjectNotFound,
     RequestRefused,
@@ -39,25 +38,29 @@ _CONTAINER: Final = "check the container's name, or let awcopy create it"
 _OTHER_VERSION: Final = "the server does not know this version of the protocol"
 
 # The service's code decides; where there is none (answers to HEAD of some servers), the status does.
+# Rights are given for whole accounts and containers: a refusal concerns every blob alike.
 _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "ContainerNotFound": (StoreNotFound, _CONTAINER),
     "ContainerBeingDeleted": (StoreNotFound, "the container is being deleted; try again in a minute"),
     "ContainerDisabled": (StoreNotFound, "the container is disabled"),
     "BlobNotFound": (ObjectNotFound, ""),
     "ResourceNotFound": (ObjectNotFound, ""),
-    "AuthenticationFailed": (AccessDenied, _WRONG_KEY),
-    "InvalidAuthenticationInfo": (AccessDenied, _WRONG_KEY),
-    "NoAuthenticationInformation": (AccessDenied, _WRONG_KEY),
-    "AuthorizationFailure": (AccessDenied, f"{_WRONG_KEY}; or {_FIREWALL}"),
-    "AuthorizationPermissionMismatch": (AccessDenied, _RIGHTS),
-    "AuthorizationResourceTypeMismatch": (AccessDenied, _RIGHTS),
-    "AuthorizationServiceMismatch": (AccessDenied, _RIGHTS),
-    "AuthorizationProtocolMismatch": (AccessDenied, "the SAS token allows https:// only"),
-    "AuthorizationSourceIPMismatch": (AccessDenied, "the SAS token does not allow this machine's address"),
-    "InsufficientAccountPermissions": (AccessDenied, _RIGHTS),
-    "KeyBasedAuthenticationNotPermitted": (AccessDenied, "the account refuses keys; use Entra ID"),
-    "AccountIsDisabled": (AccessDenied, "the storage account is disabled"),
-    "PublicAccessNotPermitted": (AccessDenied, _WRONG_KEY),
+    "AuthenticationFailed": (CredentialsRefused, _WRONG_KEY),
+    "InvalidAuthenticationInfo": (CredentialsRefused, _WRONG_KEY),
+    "NoAuthenticationInformation": (CredentialsRefused, _WRONG_KEY),
+    "AuthorizationFailure": (CredentialsRefused, f"{_WRONG_KEY}; or {_FIREWALL}"),
+    "AuthorizationPermissionMismatch": (CredentialsRefused, _RIGHTS),
+    "AuthorizationResourceTypeMismatch": (CredentialsRefused, _RIGHTS),
+    "AuthorizationServiceMismatch": (CredentialsRefused, _RIGHTS),
+    "AuthorizationProtocolMismatch": (CredentialsRefused, "the SAS token allows https:// only"),
+    "AuthorizationSourceIPMismatch": (
+        CredentialsRefused,
+        "the SAS token does not allow this machine's address",
+    ),
+    "InsufficientAccountPermissions": (CredentialsRefused, _RIGHTS),
+    "KeyBasedAuthenticationNotPermitted": (CredentialsRefused, "the account refuses keys; use Entra ID"),
+    "AccountIsDisabled": (CredentialsRefused, "the storage account is disabled"),
+    "PublicAccessNotPermitted": (CredentialsRefused, _WRONG_KEY),
     "BlobAlreadyExists": (BlobConflict, ""),
     "ConditionNotMet": (BlobConflict, ""),
     "TargetConditionNotMet": (BlobConflict, ""),
@@ -77,8 +80,8 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "InternalError": (ServerFault, ""),
 }
 _STATUSES: Final[dict[int, tuple[type[StorageError], str]]] = {
-    401: (AccessDenied, _WRONG_KEY),
-    403: (AccessDenied, _RIGHTS),
+    401: (CredentialsRefused, _WRONG_KEY),
+    403: (CredentialsRefused, _RIGHTS),
     404: (ObjectNotFound, ""),
     408: (ServerFault, ""),
     412: (BlobConflict, ""),
@@ -123,8 +126,8 @@ def error_from_refusal(refusal: Refusal, *, op: str, where: str) -> StorageError
     kind, hint = _CODES.get(refusal.code) or _STATUSES.get(status, (RequestRefused, ""))
     if kind is RequestRefused and status >= 500:  # noqa: PLR2004 - HTTP
         kind = ServerFault
-    if kind is AccessDenied and _EXPIRED.search(refusal.reason):
-        kind, hint = CredentialsExpired, "renew the credentials, then resume the job"
+    if kind is CredentialsRefused and _EXPIRED.search(refusal.reason):
+        hint = "renew the credentials, then resume the job"
     if refusal.code == "InvalidHeaderValue" and "x-ms-version" in refusal.reason:
         hint = _OTHER_VERSION
     message = f"{op} in {where} was refused, {refusal.code or 'no reason given'} (status {status})"

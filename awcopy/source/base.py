@@ -22,7 +22,7 @@ class Source(Protocol):
 
     Every method raises the errors of :mod:`awcopy.errors` only: ``Throttled``, ``ConnectionLost`` or
     ``ServerFault`` when the same call may succeed later; ``StoreNotFound``, ``AccessDenied``,
-    ``CredentialsExpired`` and the other permanent ones when it will not.
+    ``CredentialsRefused`` and the other permanent ones when it will not.
     """
 
     def probe(self, prefix: str) -> None:

@@ -210,6 +210,8 @@ class S3Source:
 
     def _find_address(self) -> _Address:
         spec = self._spec
+        if spec.bucket.endswith("--x-s3"):  # such buckets list in no order, and want a session of their own
+            raise RequestRefused(f"s3://{spec.bucket} is a directory bucket, which awcopy cannot read")
         session = botocore.session.Session()
         if self._keys:
             session.set_credentials(
@@ -223,8 +225,6 @@ class S3Source:
         url = self._sample_url(session, spec.region or self._find_region())
         parts = urlsplit(url)
         scope = parse_qs(parts.query)["X-Amz-Credential"][0].split("/")
-        if scope[-2] != "s3":
-            raise RequestRefused(f"s3://{spec.bucket} is a directory bucket, which awcopy cannot read")
         pool = self._new_pool(parse_origin(url))
         key_path = parts.path.removesuffix("k")
         return _Address(

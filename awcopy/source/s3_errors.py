@@ -19,7 +19,7 @@ from awcopy.errors import (
     AwcopyError,
     ConnectionLost,
     CredentialsError,
-    CredentialsExpired,
+    CredentialsRefused,
     ObjectArchived,
     ObjectNotFound,
     RequestRefused,
@@ -45,11 +45,11 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "AccessDenied": (AccessDenied, _POLICY),
     "AllAccessDisabled": (AccessDenied, "the bucket's owner or Amazon has shut all access off"),
     "AccountProblem": (AccessDenied, "Amazon has restricted the account"),
-    "InvalidAccessKeyId": (AccessDenied, _WRONG_KEY),
-    "SignatureDoesNotMatch": (AccessDenied, _WRONG_KEY),
-    "InvalidToken": (CredentialsExpired, _RENEW),
-    "ExpiredToken": (CredentialsExpired, _RENEW),
-    "TokenRefreshRequired": (CredentialsExpired, _RENEW),
+    "InvalidAccessKeyId": (CredentialsRefused, _WRONG_KEY),
+    "SignatureDoesNotMatch": (CredentialsRefused, _WRONG_KEY),
+    "InvalidToken": (CredentialsRefused, _RENEW),
+    "ExpiredToken": (CredentialsRefused, _RENEW),
+    "TokenRefreshRequired": (CredentialsRefused, _RENEW),
     "RequestTimeTooSkewed": (RequestRefused, _CLOCK),
     "PreconditionFailed": (SourceChanged, ""),
     "InvalidRange": (SourceChanged, ""),  # the object has become shorter than it was when listed
@@ -66,7 +66,7 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "KMS.ThrottlingException": (Throttled, ""),
 }
 _STATUSES: Final[dict[int, tuple[type[StorageError], str]]] = {
-    401: (AccessDenied, _WRONG_KEY),
+    401: (CredentialsRefused, _WRONG_KEY),
     403: (AccessDenied, _POLICY),
     404: (ObjectNotFound, ""),
     408: (ConnectionLost, ""),
@@ -152,7 +152,7 @@ def error_from_botocore(exc: Exception, *, op: str, bucket: str) -> AwcopyError:
     kind: type[AwcopyError] = RequestRefused
     hint = "check the bucket's name, the region and the endpoint"
     if isinstance(exc, boto.UnauthorizedSSOTokenError | boto.SSOTokenLoadError | boto.TokenRetrievalError):
-        kind, hint = CredentialsExpired, "sign in again (aws sso login), then resume the job"
+        kind, hint = CredentialsRefused, "sign in again (aws sso login), then resume the job"
     elif isinstance(exc, _CREDENTIAL_FAULTS):
         kind, hint = CredentialsError, "give an access key and secret, or configure them for boto3"
     elif isinstance(exc, boto.ConnectionError | boto.HTTPClientError):

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from awcopy.errors import AwcopyError, Conflict, JobInterrupted, LeaseLost, StorageError
+from awcopy.errors import (
+    AwcopyError,
+    Conflict,
+    CredentialsError,
+    CredentialsRefused,
+    JobInterrupted,
+    LeaseLost,
+    StorageError,
+)
 from awcopy.model.items import ItemKind, ItemState, claim
 from awcopy.model.job import Job, JobId, JobState, move
 from awcopy.steps.copy_blocks import copy_blocks
@@ -36,7 +44,7 @@ _STEPS: dict[ItemKind, Callable[[StepContext, Job, Lease], None]] = {
     ItemKind.COPY_FILES: copy_files,
     ItemKind.COPY_BLOCKS: copy_blocks,
 }
-MAX_ATTEMPTS = 5  # after so many attempts at one item that ended in an error, the job fails
+MAX_ATTEMPTS = 10  # after so many attempts at one item that ended badly, the job fails
 _REFILL = 100  # hints fetched from the ledger at a time
 _REFILL_EVERY_S = 1.0
 
@@ -130,18 +138,18 @@ def _give_back(lease: Lease, *, counted: bool = False) -> None:
 
 def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyError) -> None:
     log.warning("item_failed", item=lease.item.number, kind=lease.item.kind.value, error=error.code)
-    _give_back(lease, counted=True)
-    if error.code in ("credentials_expired", "credentials"):
+    if isinstance(error, (CredentialsRefused, CredentialsError)):
         stop_job(
             context, job.id, JobState.PAUSED, f"the credentials were refused: {error.message}", reason="auth"
         )
     elif lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, StorageError):
         stop_job(context, job.id, JobState.FAILED, f"the source could not be listed: {error.message}")
-    elif error.code in ENDS_THE_ITEM:
+    elif isinstance(error, ENDS_THE_ITEM):
         stop_job(context, job.id, JobState.FAILED, error.message)
     elif lease.item.attempts >= MAX_ATTEMPTS:
         detail = f"item {lease.item.number} failed {MAX_ATTEMPTS} times: {error.message}"
         stop_job(context, job.id, JobState.FAILED, detail)
+    _give_back(lease, counted=True)
 
 
 def stop_job(context: StepContext, job_id: JobId, state: JobState, detail: str, *, reason: str = "") -> None:
@@ -152,6 +160,8 @@ def stop_job(context: StepContext, job_id: JobId, state: JobState, detail: str, 
         if job.state not in (JobState.RUNNING, JobState.QUEUED):
             return
         stopped = replace(move(job, state, at=datetime.now(UTC), detail=detail), pause_reason=reason)
+        if stopped.has_ended:
+            stopped = replace(stopped, sealed="")
         try:
             ledger.update_job(stopped)
         except Conflict:

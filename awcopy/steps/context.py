@@ -15,6 +15,8 @@ import structlog
 from awcopy.errors import ServiceUnreachable
 from awcopy.transfer.buffers import BufferPool
 from awcopy.transfer.context import Transfer
+from awcopy.transfer.limited import LimitedSink, LimitedSource
+from awcopy.transfer.limiter import Limiters
 from awcopy.transfer.retry import Retrier
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+MOST_REQUESTS = 256  # under way at one store, for one process that nobody throttles
 _KEPT_STORES = 16
 _LONGEST_NAP_S = 0.5
 
@@ -75,10 +78,23 @@ class StepContext:
     chance: Callable[[], float] = random.random
     buffers: BufferPool = field(default_factory=BufferPool)
     stores: StoreCache = field(default_factory=StoreCache)
+    limiters: Limiters = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the limiters, which learn through the fleet's live state."""
+        object.__setattr__(self, "limiters", Limiters(MOST_REQUESTS, self.fleet.live))
+
+    @property
+    def silent_s(self) -> float:
+        """How long an agent that is alive and holds no item may go without a turn."""
+        return max(self.lease_s / 3, 3 * self.wait_for_work_s)
 
     def stores_of(self, job: Job) -> tuple[Source, Sink]:
-        """Return the stores of a job, opened at most once per generation (credentials may change between)."""
-        return self.stores.get(job, self.open_stores)
+        """Return the stores of a job behind their limiters, opened at most once per generation."""
+        source, sink = self.stores.get(job, self.open_stores)
+        bucket = self.limiters.of(f"s3:{job.spec.source.bucket}")
+        account = self.limiters.of(f"az:{job.spec.sink.account}")
+        return LimitedSource(source, bucket), LimitedSink(sink, account)
 
     def transfer(self, job: Job, lease: Lease) -> Transfer:
         """Return what the transfers of one leased item need."""

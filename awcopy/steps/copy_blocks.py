@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from awcopy.errors import Conflict, StorageError
+from awcopy.errors import Conflict, StorageError, TransientError
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.model.items import BlockRange, FileState, LargeFile
 from awcopy.model.outcome import Totals
 from awcopy.planning.blocks import BlockPlan
 from awcopy.planning.overwrite import Act
-from awcopy.steps.copy_files import record_outcomes
+from awcopy.steps.copy_files import CAREFUL_AFTER, check_passing, record_outcomes
 from awcopy.steps.list_objects import range_item
 from awcopy.transfer.blocks import PinnedFile, combine_blocks, stage_blocks, staged_crcs
-from awcopy.transfer.engine import finish_file, look_at_sink
+from awcopy.transfer.engine import fail_object, finish_file, look_at_sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from awcopy.steps.context import StepContext
     from awcopy.steps.lease import Lease
     from awcopy.transfer.context import Transfer
+
+
+# Attempts at a range, passing failures and lost workers together, after which its file is given up.
+CRASHES_PER_RANGE = 2 * CAREFUL_AFTER
 
 
 def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
@@ -36,6 +40,10 @@ def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
     assert isinstance(at, BlockRange)  # noqa: S101 - an item of this kind has no other kind of range
     transfer = context.transfer(job, lease)
     file = context.fleet.ledger.get_file(job.id, at.file)
+    if lease.item.attempts > CRASHES_PER_RANGE:
+        file = take_ownership(context, file, lease.item.number)
+        _record_crash(context, transfer, file, lease)
+        return
     if file.state is FileState.PLANNED:
         file = _open_file(context, transfer, file, lease.item.number)
     if at.index == 0 and not file.outcome_item:
@@ -43,9 +51,24 @@ def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
     if not file.outcome_item:
         file = _copy_range(context, transfer, file, at, lease)
     if file.outcome_item == lease.item.number:
-        record_outcomes(context, lease, [finish_file(transfer, _pin(file))])
+        outcome = finish_file(transfer, _pin(file))
+        check_passing(lease, [outcome])
+        record_outcomes(context, lease, [outcome])
     else:
         lease.complete(Totals(), has_outcomes=False)
+
+
+def take_ownership(context: StepContext, file: LargeFile, number: int) -> LargeFile:
+    """Make an item the file's owner unless the file has one, and return the file as it is then."""
+    return _change(context, file, lambda row: row if row.outcome_item else replace(row, outcome_item=number))
+
+
+def _record_crash(context: StepContext, transfer: Transfer, file: LargeFile, lease: Lease) -> None:
+    if file.outcome_item != lease.item.number:
+        lease.complete(Totals(), has_outcomes=False)
+        return
+    detail = "each time its blocks were copied, the worker that did it died"
+    record_outcomes(context, lease, [fail_object(transfer, file.object, "crashed_worker", detail)])
 
 
 def _open_file(context: StepContext, transfer: Transfer, file: LargeFile, number: int) -> LargeFile:
@@ -84,11 +107,11 @@ def _copy_range(
         # Only an item that was begun before can have blocks at the sink already.
         crcs = staged_crcs(transfer, pinned) if lease.item.fence > 1 else {}
         crcs |= stage_blocks(transfer, pinned, [index for index in indexes if index not in crcs])
-    except StorageError:
+    except StorageError as error:
+        if isinstance(error, TransientError) and lease.item.attempts <= CAREFUL_AFTER:
+            raise
         # Whatever it is, the owner meets it again and makes it the file's outcome.
-        return _change(
-            context, file, lambda row: row if row.outcome_item else replace(row, outcome_item=number)
-        )
+        return take_ownership(context, file, number)
     crc = combine_blocks(pinned, crcs, indexes)
 
     def record(row: LargeFile) -> LargeFile:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError
-from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ListRange
+from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState, move
 from awcopy.steps.agent import Turn, stop_job
 
@@ -56,7 +56,9 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
         ledger.add_item(Item(job_id=job_id, number=FIRST_ITEM, kind=ItemKind.LIST_OBJECTS, range=ListRange()))
     except Conflict:
         log.info("dispatch_repeated")
-    return start_generation(context, replace(job, sink_was_empty=was_empty), job.spec.agents)
+    leased = sum(1 for _ in ledger.list_items(job_id, states=(ItemState.LEASED,)))
+    places = max(1, job.spec.agents - leased)
+    return start_generation(context, replace(job, sink_was_empty=was_empty), places)
 
 
 def start_generation(context: StepContext, job: Job, places: int) -> Generation | None:

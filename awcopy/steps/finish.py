@@ -11,6 +11,7 @@ from awcopy.errors import AwcopyError, Conflict
 from awcopy.model.items import ItemState
 from awcopy.model.job import JobState, move
 from awcopy.model.outcome import Totals
+from awcopy.steps.cancel import cancel_items
 
 if TYPE_CHECKING:
     from awcopy.model.job import Job, JobId
@@ -22,13 +23,18 @@ log = structlog.get_logger(__name__)
 def finish(context: StepContext, job_id: JobId) -> Job:
     """Return the job, ended if every item of it is done; while one is open, nothing happens.
 
-    May be called at any time and by anyone. Ending wipes the sealed credentials.
+    Of a job that is being cancelled, the items that nobody holds are settled first. May be called at any
+    time and by anyone. Ending wipes the sealed credentials.
     """
     ledger = context.fleet.ledger
     while True:
         job = ledger.get_job(job_id)
+        if job.state is JobState.CANCELLING:
+            cancel_items(context, job)
+        elif job.state is not JobState.RUNNING:
+            return job
         totals = _sum_items(context, job)
-        if job.state is not JobState.RUNNING or totals is None:
+        if totals is None:
             return job
         try:
             ended = ledger.update_job(_ended(job, totals))
@@ -48,13 +54,15 @@ def _sum_items(context: StepContext, job: Job) -> Totals | None:
             return None
         totals += item.totals
         count += 1
-    return totals if count else None
+    return totals if count or job.state is JobState.CANCELLING else None
 
 
 def _ended(job: Job, totals: Totals) -> Job:
     if totals.pending.objects:
         detail = f"{totals.pending.objects} listed objects have no outcome; this is a defect of awcopy"
         return replace(move(job, JobState.FAILED, detail=detail), totals=totals, sealed="")
+    if job.state is JobState.CANCELLING:
+        return replace(move(job, JobState.CANCELLED), totals=totals, sealed="")
     state = JobState.COMPLETED_WITH_ERRORS if totals.failed.objects else JobState.COMPLETED
     return replace(move(job, state), totals=totals, sealed="")
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_LOOK_EVERY_S = 3.0  # how soon a pause or a cancellation is noticed
+
 
 class Lease:
     """One item that this worker holds. Safe to use from many threads.
@@ -65,16 +67,13 @@ class Lease:
         self._stop = self._stop or JobInterrupted(why)
 
     def renew(self) -> None:
-        """Prolong the lease, and learn whether the job still wants the work; ``check`` then says so."""
+        """Prolong the lease; ``check`` says when that could not be done in time."""
         try:
             begun = self._monotonic()
-            job = self._ledger.get_job(self._item.job_id)
-            if job.state is not JobState.RUNNING or job.generation != self._item.generation:
-                self._stop = JobInterrupted(f"job {job.id} is {job.state}, generation {job.generation}")
             until = self._ledger.now() + timedelta(seconds=self._lease_s)
             self._write(lambda item: self._ledger.update_item(replace(item, lease_until=until)))
             self._renewed_at = begun
-        except (LeaseLost, JobNotFound) as error:
+        except LeaseLost as error:
             self._stop = error
         except AwcopyError as error:
             log.warning("lease_not_renewed", item=self._item.number, error=error.code)
@@ -106,10 +105,16 @@ class Lease:
 
 
 class LeaseKeeper:
-    """Renews all leases of a process, each four times in its life, in one thread of its own."""
+    """Looks after the leases of a process, in one thread of its own.
 
-    def __init__(self, lease_s: float) -> None:
-        self._every_s = lease_s / 4
+    Each is renewed four times in its life; every three seconds at most, those are interrupted whose job is no
+    longer running.
+    """
+
+    def __init__(self, ledger: Ledger, lease_s: float) -> None:
+        self._ledger = ledger
+        self._renew_every_s = lease_s / 4
+        self._look_every_s = min(_LOOK_EVERY_S, self._renew_every_s)
         self._held: set[Lease] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -139,9 +144,27 @@ class LeaseKeeper:
                 lease.interrupt(why)
 
     def _run(self) -> None:
+        renewed_at = time.monotonic()
         while True:
-            time.sleep(self._every_s)
+            time.sleep(self._look_every_s)
             with self._lock:
                 held = list(self._held)
-            for lease in held:
-                lease.renew()
+            self._interrupt_unwanted(held)
+            if time.monotonic() - renewed_at >= self._renew_every_s:
+                renewed_at = time.monotonic()
+                for lease in held:
+                    lease.renew()
+
+    def _interrupt_unwanted(self, held: list[Lease]) -> None:
+        for job_id in {lease.item.job_id for lease in held}:
+            try:
+                state = self._ledger.get_job(job_id).state.value
+            except JobNotFound:
+                state = "removed"
+            except AwcopyError as error:
+                log.warning("job_not_looked_at", job_id=job_id, error=error.code)
+                continue
+            if state != JobState.RUNNING:
+                for lease in held:
+                    if lease.item.job_id == job_id:
+                        lease.interrupt(f"the job is {state}")

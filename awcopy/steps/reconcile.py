@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from awcopy.errors import Conflict
+from awcopy.errors import AwcopyError, Conflict
 from awcopy.model.items import ItemState, give_back
 from awcopy.model.job import JobState
 from awcopy.steps.dispatch import Generation, start_generation
 from awcopy.steps.finish import finish
 
 if TYPE_CHECKING:
+    from awcopy.model.items import Item
     from awcopy.model.job import Job, JobId
     from awcopy.steps.context import StepContext
 
 log = structlog.get_logger(__name__)
-
-# A queued job whose dispatch has not begun by then gets another; a second dispatch does nothing.
-DISPATCH_OVERDUE_S = 30.0
-_MOST_JOBS = 500
 
 
 @dataclass(slots=True)
@@ -32,56 +29,86 @@ class Repairs:
     generations: list[Generation] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _OpenItems:
+    held: list[Item] = field(default_factory=list)  # leased, and renewed in time
+    ready: int = 0
+
+
 def reconcile(context: StepContext) -> Repairs:
     """Free items whose lease ran out, end jobs that are done, and say what else must be started anew.
 
-    May be called at any time, by several processes at once: every repair is a conditional write.
+    May be called at any time, by several processes at once: every repair is a conditional write. A job that
+    cannot be looked at now does not keep the others waiting.
     """
     repairs = Repairs()
-    for job in context.fleet.ledger.list_jobs(limit=_MOST_JOBS):
-        if job.state is JobState.QUEUED:
-            age = (context.fleet.ledger.now() - job.changed_at).total_seconds()
-            if age > DISPATCH_OVERDUE_S:
-                repairs.dispatches.append(job.id)
-        elif job.state is JobState.RUNNING:
-            generation = _reconcile_running(context, job)
-            if generation:
-                repairs.generations.append(generation)
+    for job in context.fleet.ledger.open_jobs():
+        try:
+            _reconcile_job(context, job, repairs)
+        except AwcopyError as error:
+            log.warning("job_not_reconciled", job_id=job.id, error=error.code, message=error.message)
     return repairs
 
 
-def _reconcile_running(context: StepContext, job: Job) -> Generation | None:
-    leased, ready = _free_expired(context, job)
-    if not leased and not ready:
+def _reconcile_job(context: StepContext, job: Job, repairs: Repairs) -> None:
+    if job.state is JobState.QUEUED:
+        age_s = (context.fleet.ledger.now() - job.changed_at).total_seconds()
+        if age_s > context.silent_s and not context.fleet.live.waiting_messages():
+            repairs.dispatches.append(job.id)
+        return
+    items = _free_expired(context, job)
+    if job.state is JobState.CANCELLING:
+        finish(context, job.id)
+    elif job.state is JobState.RUNNING:
+        generation = _reconcile_running(context, job, items)
+        if generation:
+            repairs.generations.append(generation)
+
+
+def _reconcile_running(context: StepContext, job: Job, items: _OpenItems) -> Generation | None:
+    if not items.held and not items.ready:
         finish(context, job.id)
         return None
-    if leased >= job.spec.agents or _is_alive(context, job, leased):
+    missing = job.spec.agents - len(items.held)
+    if not items.ready or missing <= 0 or _living_places(context, job, items) >= job.spec.agents:
         return None
-    log.warning("generation_died", job_id=job.id, generation=job.generation, leased=leased, ready=ready)
-    return start_generation(context, job, job.spec.agents - leased)
+    if context.fleet.live.waiting_messages() and context.fleet.live.place_ages(job.id, job.generation):
+        return None  # the fleet is behind with its messages, and this job's are among them
+    log.warning(
+        "agents_lost", job_id=job.id, generation=job.generation, held=len(items.held), ready=items.ready
+    )
+    return start_generation(context, job, missing)
 
 
-def _free_expired(context: StepContext, job: Job) -> tuple[int, int]:
-    """Return how many items are leased by living workers, and how many are ready."""
+def _living_places(context: StepContext, job: Job, items: _OpenItems) -> int:
+    """Return how many places of the present generation hold an item, or took a turn lately."""
+    ages = context.fleet.live.place_ages(job.id, job.generation)
+    if not ages:
+        return 0  # the live state was lost, and with it every place's way on
+    turning = {place for place, age_s in ages.items() if age_s < context.silent_s}
+    holding = {item.agent for item in items.held if item.generation == job.generation}
+    return len(turning | holding)
+
+
+def _free_expired(context: StepContext, job: Job) -> _OpenItems:
     ledger = context.fleet.ledger
     now = ledger.now()
-    leased = ready = 0
+    found = _OpenItems()
     for item in ledger.list_items(job.id, states=(ItemState.READY, ItemState.LEASED)):
-        if item.state is ItemState.LEASED and item.lease_until and item.lease_until > now:
-            leased += 1
-            continue
-        ready += 1
-        if item.state is ItemState.LEASED:
-            try:
-                ledger.update_item(give_back(item, counted=True))
-                context.hint(job.id, [item.number])
-                log.warning("lease_ran_out", job_id=job.id, item=item.number, fence=item.fence)
-            except Conflict:
-                log.info("lease_was_renewed", job_id=job.id, item=item.number)
-    return leased, ready
+        if item.state is ItemState.READY:
+            found.ready += 1
+        elif item.lease_until and item.lease_until > now:
+            found.held.append(item)
+        elif _free(context, item):
+            found.ready += 1
+    return found
 
 
-def _is_alive(context: StepContext, job: Job, leased: int) -> bool:
-    """Return whether any place of the present generation is likely to take a turn soon."""
-    silent_s = context.fleet.live.last_turn_s_ago(job.id)
-    return leased > 0 if silent_s is None else silent_s < context.lease_s
+def _free(context: StepContext, item: Item) -> bool:
+    try:
+        context.fleet.ledger.update_item(give_back(item, counted=True))
+    except Conflict:
+        return False  # it was renewed, or ended, at the last moment
+    context.hint(item.job_id, [item.number])
+    log.warning("lease_ran_out", job_id=item.job_id, item=item.number, fence=item.fence)
+    return True

@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from awcopy.crc64 import crc64
-from awcopy.errors import BlobConflict, BlocksMissing, IntegrityError, SourceChanged, StorageError
+from awcopy.errors import (
+    BlobConflict,
+    BlocksMissing,
+    CredentialsRefused,
+    IntegrityError,
+    SourceChanged,
+    StorageError,
+    StoreNotFound,
+)
 from awcopy.model.outcome import Outcome, Proof, Result
 from awcopy.planning.blocks import plan_blocks
 from awcopy.planning.metadata import blob_properties, read_proof
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
 MAX_RESTARTS = 3
 
 # Errors that say something about the whole job rather than about one object; they are not outcomes.
-ENDS_THE_ITEM = ("credentials_expired", "store_not_found")
+ENDS_THE_ITEM = (CredentialsRefused, StoreNotFound)
 
 # What may come out right when it is begun anew: the source is pinned again, the sink looked at again, blocks
 # that are gone are staged again, and blocks whose sum is wrong get other ids.
@@ -86,6 +94,25 @@ def settle_unread(obj: SourceObject, blob: str) -> Outcome | None:
 def look_at_sink(transfer: Transfer, obj: SourceObject, blob: str) -> Decision:
     """Return what to do with the object, given what the sink holds under that name now."""
     return decide_overwrite(transfer.job, obj, _head(transfer, blob))
+
+
+def cancel_object(transfer: Transfer, obj: SourceObject, *, was_begun: bool) -> Outcome:
+    """Return the outcome of an object whose job was cancelled: copied, if this job had copied it already."""
+    blob = blob_name(transfer.job.spec, obj.key)
+    settled = settle_unread(obj, blob)
+    if settled:
+        return settled
+    try:
+        if was_begun and look_at_sink(transfer, obj, blob).act is Act.KEEP:
+            return _kept(transfer, obj, blob, 1)
+    except StorageError as error:
+        return _outcome(obj, blob, Result.CANCELLED, "cancelled", f"it may have been copied: {error.message}")
+    return _outcome(obj, blob, Result.CANCELLED, "cancelled")
+
+
+def fail_object(transfer: Transfer, obj: SourceObject, reason: str, detail: str) -> Outcome:
+    """Return the outcome of an object that is not to be tried, for a reason outside the stores."""
+    return _outcome(obj, blob_name(transfer.job.spec, obj.key), Result.FAILED, reason, detail)
 
 
 def finish_file(transfer: Transfer, file: PinnedFile) -> Outcome:
@@ -197,7 +224,7 @@ def _head(transfer: Transfer, blob: str) -> BlobHead | None:
 
 
 def _failed(obj: SourceObject, blob: str, error: StorageError) -> Outcome:
-    if error.code in ENDS_THE_ITEM:
+    if isinstance(error, ENDS_THE_ITEM):
         raise error
     reason = "source_unstable" if isinstance(error, SourceChanged) else error.code
     return _outcome(obj, blob, Result.FAILED, reason, error.message)

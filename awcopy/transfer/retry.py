@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_TRIES = 8  # about a minute and a half of waiting in all, the throttled ones aside
+MAX_TRIES = 6  # about a quarter of a minute of waiting in all; the item's own attempts come on top
 MAX_THROTTLED_TRIES = 20
 MAX_CORRUPT_TRIES = 3
 FIRST_DELAY_S = 0.5

@@ -218,9 +218,7 @@ def test_bad_input_ends_in_one_line_and_changes_nothing(case: Case, place: Place
 
 
 def test_a_bad_command_line_with_json_ends_in_one_json_record(place: Place) -> None:
-    case = Case(
-        name="json", line="copy s3://no-such-bucket az://{account}/bad-input -o json", code=2, says=""
-    )
+    case = bad("json", 2, "copy s3://no-such-bucket az://{account}/bad-input -o json", "")
     done = run(case, place)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -151,23 +151,37 @@ def test_a_generation_that_is_begun_again_starts_at_turn_0(live):
     assert live.pass_turn(JOB, 1, 0, 0)
 
 
-def test_the_last_turn_is_not_known_before_a_generation_begins(live):
-    assert live.last_turn_s_ago(JOB) is None
+def test_the_age_of_places_is_not_known_before_their_generation_begins(live):
+    live.begin_generation(JOB, 2, 1)
+    assert live.place_ages(JOB, 1) == live.place_ages(OTHER, 1) == {}
 
 
-def test_the_last_turn_is_counted_from_the_beginning_of_a_generation(live):
-    live.begin_generation(JOB, 1, 1)
+def test_each_place_has_its_own_age_from_its_last_turn_or_the_beginning(live):
+    live.begin_generation(JOB, 1, 2)
     time.sleep(0.2)
-    assert 0.15 < live.last_turn_s_ago(JOB) < 2
-    live.pass_turn(JOB, 1, 0, 0)
-    assert live.last_turn_s_ago(JOB) < 0.15
+    live.pass_turn(JOB, 1, 1, 0)
+    ages = live.place_ages(JOB, 1)
+    assert 0.15 < ages[0] < 2
+    assert ages[1] < 0.15
 
 
 def test_a_turn_that_was_refused_does_not_count(live):
     live.begin_generation(JOB, 1, 1)
     time.sleep(0.2)
     live.pass_turn(JOB, 1, 0, 5)
-    assert live.last_turn_s_ago(JOB) > 0.15
+    assert live.place_ages(JOB, 1)[0] > 0.15
+
+
+def test_no_message_waits_when_none_was_sent(live):
+    assert live.waiting_messages() == 0
+
+
+def test_the_least_limit_told_lately_holds_for_all(live):
+    assert live.shared_limit("s3:b") is None
+    live.share_limit("s3:b", 12.5)
+    live.share_limit("s3:b", 40)
+    assert live.shared_limit("s3:b") == 12.5
+    assert live.shared_limit("az:a") is None
 
 
 def test_moved_bytes_add_up(live):
@@ -201,6 +215,6 @@ def test_a_job_can_be_forgotten(live):
     live.forget_job(JOB)
     assert live.pop_ready(JOB) is None
     assert not live.pass_turn(JOB, 1, 0, 0)
-    assert live.last_turn_s_ago(JOB) is None
+    assert live.place_ages(JOB, 1) == {}
     assert live.moved_bytes(JOB) == 0
     live.forget_job(JOB)

@@ -21,7 +21,7 @@ from awcopy.errors import (
     AccessDenied,
     BlobConflict,
     BlocksMissing,
-    CredentialsExpired,
+    CredentialsRefused,
     IntegrityError,
     RequestRefused,
     StoreNotFound,
@@ -419,5 +419,5 @@ def test_a_sas_token_is_enough(azure):
 def test_an_expired_sas_token_is_said_to_have_expired(azure):
     _, container = azure.container()
     sink = azure.sink(container, azure.sas(container, hours=-1))
-    with pytest.raises(CredentialsExpired):
+    with pytest.raises(CredentialsRefused):
         sink.probe()

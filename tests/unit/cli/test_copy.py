@@ -1,4 +1,4 @@
-"""What ``awcopy copy`` makes of its command line: the job's specification, and whose credentials go with it."""
+"""What ``awcopy copy`` makes of its command line: the job, and whose credentials go with it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ def test_the_defaults_of_a_copy(launched) -> None:
 
 def test_every_option_reaches_the_specification(launched) -> None:
     options = (
-        "--no-recursive --include *.jpg --include *.png --exclude a* --newer-than 2026-01-01 --older-than 2026-02-01 "
+        "--no-recursive --include *.jpg --include *.png --exclude a* --newer-than 2026-01-01 "
+        "--older-than 2026-02-01 "
         "--min-size 1K --max-size 1G --endpoint-url https://s3.example.com --region eu-west-1 "
         "--azure-endpoint https://blob.example.com --agents 1000 --block-size 4000M --files-per-task 7 "
         "--overwrite newer --tier cold --name nightly --create-container --local -q -v -o json"
@@ -173,7 +174,8 @@ def test_the_2015_form_brings_its_own_credentials_and_the_endpoint_of_its_accoun
 ) -> None:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", CONNECTION)
     monkeypatch.setenv("SK", "secret")
-    words = "bucket:photos path:2024/ accesskey:AK secret:@env:SK container:backup storageaccount:acme storagekey:b2xk /C"
+    words = "bucket:photos path:2024/ accesskey:AK secret:@env:SK container:backup "
+    words += "storageaccount:acme storagekey:b2xk /C"
     launch = launch_of(launched, *words.split())
     assert launch.credentials.azure.account_key == Secret("b2xk")
     assert launch.spec.sink == SinkSpec(

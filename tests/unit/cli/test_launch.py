@@ -21,7 +21,7 @@ from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import create_keys
 from tests.unit.cli.snapshots import make_snapshot
 
-AWS = AwsKeys(access_key=Secret("AK"), secret_key=Secret("SK"))
+AWS = AwsKeys(access_key=Secret("AK"), secret_key=Secret("not-in-base64!"))
 AZURE = AzureKeys(account_key=Secret("a2V5"))
 BOTH = JobCredentials(aws=AWS, azure=AZURE)
 
@@ -70,7 +70,7 @@ def test_a_detached_job_is_written_sealed_published_and_named(
     assert "no worker is running" in printed.err
     assert world.published == [job.id]
     assert job.sealed
-    assert "SK" not in job.sealed
+    assert "not-in-base64!" not in job.sealed
 
 
 def test_a_running_worker_means_no_warning(world: World, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,19 +114,19 @@ def lose_connection(_op: str, _what: str) -> None:
 
 def test_a_bad_source_leaves_no_job_and_no_container(world: World) -> None:
     world.source.fault = lose_connection
-    world.sink.is_missing = True
+    world.sink.has_container = False
     with pytest.raises(ConnectionLost) as caught:
         run_on_fleet(world.launch(create_container=True))
     assert "--endpoint-url" in caught.value.hint
-    assert world.sink.is_missing
+    assert not world.sink.has_container
     assert not world.jobs()
 
 
 def test_a_prefix_without_a_key_leaves_no_job_and_no_container(world: World) -> None:
-    world.sink.is_missing = True
+    world.sink.has_container = False
     with pytest.raises(UsageError, match="starts with 'no/such'"):
         run_on_fleet(world.launch(prefix="no/such", create_container=True))
-    assert world.sink.is_missing
+    assert not world.sink.has_container
     assert not world.jobs()
 
 
@@ -135,21 +135,21 @@ def test_redis_away_leaves_no_container(world: World, monkeypatch: pytest.Monkey
         raise ServiceUnreachable("Redis is away")
 
     monkeypatch.setattr(type(world.fleet.live), "ping", lambda _self: away())
-    world.sink.is_missing = True
+    world.sink.has_container = False
     with pytest.raises(ServiceUnreachable):
         run_on_fleet(world.launch(create_container=True))
-    assert world.sink.is_missing
+    assert not world.sink.has_container
 
 
 def test_a_missing_container_is_created_only_when_asked_for(world: World) -> None:
-    world.sink.is_missing = True
+    world.sink.has_container = False
     with pytest.raises(StoreNotFound) as caught:
         run_on_fleet(world.launch(is_detached=True))
     assert "--create-container" in caught.value.hint
     run_on_fleet(
         world.launch(is_detached=True, create_container=True, credentials=JobCredentials(azure=AZURE))
     )
-    assert not world.sink.is_missing
+    assert world.sink.has_container
 
 
 def test_creating_a_container_needs_its_credentials(world: World) -> None:

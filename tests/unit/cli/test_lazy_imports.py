@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ SDKS = (
     "structlog",
     "awscrt",
 )
+ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import sys
 from awcopy.cli.main import main
@@ -36,7 +38,7 @@ def modules_after(*words: str) -> tuple[int, set[str]]:
     """Return the exit code of a command line, and the top-level modules that it imported."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *words],
-        cwd=Path(__file__).parents[3],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -68,3 +70,19 @@ def test_every_command_can_be_imported_and_ends_its_help_with_examples_and_exit_
     )
     assert examples.count("  awcopy ") + examples.count("=") >= 2
     assert codes.split()[0] == "0"
+
+
+def test_a_reader_that_has_gone_ends_the_program_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "awcopy.cli.main", "/H"],
+        cwd=ROOT,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")

@@ -17,7 +17,7 @@ def started(monkeypatch: pytest.MonkeyPatch):
     calls: list[tuple] = []
 
     def note(name: str):
-        return lambda *args: calls.append((name, *args))
+        return lambda *args, **named: calls.append((name, *args, *named.values())) or 0
 
     lifecycle = SimpleNamespace(**{name: note(name) for name in ("run_worker", "run_beat", "run_flower")})
     monkeypatch.setitem(sys.modules, "workers.lifecycle", lifecycle)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import sys
 
 import pytest
 
 from awcopy.cli.progress import (
+    BarDisplay,
     LineDisplay,
     PlainDisplay,
     QuietDisplay,
@@ -21,6 +25,7 @@ from awcopy.model.job import JobState
 from awcopy.model.outcome import Totals
 from tests.unit.cli.snapshots import make_snapshot, tally
 
+COLOUR = re.compile("\x1b\\[[0-9;]*[39][0-9]")
 HALF = Totals(listed=tally(10, 1000), copied=tally(3, 300), skipped=tally(1, 100), failed=tally(1, 100))
 
 
@@ -43,19 +48,18 @@ def test_the_rate_survives_a_counter_that_begins_anew() -> None:
 def test_no_percentage_and_no_time_left_while_listing_goes_on() -> None:
     snapshot = make_snapshot(phase=Phase.LISTING, totals=HALF)
     assert share_done(snapshot) is None
-    assert "%" not in describe(snapshot, 50.0)
-    assert "ETA" not in describe(snapshot, 50.0)
-    assert "still listing" in describe(snapshot, 50.0)
+    assert describe(snapshot, 50.0)[0] == "listing  500 B of 1000 B  (still listing)  50 B/s"
 
 
 def test_percentage_and_time_left_once_all_is_listed() -> None:
-    text = describe(make_snapshot(totals=HALF), 50.0)
-    assert text.startswith("50.0%  3 copied  1 failed  1 skipped  5 pending  10 listed (1000 B)")
-    assert text.endswith("50 B/s  ETA 10 s")
+    assert describe(make_snapshot(totals=HALF), 50.0) == (
+        "50.0%  500 B of 1000 B  50 B/s  ETA 10 s",
+        "3 copied  1 failed  1 skipped  5 pending  10 listed",
+    )
 
 
 def test_no_time_left_without_a_rate() -> None:
-    assert "ETA" not in describe(make_snapshot(totals=HALF), 0.0)
+    assert "ETA" not in describe(make_snapshot(totals=HALF), 0.0)[0]
 
 
 def test_bytes_of_files_under_way_count_but_never_past_the_whole() -> None:
@@ -69,7 +73,7 @@ def test_empty_files_are_counted_by_number() -> None:
 
 
 def test_an_ended_job_is_all_done() -> None:
-    assert describe(make_snapshot(JobState.CANCELLED, totals=HALF), 5.0).startswith("100.0%")
+    assert describe(make_snapshot(JobState.CANCELLED, totals=HALF), 5.0)[0] == "100.0%  500 B of 1000 B"
 
 
 def test_without_a_terminal_there_is_one_line_a_minute_and_one_at_the_end(
@@ -102,3 +106,53 @@ def test_ndjson_prints_each_change_once(capsys: pytest.CaptureFixture[str]) -> N
 )
 def test_the_display_fits_the_output(output: str, quiet: bool, kind: type) -> None:
     assert type(choose_display(output, quiet=quiet)) is kind
+
+
+class Terminal(io.StringIO):
+    """Standard error that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def choose_on_terminal(monkeypatch: pytest.MonkeyPatch, **variables: str):
+    """Return the display for a terminal of 80 columns, and that terminal."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in {"TERM": "xterm", "COLUMNS": "80", **variables}.items():
+        monkeypatch.setenv(name, value)
+    return choose_display("table", quiet=False), terminal
+
+
+def draw(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    display, terminal = choose_on_terminal(monkeypatch, **variables)
+    assert isinstance(display, BarDisplay)
+    with display:
+        display.show(make_snapshot(phase=Phase.LISTING, totals=HALF))
+        display.note("a note \x1b[2J")
+        display.show(make_snapshot(totals=HALF))
+    return terminal.getvalue()
+
+
+def test_a_terminal_gets_a_bar_and_notes_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = draw(monkeypatch)
+    assert "50.0%  500 B of 1000 B" in drawn
+    assert "a note \\x1b[2J" in drawn
+    assert COLOUR.search(drawn)
+
+
+def test_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not COLOUR.search(draw(monkeypatch, NO_COLOR="1"))
+
+
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    display, _ = choose_on_terminal(monkeypatch, TERM="dumb")
+    assert type(display) is PlainDisplay
+
+
+def test_quiet_shows_nothing_but_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    with QuietDisplay() as display:
+        display.show(make_snapshot())
+        display.note("only this")
+    assert capsys.readouterr().err == "only this\n"

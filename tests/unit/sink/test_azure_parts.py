@@ -45,8 +45,8 @@ def refusal(
         (404, "ContainerNotFound", errors.StoreNotFound),
         (409, "ContainerBeingDeleted", errors.StoreNotFound),
         (404, "BlobNotFound", errors.ObjectNotFound),
-        (403, "AuthenticationFailed", errors.AccessDenied),
-        (403, "AuthorizationPermissionMismatch", errors.AccessDenied),
+        (403, "AuthenticationFailed", errors.CredentialsRefused),
+        (403, "AuthorizationPermissionMismatch", errors.CredentialsRefused),
         (409, "BlobAlreadyExists", errors.BlobConflict),
         (412, "ConditionNotMet", errors.BlobConflict),
         (412, "LeaseIdMissing", errors.BlobConflict),
@@ -68,8 +68,8 @@ def test_a_refusal_means_one_error(status, code, kind, in_header):
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, errors.AccessDenied),
-        (403, errors.AccessDenied),
+        (401, errors.CredentialsRefused),
+        (403, errors.CredentialsRefused),
         (404, errors.ObjectNotFound),
         (408, errors.ServerFault),
         (412, errors.BlobConflict),
@@ -96,7 +96,9 @@ def test_throttling_says_how_long_to_wait():
 )
 def test_credentials_that_have_expired_are_told_apart(reason):
     answer = refusal(403, "AuthenticationFailed", reason)
-    assert type(error_from_answer(answer, op="writing", where="az://a/c")) is errors.CredentialsExpired
+    error = error_from_answer(answer, op="writing", where="az://a/c")
+    assert type(error) is errors.CredentialsRefused
+    assert "renew" in error.hint
 
 
 def test_a_version_that_the_server_does_not_know_is_hinted_at():
@@ -118,7 +120,7 @@ def sdk_error(kind: type[azure.HttpResponseError], status: int, code: object) ->
             sdk_error(azure.ResourceNotFoundError, 404, SimpleNamespace(value="ContainerNotFound")),
             errors.StoreNotFound,
         ),
-        (sdk_error(azure.ClientAuthenticationError, 403, "AuthenticationFailed"), errors.AccessDenied),
+        (sdk_error(azure.ClientAuthenticationError, 403, "AuthenticationFailed"), errors.CredentialsRefused),
         (azure.ClientAuthenticationError("no token"), errors.CredentialsError),
         (azure.ServiceRequestError("Failed to resolve 'acc.blob'"), errors.ConnectionLost),
         (azure.ServiceResponseError("reset"), errors.ConnectionLost),
@@ -358,7 +360,7 @@ def test_a_connection_that_broke_keeps_its_error():
 
 def test_a_refusal_after_the_end_of_the_sas_means_that_it_has_expired():
     sink, _ = sink_with(refusal(403), sas="se=2020-01-01T00:00:00Z&sig=s")
-    with pytest.raises(errors.CredentialsExpired):
+    with pytest.raises(errors.CredentialsRefused):
         sink.probe()
 
 

@@ -37,9 +37,9 @@ def refusal(status: int, code: str = "", message: str = "", extra: str = "", **h
         (404, "", errors.ObjectNotFound),
         (403, "AccessDenied", errors.AccessDenied),
         (403, "", errors.AccessDenied),
-        (403, "InvalidAccessKeyId", errors.AccessDenied),
-        (403, "SignatureDoesNotMatch", errors.AccessDenied),
-        (400, "ExpiredToken", errors.CredentialsExpired),
+        (403, "InvalidAccessKeyId", errors.CredentialsRefused),
+        (403, "SignatureDoesNotMatch", errors.CredentialsRefused),
+        (400, "ExpiredToken", errors.CredentialsRefused),
         (412, "PreconditionFailed", errors.SourceChanged),
         (412, "", errors.SourceChanged),
         (416, "InvalidRange", errors.SourceChanged),
@@ -109,7 +109,7 @@ def test_messages_name_no_key_and_no_address():
         (boto.NoCredentialsError(), errors.CredentialsError),
         (boto.ProfileNotFound(profile="p"), errors.CredentialsError),
         (boto.CredentialRetrievalError(provider="p", error_msg="m"), errors.CredentialsError),
-        (boto.UnauthorizedSSOTokenError(), errors.CredentialsExpired),
+        (boto.UnauthorizedSSOTokenError(), errors.CredentialsRefused),
         (boto.EndpointConnectionError(endpoint_url="https://secret"), errors.ConnectionLost),
         (boto.ConnectTimeoutError(endpoint_url="https://secret"), errors.ConnectionLost),
         (boto.ParamValidationError(report="bad bucket"), errors.RequestRefused),
@@ -121,7 +121,7 @@ def test_messages_name_no_key_and_no_address():
                 },
                 "AssumeRole",
             ),
-            errors.CredentialsExpired,
+            errors.CredentialsRefused,
         ),
         (
             boto.ClientError({"Error": {"Code": "403"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "x"),
@@ -338,7 +338,7 @@ def test_a_checksum_that_may_not_be_read_is_done_without():
 
 def test_a_head_that_is_refused_without_a_reason_is_explained():
     source, _ = source_with(refusal(400), refusal(400), refusal(400, "ExpiredToken"))
-    with pytest.raises(errors.CredentialsExpired):
+    with pytest.raises(errors.CredentialsRefused):
         source.head("k")
     source, _ = source_with(refusal(403), refusal(403), refusal(403, "AccessDenied"))
     with pytest.raises(errors.AccessDenied):
@@ -361,7 +361,7 @@ def test_a_version_is_pinned_in_the_query():
 
 
 def test_a_directory_bucket_is_refused():
-    with pytest.raises(errors.AwcopyError):
+    with pytest.raises(errors.RequestRefused):
         S3Source(SourceSpec(bucket="data--use1-az4--x-s3", region="us-east-1"), KEYS, connections=1).probe("")
 
 

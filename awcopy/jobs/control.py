@@ -1,0 +1,179 @@
+"""What a user does to a job: pause, resume, cancel, retry, change its agents, remove it.
+
+Each is a conditional write to the ledger that holds from the moment it is made; what must then be published
+is for the caller, and ``reconcile`` sees to it if the caller dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from awcopy.errors import Conflict, IllegalMove
+from awcopy.model.items import ItemState, Retry
+from awcopy.model.job import Job, JobId, JobState, move
+from awcopy.model.outcome import tally_outcomes
+from awcopy.vault.sealing import seal
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.model.items import Item
+    from awcopy.vault.credentials import JobCredentials
+
+
+def pause_job(fleet: Fleet, job_id: JobId) -> Job:
+    """Pause a queued or running job: work under way ends after the block or object it is at.
+
+    Raises:
+        IllegalMove: The job has ended, or is being cancelled. Pausing a paused job changes nothing.
+    """
+
+    def pause(job: Job) -> Job:
+        if job.state is JobState.PAUSED:
+            return job
+        return replace(move(job, JobState.PAUSED, detail="paused by the user"), pause_reason="user")
+
+    return _change(fleet, job_id, pause)
+
+
+def resume_job(
+    fleet: Fleet,
+    job_id: JobId,
+    credentials: JobCredentials | None = None,
+    public_key: X25519PublicKey | None = None,
+) -> Job:
+    """Queue a paused or failed job again, with new credentials if any are given; publish a dispatch then.
+
+    What was copied stays copied, and blocks that were staged are not sent again.
+
+    Raises:
+        IllegalMove: The job is neither paused nor failed.
+    """
+    return _change(fleet, job_id, lambda job: _queue(job, credentials, public_key))
+
+
+def cancel_job(fleet: Fleet, job_id: JobId) -> Job:
+    """Cancel a job that has not ended; publish a finish then. Cancelling it again changes nothing.
+
+    Raises:
+        IllegalMove: The job has ended.
+    """
+
+    def cancel(job: Job) -> Job:
+        if job.state is JobState.CANCELLING:
+            return job
+        return replace(move(job, JobState.CANCELLING, detail="cancelled by the user"), pause_reason="")
+
+    return _change(fleet, job_id, cancel)
+
+
+def retry_job(
+    fleet: Fleet,
+    job_id: JobId,
+    *,
+    reason: str = "",
+    credentials: JobCredentials | None = None,
+    public_key: X25519PublicKey | None = None,
+) -> tuple[Job, int]:
+    """Queue again what failed, all of it or what failed for one reason; publish a dispatch then.
+
+    Return the job and how many objects are to be tried again. May be called again when it was cut short.
+
+    Raises:
+        IllegalMove: The job did not end with failures, or none failed for this reason.
+    """
+    job = fleet.ledger.get_job(job_id)
+    if job.state is not JobState.COMPLETED_WITH_ERRORS:
+        raise IllegalMove(
+            f"job {job_id} is {job.state}: only a job that completed with errors can be retried",
+            hint="`awcopy jobs resume` goes on with one that was paused or has failed",
+        )
+    items = fleet.ledger.list_items(job_id)
+    objects = sum(_reopen_item(fleet, item, reason) for item in items)
+    if not objects:
+        why = f" for the reason {reason!r}" if reason else ""
+        hint = f"`awcopy jobs report {job_id} --failed` lists what failed"
+        raise IllegalMove(f"no object of job {job_id} failed{why}", hint=hint)
+    return _change(fleet, job_id, lambda row: _queue(row, credentials, public_key)), objects
+
+
+def change_agents(fleet: Fleet, job_id: JobId, agents: int) -> Job:
+    """Change how many items of the job run at most at once; publish the next generation then.
+
+    Raises:
+        IllegalMove: The job has ended or is being cancelled.
+    """
+
+    def change(job: Job) -> Job:
+        if job.has_ended or job.state is JobState.CANCELLING:
+            raise IllegalMove(f"job {job.id} is {job.state}; its agents cannot be changed")
+        return replace(job, spec=replace(job.spec, agents=agents))
+
+    return _change(fleet, job_id, change)
+
+
+def remove_job(fleet: Fleet, job_id: JobId) -> None:
+    """Remove an ended job with its report from the ledger. No blob that it copied is touched.
+
+    Raises:
+        IllegalMove: The job has not ended.
+    """
+    job = fleet.ledger.get_job(job_id)
+    if not job.has_ended:
+        raise IllegalMove(f"job {job_id} is {job.state}", hint="cancel it first")
+    fleet.ledger.delete_job(job_id)
+
+
+def clean_jobs(fleet: Fleet, older_than: datetime) -> list[JobId]:
+    """Remove all jobs that ended before a moment, and return their ids."""
+    removed: list[JobId] = []
+    after: JobId | None = None
+    while page := fleet.ledger.list_jobs(limit=200, after=after):
+        after = page[-1].id
+        for job in page:
+            if job.has_ended and job.changed_at < older_than:
+                fleet.ledger.delete_job(job.id)
+                removed.append(job.id)
+    return removed
+
+
+def _change(fleet: Fleet, job_id: JobId, change: Callable[[Job], Job]) -> Job:
+    while True:
+        job = fleet.ledger.get_job(job_id)
+        changed = change(job)
+        if changed == job:
+            return job
+        try:
+            return fleet.ledger.update_job(replace(changed, changed_at=datetime.now(UTC)))
+        except Conflict:
+            continue
+
+
+def _queue(job: Job, credentials: JobCredentials | None, public_key: X25519PublicKey | None) -> Job:
+    sealed = job.sealed
+    if credentials and public_key:
+        sealed = seal(credentials, job.id, public_key)
+    return replace(move(job, JobState.QUEUED), sealed=sealed, pause_reason="")
+
+
+def _reopen_item(fleet: Fleet, item: Item, reason: str) -> int:
+    """Make an item ready to try its failed objects again; return how many those are."""
+    if item.state is not ItemState.DONE:
+        return item.totals.pending.objects or 1  # reopened by a call that was cut short
+    if not item.totals.failed.objects:
+        return 0
+    retry = Retry(fence=item.outcome_fence, reason=reason)
+    outcomes = fleet.ledger.read_outcomes(item.job_id, item.number, item.outcome_fence)
+    kept = [outcome for outcome in outcomes if not retry.takes(outcome)]
+    again = len(outcomes) - len(kept)
+    if again:
+        totals = tally_outcomes(kept)
+        reopened = replace(
+            item, state=ItemState.READY, retry=retry, attempts=0, totals=totals, outcome_fence=0
+        )
+        fleet.ledger.update_item(reopened)
+    return again

@@ -1,0 +1,67 @@
+"""Settling what a cancelled job has not done: every listed object still gets its one outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from awcopy.errors import Conflict, LeaseLost
+from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, claim
+from awcopy.model.outcome import Totals
+from awcopy.steps.copy_blocks import take_ownership
+from awcopy.steps.copy_files import record_outcomes, split_retried
+from awcopy.steps.lease import Lease
+from awcopy.transfer.engine import cancel_object
+
+if TYPE_CHECKING:
+    from awcopy.model.job import Job
+    from awcopy.steps.context import StepContext
+
+_CANCELLER = -1  # no agent's place
+_RENEW_AFTER = 50  # looks at the sink
+
+
+def cancel_items(context: StepContext, job: Job) -> None:
+    """Settle every item of the job that nobody holds; those that are held are given back before long."""
+    for item in context.fleet.ledger.list_items(job.id, states=(ItemState.READY,)):
+        try:
+            _cancel_item(context, job, item)
+        except (Conflict, LeaseLost):
+            continue  # somebody else settles it
+
+
+def _cancel_item(context: StepContext, job: Job, item: Item) -> None:
+    ledger = context.fleet.ledger
+    claimed = claim(
+        item, agent=_CANCELLER, generation=job.generation, now=ledger.now(), lease_s=context.lease_s
+    )
+    lease = Lease(ledger, ledger.update_item(claimed), lease_s=context.lease_s)
+    if item.kind is ItemKind.LIST_OBJECTS:
+        lease.complete(item.totals, has_outcomes=False)  # what was not listed is not counted
+    elif item.kind is ItemKind.COPY_FILES:
+        _cancel_files(context, job, lease)
+    else:
+        _cancel_blocks(context, job, lease)
+
+
+def _cancel_files(context: StepContext, job: Job, lease: Lease) -> None:
+    manifest = context.fleet.ledger.read_manifest(job.id, lease.item.number)
+    kept, objects = split_retried(context, lease, manifest)
+    transfer = context.transfer(job, lease)
+    was_begun = lease.item.fence > 1
+    cancelled = []
+    for index, obj in enumerate(objects, start=1):
+        cancelled.append(cancel_object(transfer, obj, was_begun=was_begun))
+        if was_begun and index % _RENEW_AFTER == 0:
+            lease.renew()
+    record_outcomes(context, lease, [*kept, *cancelled])
+
+
+def _cancel_blocks(context: StepContext, job: Job, lease: Lease) -> None:
+    at = lease.item.range
+    assert isinstance(at, BlockRange)  # noqa: S101 - an item of this kind has no other kind of range
+    file = take_ownership(context, context.fleet.ledger.get_file(job.id, at.file), lease.item.number)
+    if file.outcome_item != lease.item.number:
+        lease.complete(Totals(), has_outcomes=False)
+        return
+    transfer = context.transfer(job, lease)
+    record_outcomes(context, lease, [cancel_object(transfer, file.object, was_begun=True)])

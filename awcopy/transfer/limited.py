@@ -1,0 +1,121 @@
+"""A source and a sink whose requests wait for a limiter; otherwise they are the ones they wrap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from awcopy.model.objects import (
+        BlobHead,
+        BlobProperties,
+        BlockId,
+        Condition,
+        ObjectHead,
+        SourceObject,
+        Span,
+        StagedBlock,
+    )
+    from awcopy.sink.base import BlobPage, Sink
+    from awcopy.source.base import ListPage, Source
+    from awcopy.transfer.limiter import Limiter
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedSource:
+    """A source behind a limiter; see ``awcopy.source.base.Source``."""
+
+    source: Source
+    limiter: Limiter
+
+    def probe(self, prefix: str) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.source.probe(prefix)
+
+    def list_page(self, prefix: str, *, after: str = "", token: str = "", limit: int = 1000) -> ListPage:
+        """See the port."""
+        with self.limiter.slot():
+            return self.source.list_page(prefix, after=after, token=token, limit=limit)
+
+    def head(self, key: str) -> ObjectHead:
+        """See the port."""
+        with self.limiter.slot():
+            return self.source.head(key)
+
+    def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
+        """See the port."""
+        with self.limiter.slot():
+            return self.source.read_object(obj, into)
+
+    def read_range(self, obj: SourceObject, span: Span, into: memoryview) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.source.read_range(obj, span, into)
+
+    def close(self) -> None:
+        """See the port."""
+        self.source.close()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedSink:
+    """A sink behind a limiter; see ``awcopy.sink.base.Sink``."""
+
+    sink: Sink
+    limiter: Limiter
+
+    def probe(self) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.sink.probe()
+
+    def create_container(self) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.sink.create_container()
+
+    def is_empty(self, prefix: str) -> bool:
+        """See the port."""
+        with self.limiter.slot():
+            return self.sink.is_empty(prefix)
+
+    def list_page(self, prefix: str, *, token: str = "", limit: int = 5000) -> BlobPage:
+        """See the port."""
+        with self.limiter.slot():
+            return self.sink.list_page(prefix, token=token, limit=limit)
+
+    def head(self, name: str) -> BlobHead | None:
+        """See the port."""
+        with self.limiter.slot():
+            return self.sink.head(name)
+
+    def put_blob(
+        self, name: str, data: memoryview, *, crc64: int, properties: BlobProperties, condition: Condition
+    ) -> str:
+        """See the port."""
+        with self.limiter.slot():
+            return self.sink.put_blob(name, data, crc64=crc64, properties=properties, condition=condition)
+
+    def stage_block(self, name: str, block_id: BlockId, data: memoryview, *, crc64: int) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.sink.stage_block(name, block_id, data, crc64=crc64)
+
+    def staged_blocks(self, name: str) -> tuple[StagedBlock, ...]:
+        """See the port."""
+        with self.limiter.slot():
+            return self.sink.staged_blocks(name)
+
+    def commit_blocks(
+        self, name: str, block_ids: Sequence[BlockId], *, properties: BlobProperties, condition: Condition
+    ) -> str:
+        """See the port."""
+        with self.limiter.slot():
+            return self.sink.commit_blocks(name, block_ids, properties=properties, condition=condition)
+
+    def close(self) -> None:
+        """See the port."""
+        self.sink.close()

@@ -1,0 +1,106 @@
+"""Writes the parts of docs/reference that come from the code: settings, exit codes, the command line.
+
+Run ``python -m docs.generate`` in the repository's folder. Owns only what stands between the two marks of
+a page; ``tests/unit/test_docs.py`` fails when that is behind the code.
+"""
+# ruff: noqa: INP001 - a script beside the pages that it writes, and no package
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from awcopy.cli.help import Exit, write_epilog
+from awcopy.cli.legacy import legacy_help
+from awcopy.cli.main import cli
+from awcopy.config import Secret, Settings, variable_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parent
+BEGIN = "<!-- From here to the next mark `python -m docs.generate` writes. -->"
+END = "<!-- End of what is generated. -->"
+_COLUMNS = 78  # what Click leaves of a terminal of 80
+_ONE_LINE = 1000
+
+
+def settings_table() -> str:
+    """Return the settings as a table: variable, kind of value, default, meaning."""
+    rows = ["| variable | value | default | meaning |", "|---|---|---|---|"]
+    for setting in fields(Settings):
+        name, default = variable_name(setting.name), _default(setting.default)
+        rows.append(f"| `{name}` | {_kind(setting.default)} | `{default}` | {setting.metadata['help']} |")
+    return "\n".join(rows)
+
+
+def exit_codes_table() -> str:
+    """Return the exit codes as the help pages name them."""
+    formatter = click.HelpFormatter(width=_ONE_LINE)
+    write_epilog(formatter, (), tuple(Exit))
+    lines = formatter.getvalue().partition("Exit codes:\n")[2].splitlines()
+    codes = (line.split(maxsplit=1) for line in lines)
+    return "\n".join(["| code | meaning |", "|---|---|", *(f"| {code} | {about} |" for code, about in codes)])
+
+
+def help_pages() -> str:
+    """Return the help page of every command, and that of the form of 2015."""
+    pages = [(context.command_path, context.get_help()) for context in walk_commands()]
+    pages.append(("The form of 2015: awcopy /H", legacy_help()))
+    return "\n\n".join(f"## {title}\n\n```text\n{_trimmed(text)}\n```" for title, text in pages)
+
+
+def walk_commands(
+    command: click.Command = cli, name: str = "awcopy", parent: click.Context | None = None
+) -> Iterator[click.Context]:
+    """Yield the context of a command and of every command below it, in the order of the help pages."""
+    options = {"terminal_width": _COLUMNS, **command.context_settings}
+    context = click.Context(command, info_name=name, parent=parent, **options)
+    yield context
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            found = command.get_command(context, inner)
+            assert found is not None, f"{inner} is listed and not there"  # noqa: S101 - a defect of the group
+            yield from walk_commands(found, inner, context)
+
+
+PAGES = {
+    "reference/settings.md": settings_table,
+    "reference/exit-codes.md": exit_codes_table,
+    "reference/cli.md": help_pages,
+}
+
+
+def render(page: str) -> str:
+    """Return the whole text of a page, what is generated brought up to date."""
+    before, _, rest = (FOLDER / page).read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{PAGES[page]()}\n\n{END}{after}"
+
+
+def _kind(default: object) -> str:
+    if isinstance(default, bool):
+        return "`1` or `0`"
+    if isinstance(default, int):
+        return "whole number"
+    if isinstance(default, Secret):
+        return "text, kept secret"
+    return "folder" if isinstance(default, Path) else "text"
+
+
+def _default(default: object) -> str:
+    if isinstance(default, Secret):
+        return default.reveal()
+    return str(int(default)) if isinstance(default, bool) else str(default)
+
+
+def _trimmed(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        (FOLDER / path).write_text(render(path), encoding="utf-8")

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from datetime import timedelta
+
+import pytest
+
+from awcopy.errors import IllegalMove
+from awcopy.model.job import ENDED, MOVES, JobState, SinkSpec, SourceSpec, move, new_job_id
+from tests.unit.factories import NOW, make_job
+
+
+def test_a_newer_jobs_id_sorts_before_an_older_ones():
+    ids = [new_job_id(NOW + timedelta(milliseconds=number)) for number in (0, 1, 1_000, 10**9, 10**12)]
+    assert ids == sorted(ids, reverse=True)
+
+
+def test_ids_of_one_moment_differ_and_have_one_length():
+    ids = {new_job_id(NOW) for _ in range(200)}
+    assert len(ids) == 200
+    assert {len(job_id) for job_id in ids} == {16}
+
+
+def test_ids_have_no_letters_that_are_mistaken_for_digits():
+    assert not set("ilou") & set("".join(new_job_id(NOW) for _ in range(200)))
+
+
+def test_the_table_of_moves_knows_every_state():
+    assert set(MOVES) == set(JobState)
+
+
+@pytest.mark.parametrize("state", JobState)
+@pytest.mark.parametrize("to", JobState)
+def test_a_job_moves_only_as_the_table_says(state, to):
+    job = make_job(state=state)
+    if to in MOVES[state]:
+        assert move(job, to).state is to
+    else:
+        with pytest.raises(IllegalMove):
+            move(job, to)
+
+
+@pytest.mark.parametrize("state", set(JobState) - ENDED)
+def test_every_state_that_is_no_end_leads_to_one(state):
+    reached, new = set(), {state}
+    while new - reached:
+        reached |= new
+        new = {to for state in reached for to in MOVES[state]}
+    assert reached & ENDED
+
+
+@pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.CANCELLED])
+def test_a_job_that_ended_well_or_was_cancelled_is_never_begun_again(state):
+    assert not MOVES[state]
+
+
+def test_a_move_says_when_and_why():
+    job = move(make_job(detail="old"), JobState.FAILED, at=NOW + timedelta(days=1), detail="why")
+    assert (job.changed_at, job.detail) == (NOW + timedelta(days=1), "why")
+
+
+def test_a_move_forgets_the_reason_of_the_state_before():
+    assert move(make_job(state=JobState.PAUSED, detail="expired"), JobState.QUEUED).detail == ""
+
+
+@pytest.mark.parametrize("state", JobState)
+def test_a_job_has_ended_in_four_states(state):
+    assert make_job(state=state).has_ended == (state in ENDED)
+
+
+def test_sealed_credentials_are_not_shown():
+    assert "c2VhbGVk" not in repr(make_job(sealed="c2VhbGVk"))
+
+
+def test_addresses_are_shown_as_they_are_written():
+    assert str(SourceSpec(bucket="b", prefix="p/q")) == "s3://b/p/q"
+    assert str(SinkSpec(account="a", container="c", prefix="p")) == "az://a/c/p"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [("", "https://a.blob.core.windows.net"), ("http://127.0.0.1:1/a/", "http://127.0.0.1:1/a")],
+)
+def test_an_account_has_a_url(endpoint, url):
+    assert SinkSpec(account="a", container="c", endpoint_url=endpoint).account_url == url
+
+
+def test_records_are_never_changed_in_place():
+    job = make_job()
+    with pytest.raises(FrozenInstanceError):
+        job.state = JobState.FAILED
+    assert replace(job, generation=2).generation == 2

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+
+import pytest
+
+from awcopy.model.outcome import Proof, ProofCounts, Result, Tally, Totals, tally_outcome
+from tests.unit.factories import make_outcome
+
+
+@pytest.mark.parametrize("result", Result)
+def test_an_outcome_counts_once_under_its_result(result):
+    totals = tally_outcome(make_outcome(result=result, size_bytes=9))
+    assert getattr(totals, result.value) == Tally(objects=1, size_bytes=9)
+    assert totals.ended == Tally(objects=1, size_bytes=9)
+
+
+@pytest.mark.parametrize("proof", [proof for proof in Proof if proof])
+def test_a_proof_counts_once_under_its_name(proof):
+    assert tally_outcome(make_outcome(proof=proof)).proofs == ProofCounts(**{proof.value: 1})
+
+
+def test_without_a_proof_none_is_counted():
+    assert tally_outcome(make_outcome(result=Result.FAILED)).proofs == ProofCounts()
+
+
+def test_totals_add_up_tally_by_tally():
+    outcomes = [make_outcome(result=result, proof=Proof.CRC64) for result in Result for _ in range(3)]
+    totals = reduce(add, map(tally_outcome, outcomes), Totals())
+    assert totals.ended == Tally(objects=12, size_bytes=84)
+    assert (totals.failed.objects, totals.proofs.crc64) == (3, 12)
+
+
+def test_what_has_no_outcome_is_pending():
+    totals = Totals(listed=Tally(objects=5, size_bytes=50), failed=Tally(objects=2, size_bytes=20))
+    assert totals.pending == Tally(objects=3, size_bytes=30)
+
+
+def test_what_the_filters_left_out_is_not_part_of_the_sum():
+    totals = Totals(listed=Tally(objects=1), copied=Tally(objects=1), excluded=Tally(objects=9))
+    assert totals.pending == Tally()

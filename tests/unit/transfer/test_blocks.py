@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import pytest
+
+from awcopy.crc64 import crc64
+from awcopy.errors import BlobConflict, BlocksMissing, IntegrityError, LeaseLost, SourceChanged
+from awcopy.model.objects import ALWAYS, IF_ABSENT, BlobProperties, ContentHeaders
+from awcopy.model.outcome import Proof
+from awcopy.planning.blocks import block_id, plan_blocks
+from awcopy.transfer.blocks import (
+    PinnedFile,
+    combine_blocks,
+    commit_file,
+    prove,
+    stage_blocks,
+    staged_crcs,
+)
+from tests.unit.factories import make_head, make_job, make_spec
+from tests.unit.world import World, make_transfer
+
+CONTENT = bytes(range(200)) * 5
+BLOCK = 300
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def transfer(world):
+    return make_transfer(world)
+
+
+def pin(world, content=CONTENT, **changes):
+    obj = world.source.put_object("k", content, **changes)
+    return PinnedFile(object=obj, blob="k", plan=plan_blocks(len(content), BLOCK, agents=4))
+
+
+def all_of(file):
+    return range(file.plan.blocks)
+
+
+def test_blocks_are_staged_with_the_crc_of_their_bytes(world, transfer):
+    crcs = stage_blocks(transfer, pin(world), [1, 3])
+    assert crcs == {1: crc64(CONTENT[300:600]), 3: crc64(CONTENT[900:])}
+
+
+def test_what_reached_the_sink_is_counted_block_by_block(world):
+    moved = []
+    stage_blocks(make_transfer(world, moved=moved.append), pin(world), range(4))
+    assert moved == [300, 300, 300, 100]
+
+
+def test_the_sink_tells_which_blocks_it_holds(world, transfer):
+    file = pin(world)
+    crcs = stage_blocks(transfer, file, [0, 3])
+    assert staged_crcs(transfer, file) == crcs
+
+
+def test_nothing_is_staged_for_a_blob_that_nobody_began(world, transfer):
+    assert staged_crcs(transfer, pin(world)) == {}
+
+
+@pytest.mark.parametrize("changes", [{"etag": "other"}, {"content": CONTENT + b"x"}])
+def test_blocks_of_another_content_are_not_taken_for_ours(world, transfer, changes):
+    stage_blocks(transfer, pin(world), range(4))
+    assert staged_crcs(transfer, pin(world, **changes)) == {}
+
+
+def test_a_block_of_the_wrong_length_is_not_taken_for_ours(world, transfer):
+    file = pin(world)
+    short = b"short"
+    world.sink.stage_block("k", block_id(file.pin, 0, crc64(short)), memoryview(short), crc64=crc64(short))
+    assert staged_crcs(transfer, file) == {}
+
+
+def test_a_block_beyond_the_files_end_is_not_taken_for_ours(world, transfer):
+    file = pin(world)
+    block = CONTENT[:BLOCK]
+    world.sink.stage_block("k", block_id(file.pin, 4, crc64(block)), memoryview(block), crc64=crc64(block))
+    assert staged_crcs(transfer, file) == {}
+
+
+def test_a_block_that_was_staged_with_two_contents_is_staged_anew(world, transfer):
+    file = pin(world)
+    stage_blocks(transfer, file, [0, 1])
+    other = bytes(BLOCK)
+    world.sink.stage_block("k", block_id(file.pin, 0, crc64(other)), memoryview(other), crc64=crc64(other))
+    assert set(staged_crcs(transfer, file)) == {1}
+
+
+def test_the_crc_of_the_whole_is_that_of_its_blocks_combined(world, transfer):
+    file = pin(world)
+    crcs = stage_blocks(transfer, file, all_of(file))
+    assert combine_blocks(file, crcs, all_of(file)) == crc64(CONTENT)
+    assert combine_blocks(file, crcs, range(2, 4)) == crc64(CONTENT[600:])
+
+
+def test_a_commit_writes_bytes_headers_metadata_and_tier_at_once(world):
+    headers = ContentHeaders(content_type="text/plain", content_encoding="gzip")
+    file = pin(world, headers=headers, metadata={"owner": "dana"})
+    transfer = make_transfer(world, make_job(spec=make_spec(tier="Cool")))
+    crcs = stage_blocks(transfer, file, all_of(file))
+    assert commit_file(transfer, file, crcs, IF_ABSENT) == (Proof.CRC64, crc64(CONTENT))
+    blob = world.sink.blobs["k"]
+    assert (blob.content, blob.tier, blob.head.headers) == (CONTENT, "Cool", headers)
+    assert blob.head.metadata["owner"] == "dana"
+
+
+def test_without_a_checksum_of_the_whole_the_blocks_are_the_proof(world, transfer):
+    file = pin(world, has_crc64=False)
+    crcs = stage_blocks(transfer, file, all_of(file))
+    assert commit_file(transfer, file, crcs, IF_ABSENT)[0] is Proof.BLOCKS
+
+
+def test_a_file_whose_sum_is_not_the_sources_is_not_committed(world, transfer):
+    file = pin(world, crc64=1)
+    crcs = stage_blocks(transfer, file, all_of(file))
+    with pytest.raises(IntegrityError):
+        commit_file(transfer, file, crcs, ALWAYS)
+    assert world.sink.blobs == {}
+
+
+@pytest.mark.parametrize("changes", [{"etag": "new"}, {"content": CONTENT + b"x"}])
+def test_a_file_that_changed_meanwhile_is_not_committed(world, transfer, changes):
+    file = pin(world)
+    crcs = stage_blocks(transfer, file, all_of(file))
+    pin(world, **changes)
+    with pytest.raises(SourceChanged):
+        commit_file(transfer, file, crcs, ALWAYS)
+    assert world.sink.blobs == {}
+
+
+def test_a_file_of_which_a_block_is_gone_is_not_committed(world, transfer):
+    file = pin(world)
+    crcs = stage_blocks(transfer, file, all_of(file))
+    world.sink._staged.clear()
+    with pytest.raises(BlocksMissing):
+        commit_file(transfer, file, crcs, ALWAYS)
+
+
+def test_a_blob_that_appeared_meanwhile_stays(world, transfer):
+    file = pin(world)
+    crcs = stage_blocks(transfer, file, all_of(file))
+    world.sink.put_blob("k", memoryview(b"old"), crc64=crc64(b"old"), properties=BlobProperties(), condition=ALWAYS)
+    with pytest.raises(BlobConflict):
+        commit_file(transfer, file, crcs, IF_ABSENT)
+    assert world.sink.blobs["k"].content == b"old"
+
+
+def test_a_worker_that_lost_its_lease_commits_nothing(world):
+    file = pin(world)
+    crcs = stage_blocks(make_transfer(world), file, all_of(file))
+
+    def check():
+        raise LeaseLost("another worker has it")
+
+    with pytest.raises(LeaseLost):
+        commit_file(make_transfer(world, check=check), file, crcs, ALWAYS)
+    assert world.sink.blobs == {}
+
+
+@pytest.mark.parametrize(
+    ("head", "md5", "proof"),
+    [
+        ({"crc64": 7}, b"", Proof.CRC64),
+        ({"crc64": 7, "md5": b"other"}, b"md5", Proof.CRC64),  # the stronger one decides
+        ({"md5": b"md5"}, b"md5", Proof.MD5),
+        ({"md5": b"md5"}, b"", Proof.NONE),
+        ({}, b"md5", Proof.NONE),
+    ],
+)
+def test_the_strongest_checksum_of_the_source_is_the_proof(head, md5, proof):
+    assert prove(make_head(**head), 7, md5=md5) is proof
+
+
+@pytest.mark.parametrize("head", [{"crc64": 8}, {"crc64": 0}, {"md5": b"other"}])
+def test_a_checksum_that_disagrees_is_never_accepted(head):
+    with pytest.raises(IntegrityError):
+        prove(make_head(**head), 7, md5=b"md5")
+
+
+
