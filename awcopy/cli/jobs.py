@@ -1,4 +1,4 @@
-"""``awcopy jobs``: what there is to know about jobs on the fleet. Changes nothing."""
+"""``awcopy jobs``: what there is to know about jobs on the fleet; ``jobs_control`` changes them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from awcopy.cli.console import print_csv, print_json, print_note, print_table
 from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import COPY_CODES, Exit, helpful, helpful_group
+from awcopy.cli.jobs_control import CONTROL_COMMANDS
 from awcopy.cli.launch import conclude
 from awcopy.cli.progress import choose_display
 from awcopy.cli.report import REPORT_COLUMNS, report_cells, report_record
@@ -32,7 +33,7 @@ _JOB_ARGUMENT = click.argument("job_id", metavar="ID")
 
 @click.group(cls=helpful_group("awcopy jobs list", "awcopy jobs watch @last"))
 def jobs() -> None:
-    """List, show, watch and report jobs.
+    """List, show, watch, report and control jobs.
 
     An ID may be cut short as long as it names one job; @last is the newest.
     """
@@ -114,6 +115,10 @@ def report_job(job_id: str, output: str, *, only_failed: bool) -> None:
     else:
         for outcome in chosen:
             print_json(report_record(outcome), is_line=True)
+
+
+for _command in CONTROL_COMMANDS:
+    jobs.add_command(_command)
 
 
 def _answered(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:

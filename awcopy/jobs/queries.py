@@ -68,6 +68,7 @@ class JobSnapshot:
             "created_at": job.created_at.isoformat(),
             "changed_at": job.changed_at.isoformat(),
             "detail": job.detail,
+            "pause_reason": job.pause_reason,
             "totals": {name: _tally_json(getattr(self.totals, name)) for name in _TALLIES},
             "proofs": {name: getattr(self.totals.proofs, name) for name in _PROOFS},
             "moved_bytes": self.moved_bytes,

@@ -71,5 +71,6 @@ def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | 
             created_at=now,
             changed_at=now,
             sealed=sealed,
+            was_sealed=bool(sealed),
         )
     )

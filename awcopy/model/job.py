@@ -142,6 +142,7 @@ class Job:
     pause_reason: str = ""  # user, auth or journal
     totals: Totals = field(default_factory=Totals)  # final once the job has ended
     sealed: str = field(default="", repr=False)  # credentials as ciphertext, wiped at the end
+    was_sealed: bool = False  # credentials came with the job, so that resuming it later needs them again
     sink_was_empty: bool = (
         False  # nothing under the sink's prefix at dispatch: no need to look before each write
     )

@@ -13,6 +13,7 @@ from awcopy.model.job import JobState, move
 from awcopy.steps.agent import Turn, stop_job
 
 if TYPE_CHECKING:
+    from awcopy.jobs.fleet import Fleet
     from awcopy.model.job import Job, JobId
     from awcopy.steps.context import StepContext
 
@@ -56,24 +57,26 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
         ledger.add_item(Item(job_id=job_id, number=FIRST_ITEM, kind=ItemKind.LIST_OBJECTS, range=ListRange()))
     except Conflict:
         log.info("dispatch_repeated")
-    leased = sum(1 for _ in ledger.list_items(job_id, states=(ItemState.LEASED,)))
-    places = max(1, job.spec.agents - leased)
-    return start_generation(context, replace(job, sink_was_empty=was_empty), places)
+    return next_generation(context.fleet, replace(job, sink_was_empty=was_empty))
 
 
-def start_generation(context: StepContext, job: Job, places: int) -> Generation | None:
+def next_generation(fleet: Fleet, job: Job) -> Generation | None:
+    """Start the job's next generation with as many places as no item is held for, at least one."""
+    leased = sum(1 for _ in fleet.ledger.list_items(job.id, states=(ItemState.LEASED,)))
+    return start_generation(fleet, job, max(1, job.spec.agents - leased))
+
+
+def start_generation(fleet: Fleet, job: Job, places: int) -> Generation | None:
     """Write the job's next generation and return it; None when the job has changed meanwhile.
 
     From here on, messages of older generations do nothing.
     """
     running = job if job.state is JobState.RUNNING else move(job, JobState.RUNNING)
     try:
-        started = context.fleet.ledger.update_job(
-            replace(running, generation=job.generation + 1, pause_reason="")
-        )
+        started = fleet.ledger.update_job(replace(running, generation=job.generation + 1, pause_reason=""))
     except Conflict:
         return None
-    context.fleet.live.begin_generation(job.id, started.generation, places)
+    fleet.live.begin_generation(job.id, started.generation, places)
     log.info("generation_started", generation=started.generation, agents=places)
     return Generation(job_id=job.id, number=started.generation, places=places)
 

@@ -77,7 +77,7 @@ def _reconcile_running(context: StepContext, job: Job, items: _OpenItems) -> Gen
     log.warning(
         "agents_lost", job_id=job.id, generation=job.generation, held=len(items.held), ready=items.ready
     )
-    return start_generation(context, job, missing)
+    return start_generation(context.fleet, job, missing)
 
 
 def _living_places(context: StepContext, job: Job, items: _OpenItems) -> int:

@@ -145,7 +145,7 @@ def _settle(
                 return replace(_failed(obj, blob, error), attempts=attempts)
             if isinstance(error, SourceChanged):
                 obj, file = _pin_again(transfer, obj), None
-            elif isinstance(error, BlobConflict):
+            elif isinstance(error, BlobConflict | BlocksMissing):  # someone else wrote the blob, or may have
                 decision = look_at_sink(transfer, obj, blob)
             elif isinstance(error, IntegrityError):
                 restarts += 1
@@ -177,6 +177,7 @@ def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _
         properties = blob_properties(
             head, obj, transfer.job.id, crc64=crc, proof=proof, md5=head.md5, tier=transfer.job.spec.tier
         )
+        transfer.check()
         transfer.retrier.call(
             lambda: transfer.sink.put_blob(
                 file.blob, content, crc64=crc, properties=properties, condition=condition

@@ -129,7 +129,9 @@ def test_flower_shows_readable_tasks_without_secrets(place: Place, copied: dict)
     kinds = {task["name"] for task in tasks.values()}
     assert {"awcopy.dispatch", "awcopy.list_objects", "awcopy.copy_files", "awcopy.copy_blocks"} <= kinds
     shown = [task["kwargs"] for task in tasks.values() if task["name"] == "awcopy.copy_files"]
-    assert all(re.fullmatch(rf"'?job {copied['job']['id']}, agent \d: item \d+.*", kwargs) for kwargs in shown)
+    assert all(
+        re.fullmatch(rf"'?job {copied['job']['id']}, agent \d: item \d+.*", kwargs) for kwargs in shown
+    )
     assert place.servers.source.secret_key not in text
 
 
@@ -158,7 +160,9 @@ def test_the_2015_command_line_does_the_same(place: Place, bucket: str) -> None:
 
 def test_an_object_that_cannot_be_copied_fails_alone(place: Place) -> None:
     place.make_bucket("one-fails", {"a.txt": b"a", "b.txt": b"b", "ends-in-a-dot.": b"c"})
-    done = place.awcopy("copy", "s3://one-fails", "az://awcopydemo/one-fails", "--create-container", "-o", "json")
+    done = place.awcopy(
+        "copy", "s3://one-fails", "az://awcopydemo/one-fails", "--create-container", "-o", "json"
+    )
     job = json.loads(done.stdout)
     failed = [line for line in place.report(job["id"]) if line["outcome"] == "failed"]
     assert done.returncode == 3

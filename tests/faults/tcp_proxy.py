@@ -42,6 +42,7 @@ class _Link:
     writers: list[asyncio.StreamWriter]
     cut: _Cut | None
     passed: dict[str, int] = field(default_factory=lambda: {UP: 0, DOWN: 0})
+    is_cut: bool = False
 
     def end(self, *, is_reset: bool) -> None:
         """Close both sides: in good order (FIN), or by a reset."""
@@ -167,8 +168,8 @@ class TcpProxy:
         self._links.add(link)
         try:
             await self._connect(link, reader, writer)
-        except (OSError, asyncio.CancelledError):
-            link.end(is_reset=True)
+        except* (OSError, asyncio.CancelledError):
+            link.end(is_reset=not link.is_cut)
         finally:
             self._links.discard(link)
             self._tasks.discard(task)
@@ -186,26 +187,31 @@ class TcpProxy:
             LOOPBACK, self.target_port, limit=_PIECE_BYTES
         )
         link.writers.append(server_writer)
-        await asyncio.gather(
-            self._pass(link, UP, reader, server_writer), self._pass(link, DOWN, server_reader, writer)
-        )
+        async with asyncio.TaskGroup() as group:  # the first that fails ends the others
+            self._pass(group, link, UP, reader, server_writer)
+            self._pass(group, link, DOWN, server_reader, writer)
         link.end(is_reset=False)
 
-    async def _pass(
-        self, link: _Link, direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    def _pass(
+        self,
+        group: asyncio.TaskGroup,
+        link: _Link,
+        direction: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         """Pass one direction on: one task reads, one writes, so that a delay costs time and no throughput."""
         pieces: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_QUEUED_PIECES)
-        writing = asyncio.ensure_future(self._write(link, direction, pieces, writer))
-        try:
-            while not writing.done():
-                piece = await reader.read(_PIECE_BYTES)
-                await pieces.put((self._loop.time() + self.delay_s[direction], piece))
-                if not piece:
-                    break
-            await writing
-        finally:
-            writing.cancel()
+        group.create_task(self._read(direction, reader, pieces))
+        group.create_task(self._write(link, direction, pieces, writer))
+
+    async def _read(
+        self, direction: str, reader: asyncio.StreamReader, pieces: asyncio.Queue[tuple[float, bytes]]
+    ) -> None:
+        piece = b"-"
+        while piece:
+            piece = await reader.read(_PIECE_BYTES)
+            await pieces.put((self._loop.time() + self.delay_s[direction], piece))
 
     async def _write(
         self,
@@ -219,13 +225,12 @@ class TcpProxy:
             await asyncio.sleep(max(0.0, due - self._loop.time()))
             await self._passing.wait()
             if not piece:
-                if writer.can_write_eof():
-                    writer.write_eof()
+                writer.write_eof()
                 return
-            piece, is_cut = self._within_cut(link, direction, piece)
+            piece, link.is_cut = self._within_cut(link, direction, piece)
             writer.write(piece)
             await writer.drain()
-            if is_cut:
+            if link.is_cut:
                 self.cuts += 1
                 link.end(is_reset=link.cut is not None and link.cut.is_reset)
                 raise ConnectionAbortedError("cut, as was asked for")

@@ -112,9 +112,7 @@ def test_ranges_stay_within_their_bounds(object_bytes, block_bytes, agents):
         assert plan.blocks_per_range * plan.block_size_bytes <= MAX_RANGE_BYTES
 
 
-@given(
-    object_bytes=st.integers(1, 20_000), block_bytes=st.integers(1, 3_000), agents=st.integers(1, 5)
-)
+@given(object_bytes=st.integers(1, 20_000), block_bytes=st.integers(1, 3_000), agents=st.integers(1, 5))
 def test_spans_partition_the_object(object_bytes, block_bytes, agents):
     plan = plan_blocks(object_bytes, block_bytes, agents)
     end = 0

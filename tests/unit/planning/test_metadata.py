@@ -74,7 +74,9 @@ def test_plain_values_are_kept_as_they_are(value):
     assert encode_value(value) == value
 
 
-@pytest.mark.parametrize("value", [" a", "a ", "a\r\nx-ms-evil: 1", "é", "=?UTF-8?B?YQ==?=", "\x7f", "\udcff"])
+@pytest.mark.parametrize(
+    "value", [" a", "a ", "a\r\nx-ms-evil: 1", "é", "=?UTF-8?B?YQ==?=", "\x7f", "\udcff"]
+)
 def test_other_values_are_encoded(value):
     encoded = encode_value(value)
     assert encoded.startswith("=?UTF-8?B?")

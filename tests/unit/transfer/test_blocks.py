@@ -4,9 +4,10 @@ import pytest
 
 from awcopy.crc64 import crc64
 from awcopy.errors import BlobConflict, BlocksMissing, IntegrityError, LeaseLost, SourceChanged
-from awcopy.model.objects import ALWAYS, IF_ABSENT, BlobProperties, ContentHeaders
+from awcopy.model.objects import ALWAYS, IF_ABSENT, ContentHeaders
 from awcopy.model.outcome import Proof
 from awcopy.planning.blocks import block_id, plan_blocks
+from awcopy.sink.memory import StoredBlob
 from awcopy.transfer.blocks import (
     PinnedFile,
     combine_blocks,
@@ -15,7 +16,7 @@ from awcopy.transfer.blocks import (
     stage_blocks,
     staged_crcs,
 )
-from tests.unit.factories import make_head, make_job, make_spec
+from tests.unit.factories import make_blob, make_head, make_job, make_spec
 from tests.unit.world import World, make_transfer
 
 CONTENT = bytes(range(200)) * 5
@@ -143,7 +144,7 @@ def test_a_file_of_which_a_block_is_gone_is_not_committed(world, transfer):
 def test_a_blob_that_appeared_meanwhile_stays(world, transfer):
     file = pin(world)
     crcs = stage_blocks(transfer, file, all_of(file))
-    world.sink.put_blob("k", memoryview(b"old"), crc64=crc64(b"old"), properties=BlobProperties(), condition=ALWAYS)
+    world.sink.blobs["k"] = StoredBlob(content=b"old", head=make_blob())
     with pytest.raises(BlobConflict):
         commit_file(transfer, file, crcs, IF_ABSENT)
     assert world.sink.blobs["k"].content == b"old"
@@ -179,6 +180,3 @@ def test_the_strongest_checksum_of_the_source_is_the_proof(head, md5, proof):
 def test_a_checksum_that_disagrees_is_never_accepted(head):
     with pytest.raises(IntegrityError):
         prove(make_head(**head), 7, md5=b"md5")
-
-
-

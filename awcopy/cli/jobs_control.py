@@ -1,0 +1,148 @@
+"""``awcopy jobs pause|resume|cancel|retry|agents|rm|clean``: what changes jobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from awcopy.cli.console import print_line, print_note
+from awcopy.cli.credentials import environment_credentials, require_some
+from awcopy.cli.follow import watch_hint
+from awcopy.cli.help import helpful
+from awcopy.cli.setup import begin, open_fleet
+from awcopy.cli.values import WHEN
+from awcopy.config import load_store_defaults
+from awcopy.errors import IllegalMove
+from awcopy.jobs import control
+from awcopy.jobs.queries import find_job
+from awcopy.vault.credentials import JobCredentials
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+    from awcopy.config import Settings
+    from awcopy.model.job import Job
+
+_JOB_ARGUMENT = click.argument("job_id", metavar="ID")
+
+
+@click.command("pause", cls=helpful("awcopy jobs pause 0d2k", "awcopy jobs pause @last"))
+@_JOB_ARGUMENT
+def pause_job(job_id: str) -> None:
+    """Pause a job: its tasks end after the block or object they are at, within seconds."""
+    fleet = open_fleet(begin())
+    job = control.pause_job(fleet, find_job(fleet, job_id).id)
+    print_note(f"job {job.id} is paused; go on with: awcopy jobs resume {job.id}")
+
+
+@click.command("resume", cls=helpful("awcopy jobs resume 0d2k", "awcopy jobs resume @last --credentials"))
+@_JOB_ARGUMENT
+@click.option(
+    "--credentials", is_flag=True, help="Seal the credentials that the environment gives now, for this job."
+)
+def resume_job(job_id: str, *, credentials: bool) -> None:
+    """Go on with a job that was paused or has failed; nothing that was copied is sent again."""
+    settings = begin()
+    fleet = open_fleet(settings)
+    job = find_job(fleet, job_id)
+    given, key = _credentials(settings, job, wanted=credentials)
+    job = control.resume_job(fleet, job.id, given, key)
+    _publish_dispatch(settings, job)
+    print_note(f"job {job.id} goes on; {watch_hint(job.id)}")
+
+
+@click.command("cancel", cls=helpful("awcopy jobs cancel 0d2k", "awcopy jobs cancel @last"))
+@_JOB_ARGUMENT
+def cancel_job(job_id: str) -> None:
+    """Cancel a job: what is copied stays, everything else is recorded as cancelled."""
+    from workers.publisher import publish_finish
+
+    settings = begin()
+    fleet = open_fleet(settings)
+    job = control.cancel_job(fleet, find_job(fleet, job_id).id)
+    publish_finish(settings, job.id)
+    print_note(f"job {job.id} is being cancelled; {watch_hint(job.id)}")
+
+
+@click.command(
+    "retry", cls=helpful("awcopy jobs retry 0d2k", "awcopy jobs retry @last --reason access_denied")
+)
+@_JOB_ARGUMENT
+@click.option(
+    "--reason", default="", metavar="REASON", help="Only what failed for this reason (see the report)."
+)
+def retry_job(job_id: str, reason: str) -> None:
+    """Try again what failed in a job that has ended, and nothing else."""
+    settings = begin()
+    fleet = open_fleet(settings)
+    job = find_job(fleet, job_id)
+    given, key = _credentials(settings, job)
+    job, objects = control.retry_job(fleet, job.id, reason=reason, credentials=given, public_key=key)
+    _publish_dispatch(settings, job)
+    print_note(f"job {job.id} tries {objects} objects again; {watch_hint(job.id)}")
+
+
+@click.command("agents", cls=helpful("awcopy jobs agents 0d2k 16", "awcopy jobs agents @last 1"))
+@_JOB_ARGUMENT
+@click.argument("agents", type=click.IntRange(1, 1000), metavar="N")
+def change_agents(job_id: str, agents: int) -> None:
+    """Change how many tasks of a job run at once; those under way are not disturbed."""
+    from awcopy.model.job import JobState
+    from awcopy.steps.dispatch import next_generation
+    from workers.publisher import publish_generation
+
+    settings = begin()
+    fleet = open_fleet(settings)
+    job = control.change_agents(fleet, find_job(fleet, job_id).id, agents)
+    generation = next_generation(fleet, job) if job.state is JobState.RUNNING else None
+    if generation:
+        publish_generation(settings, generation)
+    print_note(f"job {job.id} runs {agents} tasks at once from now on")
+
+
+@click.command("rm", cls=helpful("awcopy jobs rm 0d2k", "awcopy jobs rm 0d2k 0d2m"))
+@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+def remove_jobs(job_ids: tuple[str, ...]) -> None:
+    """Remove ended jobs with their reports. No blob is touched."""
+    fleet = open_fleet(begin())
+    for job in [find_job(fleet, text) for text in job_ids]:
+        control.remove_job(fleet, job.id)
+        print_line(job.id)
+
+
+@click.command(
+    "clean", cls=helpful("awcopy jobs clean --older-than 90d", "awcopy jobs clean --older-than 2026-01-01")
+)
+@click.option("--older-than", type=WHEN, required=True, metavar="WHEN", help="Ended before this age or date.")
+def clean_jobs(older_than: datetime) -> None:
+    """Remove all jobs that ended before a time, with their reports. No blob is touched."""
+    if older_than > datetime.now(UTC):
+        raise IllegalMove("that time is still to come")
+    fleet = open_fleet(begin())
+    removed = control.clean_jobs(fleet, older_than)
+    for job_id in removed:
+        print_line(job_id)
+    print_note(f"{len(removed)} jobs removed")
+
+
+CONTROL_COMMANDS = (pause_job, resume_job, cancel_job, retry_job, change_agents, remove_jobs, clean_jobs)
+
+
+def _credentials(
+    settings: Settings, job: Job, *, wanted: bool = False
+) -> tuple[JobCredentials, X25519PublicKey | None]:
+    """Return what is to be sealed for the job: when asked for, or when it came with some once."""
+    from awcopy.vault.sealing import read_public_key
+
+    if not wanted and (job.sealed or not job.was_sealed):
+        return JobCredentials(), None
+    given = require_some(environment_credentials(load_store_defaults(), job.spec.sink.account))
+    return given, read_public_key(settings.keys)
+
+
+def _publish_dispatch(settings: Settings, job: Job) -> None:
+    from workers.publisher import publish_dispatch
+
+    publish_dispatch(settings, job.id)

@@ -1,0 +1,88 @@
+"""The pages say what the code says: settings, commands, options, exit codes, and links that lead somewhere."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from awcopy import config
+from awcopy.cli.legacy import is_legacy
+from awcopy.cli.main import COMMANDS
+from docs import generate
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+CONTEXTS = {context.command_path: context for context in generate.walk_commands()}
+
+_FENCE = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]+))?\)")
+_STORE_VARIABLE = re.compile(r'"((?:AWS|AZURE)_[A-Z0-9_]+)"')
+
+
+def commands_of(page: Path) -> list[str]:
+    """Return the awcopy command lines in a page's code blocks, those cut by a backslash whole again."""
+    blocks = "\n".join(_FENCE.findall(page.read_text(encoding="utf-8"))).replace("\\\n", " ")
+    lines = (line.strip().removeprefix("$ ") for line in blocks.splitlines())
+    return [line for line in lines if line.startswith("awcopy ")]
+
+
+def slug(heading: str) -> str:
+    """Return the name by which a link reaches a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", generate.PAGES)
+def test_what_is_generated_is_up_to_date(page):
+    text = (generate.FOLDER / page).read_text(encoding="utf-8")
+
+    assert text == generate.render(page), "run `python -m docs.generate`"
+
+
+def test_every_variable_of_the_ecosystem_that_is_read_is_explained():
+    read = set(_STORE_VARIABLE.findall(inspect.getsource(config)))
+    text = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+
+    assert read
+    assert {name for name in read if f"`{name}`" not in text} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_pages_and_headings_that_are_there(page):
+    for target, heading in _LINK.findall(page.read_text(encoding="utf-8")):
+        found = (page.parent / target).resolve() if target else page
+        assert found.exists(), f"{target} is not there"
+        if heading:
+            headings = re.findall(r"^#+ (.*)$", found.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {slug(text) for text in headings}, f"{target} has no heading #{heading}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_options_that_are_shown_are_there(page):
+    for line in commands_of(page):
+        words = shlex.split(line, comments=True)[1:]
+        if words[0] in COMMANDS or words[0].startswith("-"):
+            check_options(words)
+        else:
+            assert is_legacy(words), line
+
+
+def check_options(words: list[str]) -> None:
+    """Fail unless the words name a command, and options that it has."""
+    path, known = "awcopy", set()
+    for word in words:
+        if word.startswith("-"):
+            assert word.partition("=")[0] in known | options_of(path), f"{path} has no option {word}"
+        elif f"{path} {word}" in CONTEXTS:
+            path = f"{path} {word}"
+
+
+def options_of(path: str) -> set[str]:
+    """Return the spellings of a command's options."""
+    context = CONTEXTS[path]
+    options = [one for one in context.command.get_params(context) if isinstance(one, click.Option)]
+    return {spelling for option in options for spelling in (*option.opts, *option.secondary_opts)}

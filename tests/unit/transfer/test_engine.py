@@ -1,0 +1,490 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from awcopy.crc64 import crc64
+from awcopy.errors import (
+    AccessDenied,
+    ConnectionLost,
+    CredentialsRefused,
+    IntegrityError,
+    JobInterrupted,
+    LeaseLost,
+    ObjectArchived,
+    StoreNotFound,
+    Throttled,
+)
+from awcopy.model.job import Overwrite
+from awcopy.model.outcome import Proof, Result
+from awcopy.planning.blocks import plan_blocks
+from awcopy.sink.memory import StoredBlob
+from awcopy.transfer.blocks import PinnedFile, stage_blocks
+from awcopy.transfer.engine import MAX_RESTARTS, copy_object, copy_objects, finish_file
+from tests.unit.factories import make_blob, make_job, make_spec
+from tests.unit.world import LossySink, World, make_transfer
+
+SMALL = b"small"
+BLOCKS = bytes(range(250)) * 4  # four blocks
+BLOCK = 250
+SIZES = pytest.mark.parametrize("content", [SMALL, BLOCKS], ids=["whole", "blocks"])
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def make_job_with(**changes):
+    return make_job(spec=make_spec(block_size_bytes=BLOCK, **changes))
+
+
+def copy(world, obj, *, look_first=True, overwrite=Overwrite.CHANGED, **changes):
+    transfer = make_transfer(world, make_job_with(overwrite=overwrite), **changes)
+    return copy_object(transfer, obj, look_first=look_first)
+
+
+def put_old(world, content=b"old"):
+    world.sink.blobs["k"] = StoredBlob(content=content, head=make_blob(size_bytes=len(content)))
+
+
+# Copied, and how that is proved.
+
+
+@SIZES
+def test_an_object_is_copied_with_the_sources_crc64_as_proof(world, content):
+    outcome = copy(world, world.source.put_object("k", content))
+    assert (outcome.result, outcome.proof, outcome.crc64) == (Result.COPIED, Proof.CRC64, crc64(content))
+    assert (outcome.key, outcome.blob, outcome.attempts) == ("k", "k", 1)
+    assert outcome.size_bytes == len(content)
+    assert world.sink.blobs["k"].content == content
+
+
+@pytest.mark.parametrize("content", [b"", b"x", bytes(BLOCK), bytes(BLOCK + 1), bytes(BLOCK * 4)])
+def test_an_object_of_any_size_is_copied(world, content):
+    assert copy(world, world.source.put_object("k", content)).result is Result.COPIED
+    assert world.sink.blobs["k"].content == content
+
+
+def test_an_object_of_one_block_is_written_in_one_call(world):
+    copy(world, world.source.put_object("k", bytes(BLOCK)))
+    assert world.sink_calls.calls["put_blob"] == 1
+    assert world.sink_calls.calls["stage_block"] == 0
+
+
+def test_the_md5_is_the_proof_where_it_is_all_that_the_source_has(world):
+    obj = world.source.put_object("k", SMALL, has_crc64=False)
+    stored = world.source._objects["k"]
+    md5 = hashlib.md5(SMALL, usedforsecurity=False).digest()
+    world.source._objects["k"] = replace(stored, head=replace(stored.head, md5=md5))
+    assert copy(world, obj).proof is Proof.MD5
+
+
+@SIZES
+def test_without_any_checksum_of_the_source_the_blocks_are_the_proof(world, content):
+    outcome = copy(world, world.source.put_object("k", content, has_crc64=False))
+    assert (outcome.proof, outcome.crc64) == (Proof.BLOCKS, crc64(content))
+
+
+def test_the_blob_is_named_as_the_job_says(world):
+    obj = world.source.put_object("data/a/b", SMALL)
+    transfer = make_transfer(world, make_job(spec=make_spec(prefix="data/", to="x/")))
+    assert copy_object(transfer, obj, look_first=True).blob == "x/a/b"
+    assert set(world.sink.blobs) == {"x/a/b"}
+
+
+def test_without_a_look_the_sink_is_not_asked_what_it_holds(world):
+    copy(world, world.source.put_object("k", SMALL), look_first=False)
+    assert world.sink_calls.calls["head"] == 0
+
+
+@SIZES
+def test_without_a_look_a_blob_that_is_there_is_still_respected(world, content):
+    put_old(world)
+    obj = world.source.put_object("k", content)
+    outcome = copy(world, obj, look_first=False, overwrite=Overwrite.NEVER)
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, "exists")
+    assert world.sink.blobs["k"].content == b"old"
+
+
+# Not read at all.
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "result", "reason"),
+    [
+        ("folder/", {}, Result.SKIPPED, "folder_marker"),
+        ("a", {"storage_class": "GLACIER"}, Result.SKIPPED, "archived"),
+        ("a", {"storage_class": "DEEP_ARCHIVE"}, Result.SKIPPED, "archived"),
+        ("a/../b", {}, Result.FAILED, "name_not_allowed"),
+        ("a\\b", {}, Result.FAILED, "name_not_allowed"),
+        ("x" * 1025, {}, Result.FAILED, "name_not_allowed"),
+    ],
+)
+def test_some_objects_are_settled_unread(world, key, changes, result, reason):
+    outcome = copy(world, world.source.put_object(key, b"", **changes))
+    assert (outcome.result, outcome.reason, outcome.key) == (result, reason, key)
+    assert not world.source_calls.calls
+    assert not world.sink_calls.calls
+
+
+def test_a_key_that_looks_like_a_folder_but_holds_bytes_is_copied(world):
+    assert copy(world, world.source.put_object("folder/", b"x")).result is Result.COPIED
+
+
+@pytest.mark.parametrize("storage_class", ["STANDARD_IA", "GLACIER_IR", "INTELLIGENT_TIERING"])
+def test_classes_that_can_be_read_at_once_are_copied(world, storage_class):
+    obj = world.source.put_object("k", SMALL, storage_class=storage_class)
+    assert copy(world, obj).result is Result.COPIED
+
+
+# A blob that is there.
+
+
+@SIZES
+def test_what_was_copied_before_is_unchanged(world, content):
+    obj = world.source.put_object("k", content)
+    copy(world, obj)
+    tomorrow = make_transfer(world, replace(make_job_with(), id="another"))
+    outcome = copy_object(tomorrow, obj, look_first=True)
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, "unchanged")
+
+
+@SIZES
+def test_what_this_job_copied_before_is_copied_and_not_sent_again(world, content):
+    obj = world.source.put_object("k", content)
+    first = copy(world, obj)
+    world.source_calls.calls.clear()
+    assert copy(world, obj) == first
+    assert not world.source_calls.calls
+
+
+@SIZES
+@pytest.mark.parametrize("overwrite", [Overwrite.ALWAYS, Overwrite.CHANGED])
+def test_a_blob_that_differs_is_replaced(world, content, overwrite):
+    put_old(world)
+    outcome = copy(world, world.source.put_object("k", content), overwrite=overwrite)
+    assert outcome.result is Result.COPIED
+    assert world.sink.blobs["k"].content == content
+
+
+@SIZES
+def test_a_blob_that_someone_else_writes_meanwhile_is_looked_at_again(world, content):
+    obj = world.source.put_object("k", content)
+    world.source_calls.do(
+        "read_range" if content is BLOCKS else "read_object", lambda: put_old(world), times=1
+    )
+    outcome = copy(world, obj, overwrite=Overwrite.NEVER)
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, "exists")
+    assert world.sink.blobs["k"].content == b"old"
+
+
+@SIZES
+def test_a_blob_that_is_written_again_and_again_is_a_conflict(world, content):
+    etags = iter(range(100))
+
+    def write_other():
+        head = make_blob(size_bytes=3, etag=f"0x{next(etags)}")
+        world.sink.blobs["k"] = StoredBlob(content=b"old", head=head)
+
+    world.sink_calls.do("put_blob" if content is SMALL else "commit_blocks", write_other)
+    outcome = copy(world, world.source.put_object("k", content))
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "blob_conflict")
+    assert outcome.attempts == MAX_RESTARTS + 1
+    assert world.sink.blobs["k"].content == b"old"
+
+
+def test_after_a_blob_dropped_the_staged_blocks_the_sink_is_looked_at_before_they_are_sent_again(world):
+    obj = world.source.put_object("k", BLOCKS)
+
+    def write_whole():
+        put_old(world)
+        world.sink._staged.clear()  # as Azure does on Put Blob
+
+    world.sink_calls.do("commit_blocks", write_whole, times=1)
+    assert copy(world, obj, overwrite=Overwrite.NEVER).reason == "exists"
+    assert world.sink_calls.calls["stage_block"] == 4
+
+
+# A source that changes.
+
+
+@SIZES
+def test_an_object_that_changes_once_is_copied_as_it_is_then(world, content):
+    obj = world.source.put_object("k", content)
+    new = content[::-1]
+    world.source_calls.do(
+        "read_range" if content is BLOCKS else "read_object",
+        lambda: world.source.put_object("k", new),
+        times=1,
+    )
+    outcome = copy(world, obj)
+    assert (outcome.result, outcome.attempts, outcome.crc64) == (Result.COPIED, 2, crc64(new))
+    assert world.sink.blobs["k"].content == new
+
+
+@pytest.mark.parametrize("new", [b"", b"shorter", bytes(3000)])
+def test_an_object_that_changes_its_length_is_copied_as_it_is_then(world, new):
+    obj = world.source.put_object("k", BLOCKS)
+    world.source.put_object("k", new)
+    outcome = copy(world, obj)
+    assert (outcome.result, outcome.size_bytes) == (Result.COPIED, len(new))
+    assert world.sink.blobs["k"].content == new
+
+
+@SIZES
+def test_an_object_that_never_holds_still_is_unstable(world, content):
+    obj = world.source.put_object("k", content)
+    versions = iter(range(100))
+    world.source_calls.do(
+        "read_range" if content is BLOCKS else "read_object",
+        lambda: world.source.put_object("k", content, etag=f"v{next(versions)}"),
+    )
+    outcome = copy(world, obj)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "source_unstable")
+    assert outcome.attempts == MAX_RESTARTS + 1
+    assert world.sink.blobs == {}
+
+
+def test_a_blob_never_mixes_two_contents(world):
+    obj = world.source.put_object("k", BLOCKS)
+    new = bytes(len(BLOCKS))
+    reads = iter(range(100))
+    world.source_calls.do(
+        "read_range", lambda: world.source.put_object("k", new) if next(reads) == 2 else None
+    )
+    copy(world, obj)
+    assert world.sink.blobs["k"].content == new
+
+
+@SIZES
+def test_an_object_that_is_gone_fails_alone(world, content):
+    obj = world.source.put_object("k", content)
+    world.source.delete_object("k")
+    outcome = copy(world, obj)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "not_found")
+
+
+def test_an_object_that_goes_while_it_changes_fails_alone(world):
+    obj = world.source.put_object("k", SMALL)
+    world.source.put_object("k", b"other")
+    world.source_calls.do("head", lambda: world.source.delete_object("k"))
+    assert copy(world, obj).reason == "not_found"
+
+
+def test_an_object_that_was_archived_since_it_was_listed_fails_alone(world):
+    obj = world.source.put_object("k", SMALL)
+    world.source_calls.fail("read_object", ObjectArchived("archived"))
+    assert copy(world, obj).reason == "archived"
+
+
+# Bytes that are wrong.
+
+
+@SIZES
+@pytest.mark.parametrize("overwrite", [Overwrite.ALWAYS, Overwrite.CHANGED])
+def test_corrupt_bytes_are_never_committed_and_the_old_blob_stays(world, content, overwrite):
+    put_old(world)
+    outcome = copy(world, world.source.put_object("k", content, crc64=1), overwrite=overwrite)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "corrupt")
+    assert world.sink.blobs["k"].content == b"old"
+
+
+@SIZES
+def test_an_object_that_is_shorter_than_listed_is_never_committed(world, content):
+    obj = world.source.put_object("k", content)
+    longer = replace(obj, size_bytes=len(content) + 1)
+    world.source_calls.plans.clear()
+    outcome = copy(world, longer)
+    assert outcome.result is Result.FAILED
+    assert world.sink.blobs == {}
+
+
+@pytest.mark.parametrize("op", ["put_blob", "stage_block"])
+def test_bytes_that_are_damaged_on_the_way_are_sent_again(world, op):
+    world.sink_calls.fail(op, IntegrityError("the sink received other bytes"), times=1)
+    content = SMALL if op == "put_blob" else BLOCKS
+    outcome = copy(world, world.source.put_object("k", content))
+    assert outcome.result is Result.COPIED
+    assert world.sink.blobs["k"].content == content
+
+
+def test_blocks_whose_sum_is_wrong_are_all_staged_again_under_other_ids(world):
+    obj = world.source.put_object("k", BLOCKS, crc64=1)
+    fixed = []
+
+    def fix_at_second_commit():
+        fixed.append(1)
+        if len(fixed) == 2:
+            world.source.put_object("k", BLOCKS)
+
+    world.source_calls.do("head", fix_at_second_commit)
+    outcome = copy(world, obj)
+    assert (outcome.result, outcome.attempts) == (Result.COPIED, 2)
+    assert world.sink_calls.calls["stage_block"] == 8
+
+
+# Requests that end badly.
+
+
+@SIZES
+@pytest.mark.parametrize("error", [ConnectionLost("lost"), Throttled("slow")])
+def test_what_may_pass_is_tried_again(world, content, error):
+    for op in ("read_object", "read_range", "head"):
+        world.source_calls.fail(op, error, times=2)
+    for op in ("head", "put_blob", "stage_block", "staged_blocks", "commit_blocks"):
+        world.sink_calls.fail(op, error, times=2)
+    outcome = copy(world, world.source.put_object("k", content))
+    assert (outcome.result, outcome.attempts) == (Result.COPIED, 1)
+
+
+@pytest.mark.parametrize("overwrite", Overwrite)
+@pytest.mark.parametrize(("op", "content"), [("put_blob", SMALL), ("commit_blocks", BLOCKS)])
+def test_a_write_whose_answer_was_lost_counts_once(world, op, content, overwrite):
+    world.sink = LossySink(fault=world.sink_calls).lose_answer(op)
+    outcome = copy(world, world.source.put_object("k", content), overwrite=overwrite)
+    assert (outcome.result, outcome.proof, outcome.crc64) == (Result.COPIED, Proof.CRC64, crc64(content))
+    assert world.sink.blobs["k"].content == content
+    assert world.sink_calls.calls["stage_block"] == (4 if content is BLOCKS else 0)
+
+
+@pytest.mark.parametrize("overwrite", [Overwrite.ALWAYS, Overwrite.CHANGED])
+@pytest.mark.parametrize(("op", "content"), [("put_blob", SMALL), ("commit_blocks", BLOCKS)])
+def test_a_replacement_whose_answer_was_lost_counts_once(world, op, content, overwrite):
+    world.sink = LossySink(fault=world.sink_calls).lose_answer(op)
+    put_old(world)
+    outcome = copy(world, world.source.put_object("k", content), overwrite=overwrite)
+    assert outcome.result is Result.COPIED
+    assert world.sink.blobs["k"].content == content
+
+
+def test_a_block_whose_answer_was_lost_is_staged_under_the_same_id(world):
+    world.sink = LossySink().lose_answer("stage_block")
+    copy(world, world.source.put_object("k", BLOCKS))
+    assert len(world.sink.blobs["k"].blocks) == 4
+
+
+@SIZES
+def test_access_denied_fails_the_object_alone(world, content):
+    for op in ("read_object", "read_range"):
+        world.source_calls.fail(op, AccessDenied("no"))
+    outcome = copy(world, world.source.put_object("k", content))
+    assert (outcome.result, outcome.reason, outcome.detail) == (Result.FAILED, "access_denied", "no")
+
+
+def test_a_blob_that_cannot_be_looked_at_fails_alone(world):
+    world.sink_calls.fail("head", AccessDenied("no"))
+    assert copy(world, world.source.put_object("k", SMALL)).reason == "access_denied"
+
+
+@SIZES
+@pytest.mark.parametrize("error", [CredentialsRefused("expired"), StoreNotFound("gone")])
+def test_what_concerns_the_whole_job_is_no_objects_outcome(world, content, error):
+    for op in ("read_object", "read_range"):
+        world.source_calls.fail(op, error)
+    with pytest.raises(type(error)):
+        copy(world, world.source.put_object("k", content))
+
+
+# Several objects.
+
+
+def test_every_object_gets_its_outcome_in_order(world):
+    objects = [world.source.put_object(f"k{number}", bytes([number]) * 300 * number) for number in range(9)]
+    world.source.delete_object("k4")
+    outcomes = copy_objects(make_transfer(world, make_job_with(), connections=4), objects, look_first=False)
+    assert [outcome.key for outcome in outcomes] == [obj.key for obj in objects]
+    assert [outcome.result is Result.COPIED for outcome in outcomes] == [n != 4 for n in range(9)]
+
+
+def test_access_denied_on_one_object_does_not_stop_the_others(world):
+    objects = [world.source.put_object(key, SMALL) for key in "abc"]
+    world.source_calls.fail("read_object", AccessDenied("no"), name="b")
+    outcomes = copy_objects(make_transfer(world), objects, look_first=True)
+    assert [outcome.reason for outcome in outcomes] == ["", "access_denied", ""]
+
+
+def test_refused_credentials_end_the_item_before_all_objects_fail(world):
+    objects = [world.source.put_object(f"k{number}", SMALL) for number in range(50)]
+    world.source_calls.fail("read_object", CredentialsRefused("expired"))
+    with pytest.raises(CredentialsRefused):
+        copy_objects(make_transfer(world), objects, look_first=False)
+    assert world.source_calls.calls["read_object"] == 1
+
+
+def test_bytes_are_counted_as_they_reach_the_sink(world):
+    moved = []
+    objects = [world.source.put_object(key, content) for key, content in (("a", SMALL), ("b", BLOCKS))]
+    copy_objects(make_transfer(world, make_job_with(), moved=moved.append), objects, look_first=False)
+    assert moved == [5, 250, 250, 250, 250]
+
+
+@SIZES
+def test_a_worker_that_lost_its_lease_while_it_read_writes_nothing(world, content):
+    lost = []
+
+    def check():
+        if lost:
+            raise LeaseLost("another worker has it")
+
+    world.source_calls.do("read_object", lambda: lost.append(1))
+    world.source_calls.do("read_range", lambda: lost.append(1))
+    with pytest.raises(LeaseLost):
+        copy(world, world.source.put_object("k", content), check=check)
+    assert world.sink.blobs == {}
+
+
+# A large file, in the hands of its owner.
+
+
+def pin(world, content=BLOCKS):
+    obj = world.source.put_object("k", content)
+    return PinnedFile(object=obj, blob="k", plan=plan_blocks(len(content), BLOCK, agents=4))
+
+
+def test_blocks_that_were_staged_before_are_not_sent_again(world):
+    file, transfer = pin(world), make_transfer(world, make_job_with())
+    stage_blocks(transfer, file, [0, 1, 2])
+    world.sink_calls.calls.clear()
+    outcome = finish_file(transfer, file)
+    assert (outcome.result, outcome.proof) == (Result.COPIED, Proof.CRC64)
+    assert world.sink_calls.calls["stage_block"] == 1
+
+
+def test_a_file_that_was_committed_before_is_copied_and_not_committed_again(world):
+    file, transfer = pin(world), make_transfer(world, make_job_with())
+    first = finish_file(transfer, file)
+    world.sink_calls.calls.clear()
+    assert finish_file(transfer, file) == first
+    assert world.sink_calls.calls.keys() == {"head"}
+
+
+def test_an_interrupted_file_is_resumed_where_it_stopped(world):
+    file, staged = pin(world), []
+
+    def check():
+        if len(staged) == 2:
+            raise JobInterrupted("paused")
+
+    with pytest.raises(JobInterrupted):
+        finish_file(make_transfer(world, make_job_with(), check=check, moved=staged.append), file)
+    assert finish_file(make_transfer(world, make_job_with()), file).result is Result.COPIED
+    assert world.sink_calls.calls["stage_block"] == 4
+
+
+def test_a_file_that_changed_is_copied_anew_as_it_is_now(world):
+    file, transfer = pin(world), make_transfer(world, make_job_with())
+    stage_blocks(transfer, file, range(4))
+    world.source.put_object("k", BLOCKS[::-1])
+    outcome = finish_file(transfer, file)
+    assert (outcome.result, outcome.attempts) == (Result.COPIED, 2)
+    assert world.sink.blobs["k"].content == BLOCKS[::-1]
+
+
+def test_a_file_that_fails_has_one_outcome_too(world):
+    file = pin(world)
+    world.source.delete_object("k")
+    outcome = finish_file(make_transfer(world, make_job_with()), file)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "not_found")
