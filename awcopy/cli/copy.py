@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from awcopy.cli.addresses import parse_sink, parse_source
+from awcopy.cli.console import print_warning
 from awcopy.cli.credentials import azure_endpoint, environment_credentials, require_some
 from awcopy.cli.help import COPY_CODES, Exit, helpful
 from awcopy.cli.launch import Launch, run_locally, run_on_fleet
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from awcopy.config import StoreDefaults
+    from awcopy.jobs.journal import Journal
 
 TIERS = ("Hot", "Cool", "Cold", "Archive")
 MOST_AGENTS = 1000
@@ -116,6 +120,13 @@ EXAMPLES = (
     show_default=True,
     help="auto: seal what the environment gives to the fleet's key; workers: send none, they use their own.",
 )
+@click.option(
+    "--journal",
+    is_flag=False,
+    flag_value="",
+    metavar="[PATH]",
+    help="Write a line per event to PATH, or to awcopy-DATE-TIME.log here.",
+)
 @click.option("--detach", is_flag=True, help="Print the job's id and return at once.")
 @click.option("--local", is_flag=True, help="Copy in this process, without a fleet.")
 @output_option("table", "json", "ndjson")
@@ -133,6 +144,8 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
 
     Globs look at the last part of a key; those with a "/" at the whole key below SRC's folder.
     """
+    if options["detach"] and options["journal"] is not None:
+        raise UsageError("--journal follows the job, and --detach does not", hint="leave one of them out")
     if options["local"] and (options["detach"] or options["credentials_mode"] == "workers"):
         raise UsageError("--local works without a fleet", hint="leave out --detach and --credentials workers")
     settings = begin(verbose=options["verbose"])
@@ -148,8 +161,19 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
         output=options["output"],
         quiet=options["quiet"],
         verbose=options["verbose"],
+        journal=_open_journal(options["journal"]),
     )
     return run_locally(launch) if options["local"] else run_on_fleet(launch)
+
+
+def _open_journal(path: str | None) -> Journal | None:
+    if path is None:
+        return None
+    from awcopy.jobs.journal import Journal, journal_name
+
+    journal = Journal(Path(path or journal_name(datetime.now(UTC).astimezone())), tell=print_warning)
+    journal.open()
+    return journal
 
 
 def make_spec(options: Mapping[str, Any], defaults: StoreDefaults) -> JobSpec:

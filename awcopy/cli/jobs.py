@@ -13,11 +13,11 @@ from awcopy.cli.help import COPY_CODES, Exit, helpful, helpful_group
 from awcopy.cli.jobs_control import CONTROL_COMMANDS
 from awcopy.cli.launch import conclude
 from awcopy.cli.progress import choose_display
-from awcopy.cli.report import REPORT_COLUMNS, report_cells, report_record
 from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.summary import print_summary
 from awcopy.cli.values import output_option
 from awcopy.jobs.queries import find_job, read_report, snapshot_of
+from awcopy.jobs.report import REPORT_COLUMNS, report_cells, report_record
 from awcopy.model.outcome import Result
 from awcopy.units import format_count, format_size
 

@@ -15,7 +15,6 @@ from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.values import WHEN
 from awcopy.config import load_store_defaults
 from awcopy.errors import IllegalMove
-from awcopy.jobs import control
 from awcopy.jobs.queries import find_job
 from awcopy.vault.credentials import JobCredentials
 
@@ -32,6 +31,8 @@ _JOB_ARGUMENT = click.argument("job_id", metavar="ID")
 @_JOB_ARGUMENT
 def pause_job(job_id: str) -> None:
     """Pause a job: its tasks end after the block or object they are at, within seconds."""
+    from awcopy.jobs import control
+
     fleet = open_fleet(begin())
     job = control.pause_job(fleet, find_job(fleet, job_id).id)
     print_note(f"job {job.id} is paused; go on with: awcopy jobs resume {job.id}")
@@ -44,6 +45,8 @@ def pause_job(job_id: str) -> None:
 )
 def resume_job(job_id: str, *, credentials: bool) -> None:
     """Go on with a job that was paused or has failed; nothing that was copied is sent again."""
+    from awcopy.jobs import control
+
     settings = begin()
     fleet = open_fleet(settings)
     job = find_job(fleet, job_id)
@@ -57,6 +60,7 @@ def resume_job(job_id: str, *, credentials: bool) -> None:
 @_JOB_ARGUMENT
 def cancel_job(job_id: str) -> None:
     """Cancel a job: what is copied stays, everything else is recorded as cancelled."""
+    from awcopy.jobs import control
     from workers.publisher import publish_finish
 
     settings = begin()
@@ -75,6 +79,8 @@ def cancel_job(job_id: str) -> None:
 )
 def retry_job(job_id: str, reason: str) -> None:
     """Try again what failed in a job that has ended, and nothing else."""
+    from awcopy.jobs import control
+
     settings = begin()
     fleet = open_fleet(settings)
     job = find_job(fleet, job_id)
@@ -89,6 +95,7 @@ def retry_job(job_id: str, reason: str) -> None:
 @click.argument("agents", type=click.IntRange(1, 1000), metavar="N")
 def change_agents(job_id: str, agents: int) -> None:
     """Change how many tasks of a job run at once; those under way are not disturbed."""
+    from awcopy.jobs import control
     from awcopy.model.job import JobState
     from awcopy.steps.dispatch import next_generation
     from workers.publisher import publish_generation
@@ -106,6 +113,8 @@ def change_agents(job_id: str, agents: int) -> None:
 @click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
 def remove_jobs(job_ids: tuple[str, ...]) -> None:
     """Remove ended jobs with their reports. No blob is touched."""
+    from awcopy.jobs import control
+
     fleet = open_fleet(begin())
     for job in [find_job(fleet, text) for text in job_ids]:
         control.remove_job(fleet, job.id)
@@ -118,6 +127,8 @@ def remove_jobs(job_ids: tuple[str, ...]) -> None:
 @click.option("--older-than", type=WHEN, required=True, metavar="WHEN", help="Ended before this age or date.")
 def clean_jobs(older_than: datetime) -> None:
     """Remove all jobs that ended before a time, with their reports. No blob is touched."""
+    from awcopy.jobs import control
+
     if older_than > datetime.now(UTC):
         raise IllegalMove("that time is still to come")
     fleet = open_fleet(begin())

@@ -11,7 +11,7 @@ from awcopy.cli.console import print_json, print_line, print_note, print_warning
 from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import Exit
 from awcopy.cli.preflight import check_both, check_sink, check_source
-from awcopy.cli.progress import choose_display
+from awcopy.cli.progress import choose_display, journalled
 from awcopy.cli.setup import open_fleet, user_name
 from awcopy.cli.summary import exit_code_of, print_summary
 from awcopy.errors import ServiceUnreachable, UsageError
@@ -21,6 +21,7 @@ from awcopy.model.outcome import Result, Totals
 if TYPE_CHECKING:
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
+    from awcopy.jobs.journal import Journal
     from awcopy.jobs.submit import JobRequest
     from awcopy.model.job import Job, JobId, JobSpec
     from awcopy.vault.credentials import JobCredentials
@@ -41,6 +42,7 @@ class Launch:
     output: str = "table"
     quiet: bool = False
     verbose: bool = False
+    journal: Journal | None = None
 
     @property
     def request(self) -> JobRequest:
@@ -60,11 +62,13 @@ def run_on_fleet(launch: Launch) -> Exit:
         _print_submitted(launch, job)
         return Exit.OK
     try:
-        with choose_display(launch.output, quiet=launch.quiet) as display:
+        with journalled(choose_display(launch.output, quiet=launch.quiet), launch.journal) as display:
             snapshot = follow_job(fleet, job.id, display)
     except KeyboardInterrupt:
         print_note(f"awcopy: detached; job {job.id} goes on: {watch_hint(job.id)}")
         return Exit.INTERRUPTED
+    if launch.journal:
+        launch.journal.close(read_report(fleet, job.id))
     return conclude(snapshot, output=launch.output, quiet=launch.quiet)
 
 
@@ -74,9 +78,11 @@ def run_locally(launch: Launch) -> Exit:
 
     with closing(open_stores(launch.settings, launch.spec, launch.credentials)) as stores:
         check_both(launch.spec, stores, create_container=launch.create_container)
-        with choose_display(launch.output, quiet=launch.quiet) as display:
+        with journalled(choose_display(launch.output, quiet=launch.quiet), launch.journal) as display:
             snapshot, fleet = run_here(launch.settings, stores, launch.request, display.show)
             display.show(snapshot)
+    if launch.journal:
+        launch.journal.close(read_report(fleet, snapshot.job.id))
     if not launch.quiet:
         _print_failures(fleet, snapshot.job.id)
     return conclude(snapshot, output=launch.output, quiet=launch.quiet, is_local=True)

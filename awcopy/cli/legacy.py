@@ -150,7 +150,7 @@ SWITCHES = (
     Switch(letter="S", meaning="take what lies in folders below, too"),
     Switch(letter="U", meaning="copy on this machine, without the fleet (the default)"),
     Switch(letter="V", meaning="say more", modern="--verbose"),
-    Switch(letter="Z", meaning="log everything to a local journal", is_there=False),
+    Switch(letter="Z", meaning="log everything to a journal here, awcopy-date-time.log", modern="--journal"),
 )
 _PARAMETERS = {parameter.name: parameter for parameter in PARAMETERS}
 _SWITCHES = {switch.letter: switch for switch in SWITCHES}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -15,11 +16,12 @@ from awcopy.cli.console import make_console, print_json, print_note, safe_text
 from awcopy.units import format_count, format_duration, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from rich.progress import Progress
 
+    from awcopy.jobs.journal import Journal
     from awcopy.jobs.queries import JobSnapshot
 
 RATE_WINDOW_S = 30.0
@@ -97,6 +99,39 @@ def describe(snapshot: JobSnapshot, rate_bytes_per_s: float) -> tuple[str, str]:
     named = ("copied", "failed", "skipped", "pending", "listed")
     counts = (f"{format_count(getattr(totals, name).objects)} {name}" for name in named)
     return "  ".join(parts), "  ".join(counts)
+
+
+@contextmanager
+def journalled(display: Display, journal: Journal | None) -> Iterator[Display]:
+    """Enter a display whose snapshots are also written to a journal, if there is one."""
+    with display as shown:
+        yield JournalDisplay(shown, journal) if journal else shown
+
+
+class JournalDisplay:
+    """A display whose snapshots are also written to a journal."""
+
+    def __init__(self, display: Display, journal: Journal) -> None:
+        self._display = display
+        self._journal = journal
+
+    def __enter__(self) -> Self:
+        """Begin; the display has begun already."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        """End; the display is ended by whoever began it."""
+
+    def show(self, snapshot: JobSnapshot) -> None:
+        """Show and write one snapshot."""
+        self._journal.follow(snapshot)
+        self._display.show(snapshot)
+
+    def note(self, text: str) -> None:
+        """Show one line beside the snapshots."""
+        self._display.note(text)
 
 
 def choose_display(output: str, *, quiet: bool) -> Display:

@@ -195,3 +195,18 @@ class FiberLock:
 
     def __exit__(self, *_: object) -> None:
         self._is_held = False
+
+
+class FiberCondition(FiberLock):
+    """A condition between fibers; whoever waits looks again every few milliseconds."""
+
+    def wait_for(self, holds: Callable[[], bool]) -> bool:
+        """Return when it holds; the lock is free meanwhile."""
+        while not holds():
+            self._is_held = False
+            self._scheduler.pause(0.01)
+            self.__enter__()
+        return True
+
+    def notify(self) -> None:
+        """Do nothing: everyone looks for themselves."""

@@ -1,10 +1,10 @@
-"""The pages say what the code says: settings, commands, options, exit codes, and links that lead somewhere."""
+"""The pages say what the code says: settings, commands, options, exit codes; and links lead somewhere."""
 
 from __future__ import annotations
 
 import inspect
 import re
-import shlex
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -64,7 +64,7 @@ def test_links_lead_to_pages_and_headings_that_are_there(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_and_options_that_are_shown_are_there(page):
     for line in commands_of(page):
-        words = shlex.split(line, comments=True)[1:]
+        words = list(takewhile(lambda word: word not in {"|", ">", "#"}, line.split()))[1:]
         if words[0] in COMMANDS or words[0].startswith("-"):
             check_options(words)
         else:
@@ -73,10 +73,10 @@ def test_commands_and_options_that_are_shown_are_there(page):
 
 def check_options(words: list[str]) -> None:
     """Fail unless the words name a command, and options that it has."""
-    path, known = "awcopy", set()
+    path = "awcopy"
     for word in words:
         if word.startswith("-"):
-            assert word.partition("=")[0] in known | options_of(path), f"{path} has no option {word}"
+            assert word.partition("=")[0] in options_of(path), f"{path} has no option {word}"
         elif f"{path} {word}" in CONTEXTS:
             path = f"{path} {word}"
 

@@ -16,6 +16,7 @@ from awcopy.live.memory import MemoryLive
 from awcopy.model.job import Job, JobState
 from awcopy.model.outcome import Outcome
 from awcopy.sink.memory import MemorySink
+from awcopy.source.base import ListPage
 from awcopy.source.memory import MemorySource
 from awcopy.steps.agent import Turn, take_turn
 from awcopy.steps.context import StepContext
@@ -227,3 +228,23 @@ def make_transfer(world: World, job: Job | None = None, **changes: Any) -> Trans
         connections=1,
     )
     return replace(transfer, **changes)
+
+
+class PagedSource(MemorySource):
+    """A source whose pages are short; what is to happen between a page's answer and its use can be set."""
+
+    __slots__ = ("after_page", "page_length")
+
+    def list_page(self, prefix: str, *, after: str = "", token: str = "", limit: int = 1000) -> ListPage:
+        limit = min(limit, self.page_length)
+        page = MemorySource.list_page(self, prefix, after=after, token=token, limit=limit)
+        act, self.after_page = self.after_page, None
+        if act:
+            act()
+        return page
+
+
+def make_paged_source(page_length: int) -> PagedSource:
+    source = PagedSource()
+    source.page_length, source.after_page = page_length, None
+    return source

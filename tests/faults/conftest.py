@@ -1,0 +1,54 @@
+"""One fleet a module, healed before each test; every run says its seed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from awcopy.errors import ServiceUnreachable
+from tests.conftest import IN_CI
+from tests.faults.fleet import FaultFleet
+
+SEED_VARIABLE = "AWCOPY_FAULT_SEED"
+SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(10**6))  # noqa: TID251 - no setting of awcopy
+_TAIL = 40
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say the seed at the end of every run, however it went."""
+    terminalreporter.write_line(f"faults: seed {SEED}; {SEED_VARIABLE}={SEED} injects the same faults again")
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """The seed of the run."""
+    return SEED
+
+
+@pytest.fixture(scope="module")
+def one_fleet(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[FaultFleet]:
+    """The module's fleet."""
+    with ExitStack() as stack:
+        try:
+            fleet = stack.enter_context(FaultFleet(tmp_path_factory.mktemp("faults"), seed=seed))
+        except ServiceUnreachable as exc:
+            if IN_CI:
+                raise
+            pytest.skip(str(exc))
+        yield fleet
+
+
+@pytest.fixture
+def fleet(one_fleet: FaultFleet) -> Iterator[FaultFleet]:
+    """The module's fleet, with every earlier fault undone; what it logged is shown when the test fails."""
+    one_fleet.reset()
+    logged = one_fleet.worker.log_path.stat().st_size
+    yield one_fleet
+    with one_fleet.worker.log_path.open("rb") as log:
+        log.seek(logged)
+        lines = log.read().decode("utf-8", "replace").splitlines()
+    print(f"seed {one_fleet.seed}; the worker's last lines:", *lines[-_TAIL:], sep="\n")

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from awcopy.errors import AccessDenied, ConnectionLost, LeaseLost, RequestRefused
+from awcopy.model.items import BlockRange, ItemKind, ItemState, ListRange, claim
+from awcopy.model.job import JobState, Selection
+from awcopy.model.outcome import Tally
+from awcopy.steps.lease import Lease
+from awcopy.steps.list_objects import PAGES_PER_TURN, list_objects
+from tests.unit.factories import make_item, make_spec
+from tests.unit.world import LEASE_S, World, make_paged_source
+
+
+@pytest.fixture
+def world(low_limits):
+    return World(source=make_paged_source(4))
+
+
+def begin(world, job, **range_):
+    """Give the job a list item, and a lease of it."""
+    ledger = world.ledger
+    item = ledger.get_item(job.id, 1) or ledger.add_item(
+        make_item(1, kind=ItemKind.LIST_OBJECTS, range=ListRange(**range_))
+    )
+    leased = ledger.update_item(claim(item, agent=0, generation=1, now=ledger.now(), lease_s=LEASE_S))
+    return Lease(ledger, leased, lease_s=LEASE_S, monotonic=world.clock.monotonic)
+
+
+def list_all(world, job, **range_):
+    lease = begin(world, job, **range_)
+    list_objects(world.context, job, lease)
+    return lease.item
+
+
+def children(world, job, kind=None):
+    items = list(world.ledger.list_items(job.id))[1:]
+    return [item for item in items if kind is None or item.kind is kind]
+
+
+def planned_keys(world, job):
+    small = [
+        obj.key
+        for item in children(world, job, ItemKind.COPY_FILES)
+        for obj in world.ledger.read_manifest(job.id, item.number)
+    ]
+    ranges = [item.range for item in children(world, job, ItemKind.COPY_BLOCKS)]
+    return sorted(small + [world.ledger.get_file(job.id, at.file).object.key for at in ranges])
+
+
+@pytest.mark.parametrize("objects", [0, 1, 3, 4, 5, 8, 30])
+def test_every_listed_key_is_planned_once(world, spec, objects):
+    keys = list(world.put({f"k{number:02}": b"x" * (number % 3) for number in range(objects)}))
+    job = world.submit(spec=spec)
+    item = list_all(world, job)
+    assert item.state is ItemState.DONE
+    assert planned_keys(world, job) == keys
+    assert item.totals.listed == Tally(objects=objects, size_bytes=sum(n % 3 for n in range(objects)))
+
+
+def test_small_files_are_packed_and_items_know_their_sums(world, spec):
+    world.put({f"k{number}": b"xy" for number in range(4)})
+    job = world.submit(spec=spec)
+    list_all(world, job)
+    assert [(item.objects, item.size_bytes) for item in children(world, job)] == [(3, 6), (1, 2)]
+
+
+def test_a_large_file_becomes_a_row_and_the_item_of_its_first_range(world, spec):
+    world.put({"big": bytes(1_050)})
+    job = world.submit(spec=spec)
+    list_all(world, job)
+    [item] = children(world, job)
+    file = world.ledger.get_file(job.id, item.range.file)
+    assert (item.kind, item.range.index, item.size_bytes) == (ItemKind.COPY_BLOCKS, 0, 400)
+    assert (file.object.key, file.blob, file.blocks, len(file.range_crcs)) == ("big", "big", 11, 3)
+
+
+def test_numbers_are_kept_free_for_a_files_other_ranges(world, spec):
+    world.put({"a": bytes(1_050), "b": bytes(401), "c": b"x"})
+    job = world.submit(spec=spec)
+    list_all(world, job)
+    taken = sorted(
+        (item.range.file, item.range.file + len(world.ledger.get_file(job.id, item.range.file).range_crcs))
+        if isinstance(item.range, BlockRange)
+        else (item.number, item.number)
+        for item in children(world, job)
+    )
+    assert all(before[1] < after[0] for before, after in pairwise(taken))
+
+
+@pytest.mark.parametrize("key", ["a/./b", "x\\y"])
+def test_a_large_file_that_is_not_copied_anyway_takes_no_ranges(world, spec, key):
+    world.put({key: bytes(1_000)})
+    job = world.submit(spec=spec)
+    list_all(world, job)
+    assert [item.kind for item in children(world, job)] == [ItemKind.COPY_FILES]
+
+
+def test_what_the_filters_leave_out_is_counted_beside_the_sum(world, spec):
+    world.put({"a.txt": b"xx", "b.log": b"x", "c.log": b"x"})
+    job = world.submit(spec=replace(spec, selection=Selection(exclude=("*.log",))))
+    item = list_all(world, job)
+    assert item.totals.listed == Tally(objects=1, size_bytes=2)
+    assert item.totals.excluded == Tally(objects=2, size_bytes=2)
+
+
+def test_only_keys_under_the_prefix_are_listed(world):
+    world.put({"a/1": b"", "b/1": b"", "b/2": b"", "c": b""})
+    job = world.submit(spec=make_spec(prefix="b/"))
+    list_all(world, job)
+    assert planned_keys(world, job) == ["b/1", "b/2"]
+
+
+@pytest.mark.parametrize("range_", [{"after": "k2"}, {"before": "k5"}, {"after": "k1", "before": "k7"}])
+def test_a_range_holds_the_keys_between_its_ends(world, spec, range_):
+    keys = world.put({f"k{number}": b"" for number in range(9)})
+    job = world.submit(spec=spec)
+    list_all(world, job, **range_)
+    low, high = range_.get("after", ""), range_.get("before", "~")
+    assert planned_keys(world, job) == [key for key in keys if low < key < high]
+
+
+def test_a_long_listing_is_given_back_in_good_order_and_goes_on_where_it_was(world, spec):
+    pages = PAGES_PER_TURN + 1
+    keys = list(world.put({f"k{number:04}": b"" for number in range(4 * pages)}))
+    job = world.submit(spec=spec)
+    item = list_all(world, job)
+    assert (item.state, item.attempts) == (ItemState.READY, 0)
+    assert list_all(world, job).state is ItemState.DONE
+    assert planned_keys(world, job) == keys
+
+
+def test_a_token_that_the_source_has_forgotten_is_not_needed(world, spec):
+    keys = list(world.put({f"k{number}": b"" for number in range(12)}))
+    job = world.submit(spec=spec)
+    list_page = world.source.list_page
+
+    class ForgetfulSource:
+        def list_page(self, prefix, *, after="", token=""):
+            if token:
+                raise RequestRefused("the token is too old")
+            return list_page(prefix, after=after)
+
+    world.context = replace(world.context, open_stores=lambda _job: (ForgetfulSource(), world.sink))
+    list_all(world, job)
+    assert planned_keys(world, job) == keys
+
+
+def test_what_was_planned_before_an_error_stays_planned_once(world, spec):
+    keys = list(world.put({f"k{number}": b"" for number in range(12)}))
+    job = world.submit(spec=spec)
+    world.source.after_page = lambda: world.source_calls.fail("list_page", AccessDenied("no"))
+    with pytest.raises(AccessDenied):
+        list_all(world, job)
+    assert planned_keys(world, job) == keys[:4]
+    world.source_calls.plans.clear()
+    lease = Lease(world.ledger, world.ledger.get_item(job.id, 1), lease_s=LEASE_S)
+    list_objects(world.context, job, lease)
+    assert planned_keys(world, job) == keys
+
+
+def test_keys_that_appear_or_vanish_between_pages_disturb_no_others(world, spec):
+    keys = world.put({f"k{number}": b"" for number in range(8)})
+    job = world.submit(spec=spec)
+
+    def change():
+        world.source.put_object("k0-late", b"")
+        world.source.delete_object("k1")
+        world.source.put_object("k5-new", b"")
+
+    world.source.after_page = change
+    list_all(world, job)
+    assert planned_keys(world, job) == sorted([*keys, "k5-new"])
+
+
+def test_a_lister_that_lost_its_item_writes_nothing(world, spec):
+    world.put({"a": b"", "b": b""})
+    job = world.submit(spec=spec)
+    lease = begin(world, job)
+    world.ledger.update_item(world.ledger.get_item(job.id, 1))
+    with pytest.raises(LeaseLost):
+        list_objects(world.context, job, lease)
+    assert children(world, job) == []
+
+
+def test_a_lister_that_was_frozen_replaces_no_manifest_of_the_one_that_took_its_place(world, spec):
+    world.put({"a": b"", "b": b""})
+    job = world.submit(spec=spec, state=JobState.RUNNING)
+    lease = begin(world, job)
+
+    def sleep_while_another_lists():
+        world.clock.seconds += 2 * LEASE_S
+        world.source.delete_object("a")
+        row = world.ledger.get_item(job.id, 1)
+        world.ledger.update_item(replace(row, state=ItemState.READY))
+        list_all(world, job)
+
+    world.source.after_page = sleep_while_another_lists
+    with pytest.raises(LeaseLost):
+        list_objects(world.context, job, lease)
+    assert planned_keys(world, job) == ["b"]
+
+
+# The whole job.
+
+
+def test_a_listing_that_is_refused_fails_the_job_with_the_reason(world, spec):
+    world.put({f"k{number}": b"x" for number in range(9)})
+    job = world.submit(spec=spec)
+    world.source.after_page = None
+    generation = world.start(job)
+    world.source_calls.fail("list_page", AccessDenied("s3:ListBucket is not allowed"))
+    world.take_turns(generation)
+    ended = world.ledger.get_job(job.id)
+    assert ended.state is JobState.FAILED
+    assert "could not be listed: s3:ListBucket is not allowed" in ended.detail
+    assert ended.sealed == ""
+
+
+def test_a_listing_that_meets_an_outage_goes_on_when_it_is_over(world, spec):
+    contents = world.put({f"k{number}": b"x" for number in range(9)})
+    job = world.submit(spec=spec)
+    generation = world.start(job)
+    world.source_calls.fail("list_page", ConnectionLost("no route"), times=15)
+    world.take_turns(generation)
+    world.recover(job)
+    world.assert_copied(job, contents)
