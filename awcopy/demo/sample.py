@@ -74,7 +74,7 @@ def sample_objects() -> Iterator[SampleObject]:
 
 def make_sample(endpoint: S3Endpoint) -> tuple[int, int]:
     """Create the sample bucket and return the number of its objects and their bytes."""
-    client = _client(endpoint)
+    client = make_client(endpoint)
     client.create_bucket(Bucket=BUCKET)
     objects = list(sample_objects())
     with ThreadPoolExecutor(_WRITERS) as writers:
@@ -100,7 +100,7 @@ def _put(client: Any, one: SampleObject) -> None:  # noqa: ANN401 - as below
     )
 
 
-def _client(endpoint: S3Endpoint) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+def make_client(endpoint: S3Endpoint) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     import boto3  # noqa: PLC0415 - an SDK is imported when it is needed
     from botocore.config import Config  # noqa: PLC0415 - likewise
 
