@@ -101,6 +101,7 @@ def _put(client: Any, one: SampleObject) -> None:  # noqa: ANN401 - as below
 
 
 def make_client(endpoint: S3Endpoint) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+    """Return a client of the S3 server that shares no code with awcopy."""
     import boto3  # noqa: PLC0415 - an SDK is imported when it is needed
     from botocore.config import Config  # noqa: PLC0415 - likewise
 

@@ -21,7 +21,7 @@ from awcopy.errors import (
     CredentialsRefused,
     JobInterrupted,
     LeaseLost,
-    StorageError,
+    PermanentError,
 )
 from awcopy.model.items import ItemKind, ItemState, claim
 from awcopy.model.job import Job, JobId, JobState, move
@@ -142,7 +142,7 @@ def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyE
         stop_job(
             context, job.id, JobState.PAUSED, f"the credentials were refused: {error.message}", reason="auth"
         )
-    elif lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, StorageError):
+    elif lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, PermanentError):
         stop_job(context, job.id, JobState.FAILED, f"the source could not be listed: {error.message}")
     elif isinstance(error, ENDS_THE_ITEM):
         stop_job(context, job.id, JobState.FAILED, error.message)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from awcopy.errors import Conflict, LeaseLost
+import structlog
+
+from awcopy.errors import AwcopyError, Conflict, LeaseLost
 from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, claim
 from awcopy.model.outcome import Totals
 from awcopy.steps.copy_blocks import take_ownership
@@ -15,6 +17,9 @@ from awcopy.transfer.engine import cancel_object
 if TYPE_CHECKING:
     from awcopy.model.job import Job
     from awcopy.steps.context import StepContext
+    from awcopy.transfer.context import Transfer
+
+log = structlog.get_logger(__name__)
 
 _CANCELLER = -1  # no agent's place
 _RENEW_AFTER = 50  # looks at the sink
@@ -46,14 +51,14 @@ def _cancel_item(context: StepContext, job: Job, item: Item) -> None:
 def _cancel_files(context: StepContext, job: Job, lease: Lease) -> None:
     manifest = context.fleet.ledger.read_manifest(job.id, lease.item.number)
     kept, objects = split_retried(context, lease, manifest)
-    transfer = context.transfer(job, lease)
     was_begun = lease.item.fence > 1
+    transfer = _open(context, job, lease) if was_begun else None
     cancelled = []
     for index, obj in enumerate(objects, start=1):
-        cancelled.append(cancel_object(transfer, obj, was_begun=was_begun))
+        cancelled.append(cancel_object(job, obj, transfer, was_begun=was_begun))
         if was_begun and index % _RENEW_AFTER == 0:
             lease.renew()
-    record_outcomes(context, lease, [*kept, *cancelled])
+    record_outcomes(context, lease, [*kept, *cancelled], listed_bytes=lease.item.size_bytes)
 
 
 def _cancel_blocks(context: StepContext, job: Job, lease: Lease) -> None:
@@ -63,5 +68,14 @@ def _cancel_blocks(context: StepContext, job: Job, lease: Lease) -> None:
     if file.outcome_item != lease.item.number:
         lease.complete(Totals(), has_outcomes=False)
         return
-    transfer = context.transfer(job, lease)
-    record_outcomes(context, lease, [cancel_object(transfer, file.object, was_begun=True)])
+    outcome = cancel_object(job, file.object, _open(context, job, lease), was_begun=True)
+    record_outcomes(context, lease, [outcome], listed_bytes=file.object.size_bytes)
+
+
+def _open(context: StepContext, job: Job, lease: Lease) -> Transfer | None:
+    """Return what a look at the sink needs; None with credentials that cannot be opened or used any more."""
+    try:
+        return context.transfer(job, lease)
+    except AwcopyError as error:
+        log.warning("stores_not_opened", job_id=job.id, error=error.code)
+        return None

@@ -14,7 +14,7 @@ from awcopy.planning.overwrite import Act
 from awcopy.steps.copy_files import CAREFUL_AFTER, check_passing, record_outcomes
 from awcopy.steps.list_objects import range_item
 from awcopy.transfer.blocks import PinnedFile, combine_blocks, stage_blocks, staged_crcs
-from awcopy.transfer.engine import fail_object, finish_file, look_at_sink
+from awcopy.transfer.engine import ENDS_THE_ITEM, fail_object, finish_file, look_at_sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
         _record_crash(context, transfer, file, lease)
         return
     if file.state is FileState.PLANNED:
-        file = _open_file(context, transfer, file, lease.item.number)
+        file = _open_file(context, transfer, file, lease)
     if at.index == 0 and not file.outcome_item:
         _add_ranges(context, lease, file)
     if not file.outcome_item:
@@ -53,7 +53,7 @@ def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
     if file.outcome_item == lease.item.number:
         outcome = finish_file(transfer, _pin(file))
         check_passing(lease, [outcome])
-        record_outcomes(context, lease, [outcome])
+        record_outcomes(context, lease, [outcome], listed_bytes=file.object.size_bytes)
     else:
         lease.complete(Totals(), has_outcomes=False)
 
@@ -68,12 +68,18 @@ def _record_crash(context: StepContext, transfer: Transfer, file: LargeFile, lea
         lease.complete(Totals(), has_outcomes=False)
         return
     detail = "each time its blocks were copied, the worker that did it died"
-    record_outcomes(context, lease, [fail_object(transfer, file.object, "crashed_worker", detail)])
+    outcome = fail_object(transfer, file.object, "crashed_worker", detail)
+    record_outcomes(context, lease, [outcome], listed_bytes=file.object.size_bytes)
 
 
-def _open_file(context: StepContext, transfer: Transfer, file: LargeFile, number: int) -> LargeFile:
-    decision = look_at_sink(transfer, file.object, file.blob)
-    owner = 0 if decision.act is Act.COPY else number
+def _open_file(context: StepContext, transfer: Transfer, file: LargeFile, lease: Lease) -> LargeFile:
+    try:
+        act = look_at_sink(transfer, file.object, file.blob).act
+    except StorageError as error:
+        if _is_for_later(error, lease):
+            raise
+        act = None  # the owner meets it again and makes it the file's outcome
+    owner = 0 if act is Act.COPY else lease.item.number
 
     def open_row(row: LargeFile) -> LargeFile:
         if row.state is FileState.OPEN:
@@ -108,7 +114,7 @@ def _copy_range(
         crcs = staged_crcs(transfer, pinned) if lease.item.fence > 1 else {}
         crcs |= stage_blocks(transfer, pinned, [index for index in indexes if index not in crcs])
     except StorageError as error:
-        if isinstance(error, TransientError) and lease.item.attempts <= CAREFUL_AFTER:
+        if _is_for_later(error, lease):
             raise
         # Whatever it is, the owner meets it again and makes it the file's outcome.
         return take_ownership(context, file, number)
@@ -120,6 +126,12 @@ def _copy_range(
         return replace(row, range_crcs=range_crcs, outcome_item=number if is_last else row.outcome_item)
 
     return _change(context, file, record)
+
+
+def _is_for_later(error: StorageError, lease: Lease) -> bool:
+    """Return whether the item is to be done again, so that the file stays shared among its ranges."""
+    may_pass = isinstance(error, TransientError) and lease.item.attempts <= CAREFUL_AFTER
+    return may_pass or isinstance(error, ENDS_THE_ITEM)
 
 
 def _change(context: StepContext, file: LargeFile, change: Callable[[LargeFile], LargeFile]) -> LargeFile:

@@ -9,7 +9,7 @@ import structlog
 
 from awcopy.errors import ConnectionLost, JobInterrupted, LeaseLost, ServerFault, StorageError, Throttled
 from awcopy.model.items import Careful
-from awcopy.model.outcome import tally_outcomes
+from awcopy.model.outcome import Tally, tally_outcomes
 from awcopy.transfer.engine import ENDS_THE_ITEM, copy_object, copy_objects, fail_object
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def copy_files(context: StepContext, job: Job, lease: Lease) -> None:
         look_first = not job.sink_was_empty or item.fence > 1
         outcomes = copy_objects(transfer, objects, look_first=look_first)
         check_passing(lease, outcomes)
-    record_outcomes(context, lease, [*kept, *outcomes])
+    record_outcomes(context, lease, [*kept, *outcomes], listed_bytes=item.size_bytes)
 
 
 def split_retried(
@@ -74,25 +74,38 @@ def check_passing(lease: Lease, outcomes: Sequence[Outcome]) -> None:
         raise ConnectionLost(f"{passing} objects met a failure that may pass")
 
 
-def record_outcomes(context: StepContext, lease: Lease, outcomes: Sequence[Outcome]) -> None:
-    """Write an item's outcomes under its fence, then the item as done with their totals."""
+def record_outcomes(
+    context: StepContext, lease: Lease, outcomes: Sequence[Outcome], *, listed_bytes: int
+) -> None:
+    """Write an item's outcomes under its fence, then the item as done with their totals.
+
+    An object may have changed its length since it was listed; what that adds to ``listed_bytes``, or takes
+    away, counts as listed too, so that the job's bytes add up.
+    """
     item = lease.item
     context.fleet.ledger.write_outcomes(item.job_id, item.number, item.fence, outcomes)
-    lease.complete(tally_outcomes(outcomes), has_outcomes=True)
+    totals = tally_outcomes(outcomes)
+    correction = Tally(size_bytes=totals.ended.size_bytes - listed_bytes)
+    lease.complete(replace(totals, listed=correction), has_outcomes=True)
 
 
 def _copy_carefully(transfer: Transfer, lease: Lease, objects: list[SourceObject]) -> list[Outcome]:
     careful = _give_up_on_culprit(lease.item.careful)
+    suspect, tries = careful.index, careful.tries
     outcomes = []
     for index, obj in enumerate(objects):
         if index in careful.crashed:
             detail = "each time it was begun, the worker that copied it died"
             outcomes.append(fail_object(transfer, obj, "crashed_worker", detail))
             continue
-        tries = careful.tries + 1 if index == careful.index else 1
-        careful = replace(careful, index=index, tries=tries)
+        careful = replace(careful, index=index, tries=tries + 1 if index == suspect else 1)
         lease.save(lambda item, careful=careful: replace(item, careful=careful))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-        outcomes.append(_copy_safely(transfer, obj))
+        try:
+            outcomes.append(_copy_safely(transfer, obj))
+        except JobInterrupted:
+            innocent = replace(careful, index=-1, tries=1)
+            lease.save(lambda item, innocent=innocent: replace(item, careful=innocent))  # type: ignore[misc]  # likewise
+            raise
     return outcomes
 
 

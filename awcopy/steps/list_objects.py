@@ -42,6 +42,7 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
         lease.check()
         at = _range(lease)
         page = retrier.call(lambda at=at: _next_page(source, job.spec.source.prefix, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        lease.check()  # a worker that was frozen meanwhile must not write over another's manifests
         _plan_page(context, job, lease, page)
         if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
             lease.complete(lease.item.totals, has_outcomes=False)

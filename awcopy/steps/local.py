@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from awcopy.jobs.queries import take_snapshot
+from awcopy.model.job import JobState
 from awcopy.steps.agent import End, Turn, take_turn
 from awcopy.steps.dispatch import dispatch
 from awcopy.steps.finish import finish
+from awcopy.steps.reconcile import reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.model.job import JobId
     from awcopy.steps.context import StepContext
+    from awcopy.steps.dispatch import Generation
 
 _LOOK_EVERY_S = 0.5
 
@@ -28,21 +31,40 @@ def run_job(context: StepContext, job_id: JobId, on_progress: Callable[[JobSnaps
         AwcopyError: The run itself broke; what was copied stays copied.
     """
     generation = dispatch(context, job_id)
-    if generation:
-        over = threading.Event()
-        with ThreadPoolExecutor(generation.places, thread_name_prefix="agent") as agents:
-            running = [agents.submit(_run_place, context, turn, over) for turn in generation.turns()]
-            try:
-                while any(not one.done() for one in running):
-                    over.wait(_LOOK_EVERY_S)
-                    on_progress(take_snapshot(context.fleet, job_id))
-            except BaseException:
-                over.set()
-                raise
-            for one in running:
-                one.result()
-        finish(context, job_id)
+    while generation:
+        _run_generation(context, generation, on_progress)
+        generation = _go_on(context, job_id)
     return take_snapshot(context.fleet, job_id)
+
+
+def _run_generation(
+    context: StepContext, generation: Generation, on_progress: Callable[[JobSnapshot], None]
+) -> None:
+    over = threading.Event()
+    with ThreadPoolExecutor(generation.places, thread_name_prefix="agent") as agents:
+        running = [agents.submit(_run_place, context, turn, over) for turn in generation.turns()]
+        try:
+            while wait(running, timeout=_LOOK_EVERY_S).not_done:
+                on_progress(take_snapshot(context.fleet, generation.job_id))
+        except BaseException:
+            over.set()
+            raise
+        for one in running:
+            one.result()
+
+
+def _go_on(context: StepContext, job_id: JobId) -> Generation | None:
+    """End the job, or return the generation that does what the last one left behind.
+
+    That is items whose lease was lost because this process stood still (Ctrl-Z, a laptop that slept); they
+    can be had again when those leases have run out.
+    """
+    while finish(context, job_id).state is JobState.RUNNING:
+        for generation in reconcile(context).generations:
+            if generation.job_id == job_id:
+                return generation
+        context.sleep(_LOOK_EVERY_S)
+    return None
 
 
 def _run_place(context: StepContext, turn: Turn, over: threading.Event) -> None:

@@ -32,7 +32,7 @@ class Repairs:
 @dataclass(slots=True)
 class _OpenItems:
     held: list[Item] = field(default_factory=list)  # leased, and renewed in time
-    ready: int = 0
+    has_ready: bool = False
 
 
 def reconcile(context: StepContext) -> Repairs:
@@ -66,17 +66,15 @@ def _reconcile_job(context: StepContext, job: Job, repairs: Repairs) -> None:
 
 
 def _reconcile_running(context: StepContext, job: Job, items: _OpenItems) -> Generation | None:
-    if not items.held and not items.ready:
+    if not items.held and not items.has_ready:
         finish(context, job.id)
         return None
     missing = job.spec.agents - len(items.held)
-    if not items.ready or missing <= 0 or _living_places(context, job, items) >= job.spec.agents:
+    if not items.has_ready or missing <= 0 or _living_places(context, job, items) >= job.spec.agents:
         return None
     if context.fleet.live.waiting_messages() and context.fleet.live.place_ages(job.id, job.generation):
         return None  # the fleet is behind with its messages, and this job's are among them
-    log.warning(
-        "agents_lost", job_id=job.id, generation=job.generation, held=len(items.held), ready=items.ready
-    )
+    log.warning("agents_lost", job_id=job.id, generation=job.generation, held=len(items.held))
     return start_generation(context.fleet, job, missing)
 
 
@@ -94,21 +92,20 @@ def _free_expired(context: StepContext, job: Job) -> _OpenItems:
     ledger = context.fleet.ledger
     now = ledger.now()
     found = _OpenItems()
-    for item in ledger.list_items(job.id, states=(ItemState.READY, ItemState.LEASED)):
-        if item.state is ItemState.READY:
-            found.ready += 1
-        elif item.lease_until and item.lease_until > now:
+    for item in ledger.list_items(job.id, states=(ItemState.LEASED,)):
+        if item.lease_until and item.lease_until > now:
             found.held.append(item)
-        elif _free(context, item):
-            found.ready += 1
+        else:
+            _free(context, item)
+    # There may be very many of these; one is enough to know.
+    found.has_ready = any(True for _ in ledger.list_items(job.id, states=(ItemState.READY,), limit=1))
     return found
 
 
-def _free(context: StepContext, item: Item) -> bool:
+def _free(context: StepContext, item: Item) -> None:
     try:
         context.fleet.ledger.update_item(give_back(item, counted=True))
     except Conflict:
-        return False  # it was renewed, or ended, at the last moment
+        return  # it was renewed, or ended, at the last moment
     context.hint(item.job_id, [item.number])
     log.warning("lease_ran_out", job_id=item.job_id, item=item.number, fence=item.fence)
-    return True

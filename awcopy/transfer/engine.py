@@ -27,6 +27,7 @@ from awcopy.transfer.context import run_each
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from awcopy.model.job import Job
     from awcopy.model.objects import BlobHead, Condition, ObjectHead, SourceObject
     from awcopy.transfer.context import Transfer
 
@@ -96,18 +97,22 @@ def look_at_sink(transfer: Transfer, obj: SourceObject, blob: str) -> Decision:
     return decide_overwrite(transfer.job, obj, _head(transfer, blob))
 
 
-def cancel_object(transfer: Transfer, obj: SourceObject, *, was_begun: bool) -> Outcome:
-    """Return the outcome of an object whose job was cancelled: copied, if this job had copied it already."""
-    blob = blob_name(transfer.job.spec, obj.key)
+def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was_begun: bool) -> Outcome:
+    """Return the outcome of an object whose job was cancelled: copied, if this job had copied it already.
+
+    ``transfer`` is None where the stores cannot be opened any more; only what was begun is looked for.
+    """
+    blob = blob_name(job.spec, obj.key)
     settled = settle_unread(obj, blob)
-    if settled:
-        return settled
+    if settled or not was_begun:
+        return settled or _outcome(obj, blob, Result.CANCELLED, "cancelled")
     try:
-        if was_begun and look_at_sink(transfer, obj, blob).act is Act.KEEP:
+        if transfer and look_at_sink(transfer, obj, blob).act is Act.KEEP:
             return _kept(transfer, obj, blob, 1)
+        detail = "" if transfer else "it may have been copied: the sink could not be asked"
     except StorageError as error:
-        return _outcome(obj, blob, Result.CANCELLED, "cancelled", f"it may have been copied: {error.message}")
-    return _outcome(obj, blob, Result.CANCELLED, "cancelled")
+        detail = f"it may have been copied: {error.message}"
+    return _outcome(obj, blob, Result.CANCELLED, "cancelled", detail)
 
 
 def fail_object(transfer: Transfer, obj: SourceObject, reason: str, detail: str) -> Outcome:

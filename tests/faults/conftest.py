@@ -11,7 +11,10 @@ import pytest
 
 from awcopy.errors import ServiceUnreachable
 from tests.conftest import IN_CI
-from tests.faults.fleet import FaultFleet
+
+pytest.register_assert_rewrite("tests.faults.fleet", "tests.faults.invariants")
+
+from tests.faults.fleet import FaultFleet  # noqa: E402 - after the line above, or its asserts say nothing
 
 SEED_VARIABLE = "AWCOPY_FAULT_SEED"
 SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(10**6))  # noqa: TID251 - no setting of awcopy

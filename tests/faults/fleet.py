@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -173,7 +174,12 @@ class FaultFleet:
             )
         lines.append(f"ledger's time {self.fleet.ledger.now()}")
         for proxy in (self.s3, self.azure):
-            lines.append(f"{proxy.service}: faults {dict(proxy.log.faults())}, under way {proxy.log.under_way()[:5]}")
+            known = proxy.log.all()
+            last = [f"{one.op.name} {one.name} {one.status} {one.fault} {one.started:.2f}" for one in known[-8:]]
+            waiting = [one.name for one in proxy.log.under_way()]
+            lines.append(f"{proxy.service}: {len(known)} requests, {dict(proxy.log.faults())}, under way {waiting}")
+            lines.extend(f"  {text}" for text in last)
+        lines.append(f"now {time.monotonic():.2f}")
         return "\n".join(lines)
 
     # --- what fate does

@@ -297,7 +297,7 @@ class HttpProxy:
         act: Fault,
         *ops: Op,
         name: str | None = None,
-        match: Callable[[Exchange], bool] = lambda _: True,
+        match: Callable[[Exchange], object] = lambda _: True,
         times: int | None = None,
         after: int = 0,
         probability: float = 1.0,
@@ -306,7 +306,7 @@ class HttpProxy:
         """Apply a fault to requests of these kinds (none given: of any), about one name if it is given."""
 
         def matches(exchange: Exchange) -> bool:
-            return (not ops or exchange.op in ops) and name in (None, exchange.name) and match(exchange)
+            return (not ops or exchange.op in ops) and name in (None, exchange.name) and bool(match(exchange))
 
         rule = Rule(match=matches, act=act, name=title, times=times, after=after, probability=probability)
         return self.rules.add(rule)

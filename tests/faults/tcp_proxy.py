@@ -12,7 +12,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from awcopy.demo.ports import LOOPBACK
@@ -27,12 +27,13 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Cut:
-    """Ends the next connections after a number of bytes in one direction."""
+    """Ends the connection that passes a number of bytes in one direction, counted over all connections."""
 
     direction: str
     after_bytes: int
     times: int
     is_reset: bool
+    passed: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -40,8 +41,6 @@ class _Link:
     """One client's connection and the one to the server that belongs to it."""
 
     writers: list[asyncio.StreamWriter]
-    cut: _Cut | None
-    passed: dict[str, int] = field(default_factory=lambda: {UP: 0, DOWN: 0})
     is_cut: bool = False
 
     def end(self, *, is_reset: bool) -> None:
@@ -94,9 +93,10 @@ class TcpProxy:
     def cut_after(
         self, after_bytes: int, *, direction: str = DOWN, times: int = 1, is_reset: bool = False
     ) -> None:
-        """End each of the next ``times`` new connections once so many bytes have passed in one direction.
+        """End the connection by which so many bytes have passed in one direction, and so on, ``times`` times.
 
-        Exactly that many bytes are delivered, unless it is a reset, which may overtake the last of them.
+        Bytes of all connections count, from now and from each cut. Exactly that many are delivered, unless it is
+        a reset, which may overtake the last of them.
         """
         self._do(lambda: setattr(self, "_cut", _Cut(direction, after_bytes, times, is_reset)))
 
@@ -164,7 +164,7 @@ class TcpProxy:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
-        link = _Link([writer], self._take_cut())
+        link = _Link([writer])
         self._links.add(link)
         try:
             await self._connect(link, reader, writer)
@@ -173,14 +173,6 @@ class TcpProxy:
         finally:
             self._links.discard(link)
             self._tasks.discard(task)
-
-    def _take_cut(self) -> _Cut | None:
-        cut = self._cut
-        if cut is not None:
-            cut.times -= 1
-            if cut.times <= 0:
-                self._cut = None
-        return cut
 
     async def _connect(self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(
@@ -227,18 +219,25 @@ class TcpProxy:
             if not piece:
                 writer.write_eof()
                 return
-            piece, link.is_cut = self._within_cut(link, direction, piece)
+            piece, cut = self._within_cut(direction, piece)
             writer.write(piece)
             await writer.drain()
-            if link.is_cut:
+            if cut is not None:
+                link.is_cut = True
                 self.cuts += 1
-                link.end(is_reset=link.cut is not None and link.cut.is_reset)
+                link.end(is_reset=cut.is_reset)
                 raise ConnectionAbortedError("cut, as was asked for")
 
-    def _within_cut(self, link: _Link, direction: str, piece: bytes) -> tuple[bytes, bool]:
-        cut = link.cut
+    def _within_cut(self, direction: str, piece: bytes) -> tuple[bytes, _Cut | None]:
+        """Return what of the piece is passed on, and the cut if it is due then."""
+        cut = self._cut
         if cut is None or cut.direction != direction:
-            return piece, False
-        left = cut.after_bytes - link.passed[direction]
-        link.passed[direction] += len(piece)
-        return piece[:left], len(piece) >= left
+            return piece, None
+        left = cut.after_bytes - cut.passed
+        cut.passed += len(piece)
+        if len(piece) < left:
+            return piece, None
+        cut.passed, cut.times = 0, cut.times - 1
+        if cut.times <= 0:
+            self._cut = None
+        return piece[:left], cut

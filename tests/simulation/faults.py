@@ -85,7 +85,7 @@ _MOST = Weather(
 
 def draw_weather(rng: random.Random) -> Weather:
     """Return a weather in which some things go wrong often, some seldom, and most not at all."""
-    share = rng.choice((0.1, 0.25, 0.5))
+    share = rng.choice((0.1, 0.3, 0.6, 0.9))
     chosen = {}
     for one in fields(Weather):
         most = getattr(_MOST, one.name)
@@ -93,7 +93,7 @@ def draw_weather(rng: random.Random) -> Weather:
             continue
         strength = rng.choice((0.1, 0.3, 1.0))
         chosen[one.name] = most / strength if one.name.endswith("_every_s") else most * strength
-    return replace(Weather(calm_at_s=rng.choice((5.0, 30.0, 120.0, 400.0))), **chosen)
+    return replace(Weather(calm_at_s=rng.choice((10.0, 60.0, 200.0, 600.0))), **chosen)
 
 
 def draw_fate(weather: Weather, call: Call, rng: random.Random) -> Fate | None:
@@ -110,8 +110,15 @@ _CRASHES = (Fate.CRASH_BEFORE, Fate.CRASH_AFTER)
 _FREEZES = (Fate.FREEZE_BEFORE, Fate.FREEZE_AFTER)
 
 
+# Where what other processes did meanwhile matters most.
+_DELICATE = frozenset(
+    {"put_blob", "commit_blocks", "write_manifest", "extend", "update_item", "update_file", "write_outcomes"}
+)
+
+
 def _fates(weather: Weather, call: Call) -> list[tuple[float, tuple[Fate, ...]]]:
-    fates = [(weather.crash, _CRASHES), (weather.freeze, _FREEZES)]
+    weight = 4 if call.op in _DELICATE else 1
+    fates = [(weather.crash * weight / 2, _CRASHES), (weather.freeze * weight, _FREEZES)]
     if call.port == "ledger":
         fates.append((weather.ledger_refused, (Fate.REFUSED,)))
         if call.writes:

@@ -56,8 +56,8 @@ class Workload:
 
     def change(self, rng: random.Random, at: datetime) -> str:
         """Let someone change the source, and return what was done."""
-        key = rng.choice(sorted(self.versions))
-        what = rng.random()
+        key = rng.choice(sorted(self.versions)) if self.versions else ""
+        what = rng.random() if key else 1.0
         if what < 0.6 and key not in self.deleted and key not in self.archived:
             size = len(self.versions[key][-1].content)
             size = size if rng.random() < 0.5 else _size(rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.unit.factories import make_spec
 from tests.unit.world import World
@@ -14,6 +15,13 @@ LARGE_BYTES = 400  # files above this are shared out, in ranges of this length
 @pytest.fixture
 def world():
     return World()
+
+
+@pytest.fixture(autouse=True)
+def records():
+    """What was logged; rendering it, tracebacks above all, takes longer than the tests."""
+    with capture_logs() as captured:
+        yield captured
 
 
 @pytest.fixture

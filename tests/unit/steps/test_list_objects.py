@@ -134,15 +134,15 @@ def test_a_long_listing_is_given_back_in_good_order_and_goes_on_where_it_was(wor
 
 
 def test_a_token_that_the_source_has_forgotten_is_not_needed(world, spec):
-    keys = list(world.put({f"k{number}": b"" for number in range(12)}))
+    keys = list(world.put({f"k{number:02}": b"" for number in range(12)}))
     job = world.submit(spec=spec)
     list_page = world.source.list_page
 
     class ForgetfulSource:
-        def list_page(self, prefix, *, after="", token=""):
+        def list_page(self, prefix, *, after="", token="", limit=1000):
             if token:
                 raise RequestRefused("the token is too old")
-            return list_page(prefix, after=after)
+            return list_page(prefix, after=after, limit=limit)
 
     world.context = replace(world.context, open_stores=lambda _job: (ForgetfulSource(), world.sink))
     list_all(world, job)
@@ -150,7 +150,7 @@ def test_a_token_that_the_source_has_forgotten_is_not_needed(world, spec):
 
 
 def test_what_was_planned_before_an_error_stays_planned_once(world, spec):
-    keys = list(world.put({f"k{number}": b"" for number in range(12)}))
+    keys = list(world.put({f"k{number:02}": b"" for number in range(12)}))
     job = world.submit(spec=spec)
     world.source.after_page = lambda: world.source_calls.fail("list_page", AccessDenied("no"))
     with pytest.raises(AccessDenied):

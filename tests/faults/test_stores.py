@@ -1,0 +1,339 @@
+"""What the stores and the network may do to a job, and how it must end all the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from threading import Event
+
+import pytest
+
+from awcopy.model.job import JobId, JobState
+from awcopy.model.outcome import Outcome, Proof, Result
+from awcopy.units import KIB, MIB
+from tests.faults.fleet import FaultFleet, content_of
+from tests.faults.http_proxy import (
+    APPLY_THEN_DROP,
+    APPLY_THEN_RESET,
+    Exchange,
+    Fault,
+    Op,
+    refuse,
+)
+from tests.faults.invariants import Expected, assert_invariants
+from tests.faults.tcp_proxy import UP
+
+BLOCKS = ("--block-size", "1M")
+LARGE = "large.bin"
+LARGE_BYTES = 3 * MIB + 1  # four blocks
+SMALL = 40
+FAILED = JobState.COMPLETED_WITH_ERRORS
+
+
+def objects_of(bucket: str) -> dict[str, bytes]:
+    """Return 40 small objects, one of them empty, and one of four blocks."""
+    sizes = {f"k{number:03}": 997 * number for number in range(SMALL)}
+    return {key: content_of(f"{bucket}/{key}", size) for key, size in {**sizes, LARGE: LARGE_BYTES}.items()}
+
+
+def is_work(exchange: Exchange) -> bool:
+    """Return whether a request belongs to the copying, and not to the look before it."""
+    return exchange.op is not Op.CONTAINER and not re.search(r"\b(max-keys|maxresults)=1(&|$)", exchange.query)
+
+
+def copy(fleet: FaultFleet, bucket: str, *options: str, over_wires: bool = False) -> JobId:
+    """Copy a new bucket with the usual objects, and return the job once it has ended."""
+    fleet.make_bucket(bucket, objects_of(bucket))
+    job_id = fleet.submit(bucket, *BLOCKS, *options, over_wires=over_wires)
+    fleet.ended(job_id)
+    return job_id
+
+
+def line_of(lines: list[Outcome], key: str) -> Outcome:
+    """Return the one line of the report that is about a key."""
+    (line,) = (line for line in lines if line.key == key)
+    return line
+
+
+def put_blob(fleet: FaultFleet, container: str, name: str, content: bytes) -> None:
+    """Write a blob that is there before the job."""
+    client = fleet.blobs.get_container_client(container)
+    if not client.exists():
+        client.create_container()
+    client.upload_blob(name, content)
+
+
+# --- refusals that pass
+
+
+def test_s3_503_storm_of_30_percent(fleet: FaultFleet) -> None:
+    fleet.s3.add(refuse(503, "SlowDown", retry_after_s=1), match=is_work, probability=0.3, title="storm")
+    job_id = copy(fleet, "s3-storm")
+    assert_invariants(fleet, job_id, "s3-storm")
+    assert fleet.s3.log.faults()["storm"] >= 5
+    assert len(fleet.s3.log.gets()) <= 3 * (SMALL + 4)
+
+
+def test_azure_503_storm_of_30_percent(fleet: FaultFleet) -> None:
+    fleet.azure.add(refuse(503, "ServerBusy"), match=is_work, probability=0.3, title="storm")
+    job_id = copy(fleet, "azure-storm")
+    assert_invariants(fleet, job_id, "azure-storm")
+    assert fleet.azure.log.faults()["storm"] >= 5
+
+
+def test_s3_and_azure_500_at_random(fleet: FaultFleet) -> None:
+    fleet.s3.add(refuse(500, "InternalError"), match=is_work, probability=0.15, title="s3")
+    fleet.azure.add(refuse(500, "InternalError"), match=is_work, probability=0.15, title="azure")
+    job_id = copy(fleet, "random-500")
+    assert_invariants(fleet, job_id, "random-500")
+    assert fleet.s3.log.faults() and fleet.azure.log.faults()
+
+
+@pytest.mark.parametrize("service", ["s3", "azure"])
+def test_503_to_the_commands_own_look_before_the_job(fleet: FaultFleet, service: str) -> None:
+    """One busy moment must not cost a night's run."""
+    bucket = f"busy-{service}"
+    proxy = fleet.s3 if service == "s3" else fleet.azure
+    proxy.add(refuse(503, "SlowDown" if service == "s3" else "ServerBusy"), Op.LIST, times=1)
+    fleet.make_bucket(bucket, {"key": b"content"})
+    put_blob(fleet, bucket, "there.txt", b"there")
+    job_id = fleet.submit(bucket)
+    fleet.ended(job_id)
+    assert_invariants(fleet, job_id, bucket, Expected(before={"there.txt": b"there"}))
+
+
+# --- bytes that are not the object's
+
+
+def test_s3_bodies_cut_short(fleet: FaultFleet) -> None:
+    fleet.s3.add(Fault(cut_after=5 * KIB), Op.GET, probability=0.3, title="cut")
+    job_id = copy(fleet, "cut-bodies")
+    assert_invariants(fleet, job_id, "cut-bodies")
+    assert fleet.s3.log.faults()["cut"] >= 5
+
+
+def test_s3_bodies_shortened_with_a_length_that_agrees(fleet: FaultFleet) -> None:
+    fleet.s3.add(Fault(shorten_by=1), Op.GET, probability=0.2, title="short")
+    job_id = copy(fleet, "short-bodies")
+    assert_invariants(fleet, job_id, "short-bodies")
+    assert fleet.s3.log.faults()["short"] >= 3
+
+
+@pytest.mark.parametrize(("checksum", "proof"), [("CRC64NVME", Proof.CRC64), ("", Proof.MD5)])
+def test_s3_byte_flipped_once(fleet: FaultFleet, checksum: str, proof: Proof) -> None:
+    bucket = f"flip-once-{proof.value}"
+    rule = fleet.s3.add(Fault(flip_received=1000), Op.GET, name="bad", times=1)
+    fleet.make_bucket(bucket, {"bad": content_of("bad", 9000), "good": b"good"}, checksum=checksum)
+    job_id = fleet.submit(bucket)
+    fleet.ended(job_id)
+    lines = assert_invariants(fleet, job_id, bucket)
+    assert line_of(lines, "bad").proof is proof
+    assert (rule.fired, len(fleet.s3.log.gets("bad")), len(fleet.azure.log.puts("bad"))) == (1, 2, 1)
+
+
+def test_s3_byte_of_one_block_flipped_once(fleet: FaultFleet) -> None:
+    """A block has no checksum of its own: the whole's shows it at the commit, and the blocks are sent anew."""
+    rule = fleet.s3.add(Fault(flip_received=1000), Op.GET, name=LARGE, after=2, times=1)
+    lines = assert_invariants(fleet, copy(fleet, "flip-block"), "flip-block")
+    assert rule.fired == 1
+    assert line_of(lines, LARGE).proof is Proof.CRC64
+    assert len(fleet.azure.log.commits(LARGE)) == 1
+
+
+@pytest.mark.parametrize("key", ["k020", LARGE])
+def test_s3_byte_flipped_always(fleet: FaultFleet, key: str) -> None:
+    bucket = f"flip-always-{key.partition('.')[0]}"
+    put_blob(fleet, bucket, key, b"the old blob")
+    fleet.s3.add(Fault(flip_received=1000), Op.GET, name=key)
+    job_id = copy(fleet, bucket)
+    expected = Expected(state=FAILED, failed={key: "corrupt"}, before={key: b"the old blob"})
+    lines = assert_invariants(fleet, job_id, bucket, expected)
+    assert line_of(lines, key).detail
+    assert not fleet.azure.log.puts(key) + fleet.azure.log.commits(key)
+
+
+@pytest.mark.parametrize("op", [Op.PUT, Op.PUT_BLOCK])
+def test_azure_gets_a_flipped_byte(fleet: FaultFleet, op: Op) -> None:
+    bucket = f"flip-sent-{op.name.lower().replace('_', '-')}"
+    rule = fleet.azure.add(Fault(flip_sent=10), op, match=lambda one: one.headers["content-length"] != "0", times=2)
+    assert_invariants(fleet, copy(fleet, bucket), bucket)
+    assert rule.fired == 2
+    assert [one.status for one in fleet.azure.log.all(op) if one.fault] == [400, 400]
+
+
+def test_azure_says_it_received_other_bytes(fleet: FaultFleet) -> None:
+    rule = fleet.azure.add(Fault(headers={"x-ms-content-crc64": "AAAAAAAAAAA="}), Op.PUT_BLOCK, times=1)
+    assert_invariants(fleet, copy(fleet, "other-crc"), "other-crc")
+    assert rule.fired == 1
+
+
+# --- answers that are lost
+
+
+@pytest.mark.parametrize(
+    "fault", [APPLY_THEN_DROP, APPLY_THEN_RESET, refuse(500, "OperationTimedOut", is_applied=True)],
+    ids=["closed", "reset", "500"],
+)
+@pytest.mark.parametrize("op", [Op.PUT, Op.PUT_BLOCK, Op.COMMIT])
+def test_azure_applies_then_does_not_say_so(fleet: FaultFleet, op: Op, fault: Fault, request) -> None:
+    """The request was carried out, and nobody was told: read back, never assumed, reported once."""
+    bucket = f"lost-{op.name.lower().replace('_', '-')}-{request.node.callspec.id.partition('-')[2] or 'x'}"
+    rule = fleet.azure.add(fault, op, times=3)
+    lines = assert_invariants(fleet, copy(fleet, bucket), bucket)
+    assert rule.fired >= 1
+    assert {line.result for line in lines} == {Result.COPIED}
+    assert {line.proof for line in lines} == {Proof.CRC64}
+
+
+def test_azure_applies_then_drops_when_an_old_blob_is_replaced(fleet: FaultFleet) -> None:
+    put_blob(fleet, "lost-replaced", "k001", b"the old blob")
+    put_blob(fleet, "lost-replaced", LARGE, b"the old blob")
+    fleet.azure.add(APPLY_THEN_DROP, Op.PUT, name="k001", times=1)
+    fleet.azure.add(APPLY_THEN_DROP, Op.COMMIT, name=LARGE, times=1)
+    lines = assert_invariants(fleet, copy(fleet, "lost-replaced"), "lost-replaced")
+    assert {line.result for line in lines} == {Result.COPIED}
+
+
+# --- objects that change
+
+
+@pytest.mark.parametrize("size", [LARGE_BYTES, LARGE_BYTES - MIB, LARGE_BYTES + MIB], ids=["same", "less", "more"])
+def test_object_swapped_between_two_of_its_blocks(fleet: FaultFleet, size: int) -> None:
+    bucket = f"swap-{size}"
+    newer = content_of("newer", size)
+    fleet.s3.add(Fault(call=lambda _: fleet.put(bucket, LARGE, newer)), Op.GET, name=LARGE, after=1, times=1)
+    job_id = copy(fleet, bucket)
+    older = objects_of(bucket)[LARGE]
+    lines = assert_invariants(fleet, job_id, bucket, Expected(versions={LARGE: (older, newer)}))
+    copied = fleet.blob(bucket, LARGE)
+    assert copied is not None
+    assert line_of(lines, LARGE).etag == hashlib.md5(copied).hexdigest()
+
+
+def test_object_swapped_between_listing_and_reading(fleet: FaultFleet) -> None:
+    newer = content_of("newer", 5000)
+    fleet.s3.add(Fault(call=lambda _: fleet.put("swap-small", "k010", newer)), Op.GET, name="k010", times=1)
+    job_id = copy(fleet, "swap-small")
+    versions = {"k010": (objects_of("swap-small")["k010"], newer)}
+    assert_invariants(fleet, job_id, "swap-small", Expected(versions=versions))
+
+
+def test_object_that_never_stops_changing(fleet: FaultFleet) -> None:
+    versions = [content_of(f"version {number}", LARGE_BYTES) for number in range(3)]
+    turn = iter(range(1000))
+
+    def swap(_: Exchange) -> None:
+        fleet.put("unstable", LARGE, versions[next(turn) % 3])
+
+    put_blob(fleet, "unstable", LARGE, b"the old blob")
+    fleet.s3.add(Fault(call=swap), Op.GET, name=LARGE)
+    job_id = copy(fleet, "unstable")
+    expected = Expected(state=FAILED, failed={LARGE: "source_unstable"}, before={LARGE: b"the old blob"})
+    assert_invariants(fleet, job_id, "unstable", expected)
+
+
+def test_s3_wrong_etag_once(fleet: FaultFleet) -> None:
+    rule = fleet.s3.add(Fault(headers={"ETag": '"0123456789abcdef0123456789abcdef"'}), Op.GET, times=2)
+    assert_invariants(fleet, copy(fleet, "wrong-etag"), "wrong-etag")
+    assert rule.fired == 2
+
+
+def test_object_deleted_between_listing_and_reading(fleet: FaultFleet) -> None:
+    def delete(_: Exchange) -> None:
+        fleet.client.delete_object(Bucket="deleted", Key="k010")
+
+    fleet.s3.add(Fault(call=delete), Op.GET, name="k010", times=1)
+    job_id = copy(fleet, "deleted")
+    fleet.put("deleted", "k010", b"so that the key is listed again")
+    assert_invariants(fleet, job_id, "deleted", Expected(state=FAILED, failed={"k010": "not_found"}))
+
+
+# --- refusals that stay
+
+
+def test_s3_403_on_some_keys(fleet: FaultFleet) -> None:
+    denied = {f"k{number:03}": "access_denied" for number in range(0, SMALL, 7)} | {LARGE: "access_denied"}
+    fleet.s3.add(refuse(403, "AccessDenied"), Op.GET, match=lambda one: one.name in denied)
+    job_id = copy(fleet, "denied")
+    assert_invariants(fleet, job_id, "denied", Expected(state=FAILED, failed=denied))
+    assert fleet.exit_code(job_id) == 3
+
+
+def test_s3_403_to_the_listing_fails_the_job(fleet: FaultFleet) -> None:
+    fleet.s3.add(refuse(403, "AccessDenied"), Op.LIST, match=is_work)
+    job_id = copy(fleet, "no-listing")
+    assert_invariants(fleet, job_id, "no-listing", Expected(state=JobState.FAILED))
+    assert "no-listing" in fleet.job(job_id).detail
+    assert fleet.exit_code(job_id) == 1
+
+
+@pytest.mark.parametrize(
+    ("service", "op", "code"), [("s3", Op.GET, "ExpiredToken"), ("azure", Op.PUT, "AuthenticationFailed")]
+)
+def test_credentials_that_expire_mid_job(fleet: FaultFleet, service: str, op: Op, code: str) -> None:
+    """The job pauses for a person; not one object fails of it."""
+    bucket = f"expired-{service}"
+    proxy = fleet.s3 if service == "s3" else fleet.azure
+    proxy.add(refuse(403, code), op, after=10)
+    job_id = copy(fleet, bucket)
+    lines = assert_invariants(fleet, job_id, bucket, Expected(state=JobState.PAUSED))
+    assert fleet.job(job_id).pause_reason == "auth"
+    assert "credentials" in fleet.job(job_id).detail
+    assert {line.result for line in lines} <= {Result.COPIED}
+    assert fleet.exit_code(job_id) == 4
+
+
+def test_container_deleted_mid_job(fleet: FaultFleet) -> None:
+    rule = fleet.azure.add(Fault(call=lambda _: fleet.delete_container("gone")), Op.PUT, after=10, times=1)
+    job_id = copy(fleet, "gone")
+    assert rule.fired == 1
+    assert_invariants(fleet, job_id, "gone", Expected(state=JobState.FAILED, has_sink=False))
+    assert "gone" in fleet.job(job_id).detail
+    assert "ontainer" in fleet.job(job_id).detail
+    assert fleet.exit_code(job_id) == 1
+
+
+# --- the network itself
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
+def test_s3_connections_end_in_the_middle_of_bodies(fleet: FaultFleet, is_reset: bool) -> None:
+    bucket = f"s3-wire-{is_reset:d}"
+    fleet.s3_wire.cut_after(300_000, times=6, is_reset=is_reset)
+    cuts = fleet.s3_wire.cuts
+    assert_invariants(fleet, copy_over_wires(fleet, bucket), bucket)
+    assert fleet.s3_wire.cuts - cuts == 6
+
+
+@pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])
+def test_azure_connections_end_in_the_middle_of_bodies(fleet: FaultFleet, is_reset: bool) -> None:
+    bucket = f"azure-wire-{is_reset:d}"
+    fleet.azure_wire.cut_after(300_000, direction=UP, times=6, is_reset=is_reset)
+    cuts = fleet.azure_wire.cuts
+    assert_invariants(fleet, copy_over_wires(fleet, bucket), bucket)
+    assert fleet.azure_wire.cuts - cuts == 6
+
+
+def test_both_stores_refuse_connections_for_a_while(fleet: FaultFleet) -> None:
+    """The job waits for them; nothing fails that comes right within a few seconds."""
+    reached = Event()
+    fleet.s3.add(Fault(call=lambda _: reached.set()), Op.GET, after=10, times=1)
+    fleet.make_bucket("away", objects_of("away"))
+    job_id = fleet.submit("away", *BLOCKS, over_wires=True)
+    assert reached.wait(30)
+    for wire in (fleet.s3_wire, fleet.azure_wire):
+        wire.refuse()
+        wire.reset_all()
+    seen = fleet.s3_wire.connections
+    with pytest.raises(TimeoutError):
+        fleet.wait(job_id, "it ends", lambda shown: shown.job.has_ended, within_s=2)
+    assert fleet.s3_wire.connections == seen
+    fleet.s3_wire.heal()
+    fleet.azure_wire.heal()
+    fleet.ended(job_id)
+    assert_invariants(fleet, job_id, "away")
+
+
+def copy_over_wires(fleet: FaultFleet, bucket: str) -> JobId:
+    """Copy over the TCP proxies."""
+    return copy(fleet, bucket, over_wires=True)

@@ -1,0 +1,321 @@
+"""What may happen to the fleet's own processes, to Redis and to the ledger, and how a job must end all the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from threading import Event
+
+import pytest
+
+from awcopy.model.items import Item, ItemState
+from awcopy.model.job import JobId
+from awcopy.units import MIB
+from tests.faults.fleet import LEASE_S, RECONCILE_S, FaultFleet, content_of
+from tests.faults.http_proxy import Exchange, Fault, HttpProxy, Op
+from tests.faults.invariants import Expected, assert_invariants
+from tests.faults.processes import full_disk, is_alive, stopped, wait_until
+
+OBJECTS = 120
+PER_TASK = 6
+SLOTS = 4  # of each process; it holds no more messages than it works on, and as many in advance
+LOST = Expected(lost_messages=2 * SLOTS)  # Redis keeps a dead worker's messages for as long as Celery is told to
+NOTICED_S = LEASE_S + 2 * RECONCILE_S  # a worker's death, by its leases
+
+pytestmark = pytest.mark.timeout(180)
+
+
+class Moment:
+    """The moment of one request: something is done just before it is passed on; a test can wait for that."""
+
+    def __init__(self, act: Callable[[Exchange], object]) -> None:
+        """Keep what to do."""
+        self._act = act
+        self._passed = Event()
+        self.result: object = None
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Do it."""
+        try:
+            self.result = self._act(exchange)
+        finally:
+            self._passed.set()
+
+    def wait(self) -> object:
+        """Return what came of it, once it was done."""
+        assert self._passed.wait(60), "the moment never came"
+        return self.result
+
+
+def at_request(
+    proxy: HttpProxy,
+    op: Op,
+    number: int,
+    act: Callable[[Exchange], object],
+    match: Callable[[Exchange], object] = lambda _: True,
+) -> Moment:
+    """Do something at the nth request of a kind."""
+    moment = Moment(act)
+    proxy.add(Fault(call=moment), op, match=match, after=number - 1, times=1, title="moment")
+    return moment
+
+
+def start(fleet: FaultFleet, bucket: str, *, delay_s: float = 0.1) -> JobId:
+    """Start a job of 120 small objects in 20 items."""
+    fleet.s3.add(Fault(delay_s=delay_s), Op.GET, title="slow")
+    fleet.make_bucket(bucket, {f"k{number:03}": content_of(f"{number}", 2000) for number in range(OBJECTS)})
+    return fleet.submit(bucket, "--files-per-task", str(PER_TASK))
+
+
+def kill(fleet: FaultFleet, number: int = signal.SIGKILL) -> Callable[[Exchange], int]:
+    """Return what sends a signal to the process that makes a request, and returns its id."""
+
+    def act(exchange: Exchange) -> int:
+        pid = fleet.worker_of(exchange)
+        fleet.signal_worker(pid, number)
+        return pid
+
+    return act
+
+
+def given_back(items: list[Item]) -> list[Item]:
+    """Return the items that were taken more than once though no attempt was lost."""
+    return [item for item in items if item.fence > item.attempts]
+
+
+# --- worker processes
+
+
+def test_worker_process_sigkill_mid_copy(fleet: FaultFleet) -> None:
+    moment = at_request(fleet.s3, Op.GET, 40, kill(fleet))
+    job_id = start(fleet, "worker-kill")
+    killed = moment.wait()
+    fleet.ended(job_id, within_s=NOTICED_S + 20)
+    assert_invariants(fleet, job_id, "worker-kill", LOST)
+    assert len(fleet.s3.log.gets()) <= OBJECTS + SLOTS * PER_TASK
+    assert len(fleet.azure.log.puts()) <= OBJECTS + SLOTS * PER_TASK
+    fleet.wait_for_workers()
+    assert killed not in fleet.workers()
+
+
+def test_worker_process_sigkill_while_it_lists(fleet: FaultFleet) -> None:
+    moment = at_request(fleet.s3, Op.LIST, 2, kill(fleet), match=fleet.worker_of)
+    job_id = start(fleet, "lister-kill")
+    assert moment.wait()
+    fleet.ended(job_id, within_s=NOTICED_S + 20)
+    assert_invariants(fleet, job_id, "lister-kill", LOST)
+
+
+def test_worker_process_sigkill_while_it_takes_the_job_up(fleet: FaultFleet) -> None:
+    moment = at_request(fleet.s3, Op.LIST, 1, kill(fleet), match=fleet.worker_of)
+    job_id = start(fleet, "dispatch-kill")
+    assert moment.wait()
+    fleet.ended(job_id, within_s=2 * NOTICED_S + 20)
+    assert_invariants(fleet, job_id, "dispatch-kill", LOST)
+
+
+def test_worker_process_sigkill_five_times(fleet: FaultFleet) -> None:
+    moments = [at_request(fleet.s3, Op.GET, 15 * turn, kill(fleet)) for turn in range(1, 6)]
+    job_id = start(fleet, "kill-five")
+    for moment in moments:
+        assert moment.wait()
+    fleet.ended(job_id, within_s=2 * NOTICED_S + 30)
+    assert_invariants(fleet, job_id, "kill-five", Expected(lost_messages=5 * 2 * SLOTS))
+
+
+def test_supervisor_sigkill_ends_its_processes_too(fleet: FaultFleet) -> None:
+    moment = at_request(fleet.s3, Op.GET, 30, lambda _: fleet.kill_supervisor())
+    job_id = start(fleet, "supervisor-kill", delay_s=0.3)
+    left = moment.wait()
+    assert isinstance(left, list) and len(left) == fleet.processes
+    wait_until("its processes end", lambda: not any(map(is_alive, left)), within_s=20)
+    held = [item for item in fleet.items(job_id) if item.state is ItemState.LEASED]
+    assert not held, "they gave back what they held"
+    assert not fleet.job(job_id).has_ended
+    fleet.start_workers()
+    fleet.ended(job_id, within_s=NOTICED_S + 20)
+    assert_invariants(fleet, job_id, "supervisor-kill", LOST)
+
+
+def test_all_workers_sigkill_and_back_after_their_leases_ran_out(fleet: FaultFleet) -> None:
+    moment = at_request(fleet.s3, Op.GET, 30, lambda _: fleet.kill_workers())
+    job_id = start(fleet, "all-gone")
+    moment.wait()
+    leases = [item.lease_until for item in fleet.items(job_id) if item.lease_until]
+    assert leases
+    wait_until("the leases run out", lambda: fleet.fleet.ledger.now() > max(leases), within_s=LEASE_S + 5)
+    assert not fleet.job(job_id).has_ended
+    fleet.start_workers()
+    fleet.ended(job_id, within_s=NOTICED_S + 20)
+    assert_invariants(fleet, job_id, "all-gone", Expected(lost_messages=4 * SLOTS))
+
+
+def test_worker_process_sigterm_mid_copy_gives_its_items_back_at_once(fleet: FaultFleet) -> None:
+    moment = at_request(fleet.s3, Op.GET, 40, kill(fleet, signal.SIGTERM))
+    job_id = start(fleet, "worker-term")
+    pid = moment.wait()
+    assert isinstance(pid, int)
+    wait_until("it ends", lambda: not is_alive(pid), within_s=15)
+    fleet.ended(job_id)
+    assert_invariants(fleet, job_id, "worker-term")
+    items = fleet.items(job_id)
+    assert given_back(items)
+    assert max(item.attempts for item in items) == 1
+    assert not fleet.logged(job_id, "lease_ran_out")
+
+
+def test_worker_sigterm_mid_copy_leaves_no_item_leased(fleet: FaultFleet) -> None:
+    moment = at_request(fleet.s3, Op.GET, 40, lambda _: os.kill(fleet.worker.pid, signal.SIGTERM))
+    job_id = start(fleet, "term-all", delay_s=0.3)
+    moment.wait()
+    fleet.worker.stop(timeout_s=20)
+    assert fleet.worker.exit_code == 0
+    assert not [item for item in fleet.items(job_id) if item.state is ItemState.LEASED]
+    assert not fleet.job(job_id).has_ended
+    fleet.start_workers()
+    fleet.ended(job_id, within_s=NOTICED_S + 20)
+    assert_invariants(fleet, job_id, "term-all")
+    assert max(item.attempts for item in fleet.items(job_id)) == 1
+
+
+def test_zombie_sigstop_beyond_its_lease_then_sigcont_records_nothing(fleet: FaultFleet) -> None:
+    """A frozen process wakes up when another has done its work: it writes neither to the ledger nor to the sink."""
+    moment = at_request(fleet.s3, Op.GET, 40, kill(fleet, signal.SIGSTOP))
+    job_id = start(fleet, "zombie")
+    pid = moment.wait()
+    assert isinstance(pid, int)
+    try:
+        fleet.ended(job_id, within_s=2 * NOTICED_S + 20)
+        rows, blobs = fleet.items(job_id), blob_etags(fleet, "zombie")
+        assert max(item.fence for item in rows) > 1
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_until("it finds its item lost", lambda: fleet.logged(job_id, "item_lost"), within_s=20)
+    wait_until("it takes tasks again", fleet.s3.log.all, within_s=20)
+    assert_invariants(fleet, job_id, "zombie", LOST)
+    assert fleet.items(job_id) == rows
+    assert blob_etags(fleet, "zombie") == blobs
+
+
+def blob_etags(fleet: FaultFleet, container: str) -> dict[str, str]:
+    """Return the ETag of every blob: it changes with each write."""
+    return {blob.name: blob.etag for blob in fleet.blobs.get_container_client(container).list_blobs()}
+
+
+def test_worker_sigkill_at_half_of_a_large_file_sends_again_only_what_was_under_way(fleet: FaultFleet) -> None:
+    size, block = 256 * MIB, 8 * MIB
+    part = content_of("large", 16 * MIB)
+    content = b"".join(part[shift:] + part[:shift] for shift in range(16))
+    fleet.make_bucket("half", {"large.bin": content})
+    under_way: list[str] = []
+
+    def act(exchange: Exchange) -> int:
+        pid = kill(fleet)(exchange)
+        under_way.extend(one.block_id for one in fleet.azure.log.under_way() if one.op is Op.PUT_BLOCK)
+        return pid
+
+    moment = at_request(fleet.azure, Op.PUT_BLOCK, size // block // 2, act)
+    job_id = fleet.submit("half")
+    assert moment.wait()
+    fleet.ended(job_id, within_s=90)
+    assert_invariants(fleet, job_id, "half", LOST)
+    sent = Counter(one.block_id for one in fleet.azure.log.staged("large.bin"))
+    again = {block_id: times for block_id, times in sent.items() if times > 1}
+    assert len(sent) == size // block
+    for one in fleet.azure.log.staged("large.bin"):
+        print(f"{one.started:.2f} {one.seconds:.2f} {one.client_port} {one.status} {one.sent_bytes} {one.block_id[22:30]}", one.block_id in again, one.block_id in under_way)
+    for one in fleet.azure.log.all(Op.BLOCK_LIST): print(one)
+    assert set(again) <= set(under_way), "a block was sent again that was there"
+    assert max(sent.values()) <= 2
+    assert len(fleet.azure.log.commits("large.bin")) == 1
+    assert len(fleet.s3.log.gets("large.bin")) <= size // block + 2 * SLOTS
+
+
+# --- Redis
+
+
+def test_redis_flushall_mid_job(fleet: FaultFleet) -> None:
+    moment = at_request(fleet.s3, Op.GET, 40, lambda _: fleet.redis.flushall())
+    job_id = start(fleet, "flushall")
+    assert moment.wait()
+    fleet.ended(job_id, within_s=NOTICED_S + 20)
+    assert_invariants(fleet, job_id, "flushall", LOST)
+
+
+@pytest.mark.parametrize("with_data", [True, False], ids=["with-its-data", "empty"])
+def test_redis_sigkill_and_restart_mid_job(fleet: FaultFleet, with_data: bool) -> None:
+    bucket = f"redis-kill-{with_data:d}"
+    moment = at_request(fleet.s3, Op.GET, 40, lambda _: fleet.kill_redis())
+    job_id = start(fleet, bucket, delay_s=0.3)
+    moment.wait()
+    with pytest.raises(TimeoutError):  # away for a while
+        fleet.wait(job_id, "it ends", lambda seen: seen.job.has_ended, within_s=3)
+    fleet.start_redis(with_data=with_data)
+    fleet.ended(job_id, within_s=60)
+    assert_invariants(fleet, job_id, bucket, Expected(lost_messages=4 * SLOTS))
+
+
+def test_redis_connections_reset_again_and_again(fleet: FaultFleet) -> None:
+    for number in range(20, OBJECTS, 20):
+        at_request(fleet.s3, Op.GET, number, lambda _: fleet.redis_wire.reset_all())
+    job_id = start(fleet, "redis-resets", delay_s=0.3)
+    fleet.ended(job_id, within_s=60)
+    assert_invariants(fleet, job_id, "redis-resets", Expected(lost_messages=4 * SLOTS))
+
+
+def test_redis_answers_late(fleet: FaultFleet) -> None:
+    fleet.redis_wire.delay_s.update(up=0.1, down=0.1)
+    job_id = start(fleet, "redis-late")
+    fleet.ended(job_id, within_s=60)
+    fleet.redis_wire.heal()
+    assert_invariants(fleet, job_id, "redis-late")
+
+
+def test_redis_disk_full_mid_job(fleet: FaultFleet) -> None:
+    """Redis refuses every write (MISCONF) until its file can grow again."""
+    with ExitStack() as stack:
+        moment = at_request(
+            fleet.s3, Op.GET, 40, lambda _: stack.enter_context(full_disk(fleet.redis_server.pid))
+        )
+        job_id = start(fleet, "redis-full", delay_s=0.3)
+        moment.wait()
+        wait_until("Redis refuses to write", lambda: not _takes_writes(fleet), within_s=20)
+        with pytest.raises(TimeoutError):
+            fleet.wait(job_id, "it ends", lambda seen: seen.job.has_ended, within_s=3)
+    wait_until("Redis writes again", lambda: _takes_writes(fleet), within_s=20)
+    fleet.ended(job_id, within_s=60)
+    assert_invariants(fleet, job_id, "redis-full", Expected(lost_messages=4 * SLOTS))
+
+
+def _takes_writes(fleet: FaultFleet) -> bool:
+    return fleet.redis.info("persistence")["aof_last_write_status"] == "ok"
+
+
+# --- the ledger, and the workers' own disk
+
+
+def test_ledger_sigstop_beyond_the_leases_then_sigcont(fleet: FaultFleet) -> None:
+    """No worker can renew: each stops by itself, and nothing is recorded twice."""
+    with ExitStack() as stack:
+        moment = at_request(
+            fleet.s3, Op.GET, 40, lambda _: stack.enter_context(stopped(fleet.ledger_server.pid))
+        )
+        job_id = start(fleet, "ledger-stop", delay_s=0.3)
+        moment.wait()
+        silent = Event()
+        silent.wait(LEASE_S + 2)  # the fault itself: nobody can be asked meanwhile
+    fleet.ended(job_id, within_s=60)
+    assert_invariants(fleet, job_id, "ledger-stop", LOST)
+
+
+def test_workers_disk_full_mid_job(fleet: FaultFleet) -> None:
+    """Not a line can be logged; the copying does not need that."""
+    with ExitStack() as stack:
+        for pid in fleet.workers():
+            stack.enter_context(full_disk(pid))
+        job_id = start(fleet, "log-full")
+        fleet.ended(job_id)
+    assert_invariants(fleet, job_id, "log-full")

@@ -1,0 +1,270 @@
+"""What must be true of a simulated run: at every write, and when nothing moves any more.
+
+It looks at the twins themselves, never through production code, and knows nothing of what went wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from awcopy.crc64 import crc64
+from awcopy.model.items import Item, ItemState
+from awcopy.model.job import MOVES, Job, JobState
+from awcopy.model.outcome import Outcome, Proof, Result, Totals
+from awcopy.planning.metadata import STAMP_JOB
+
+if TYPE_CHECKING:
+    from tests.simulation.fibers import Fiber
+    from tests.simulation.workload import Version
+    from tests.simulation.world import World
+
+_ITEM_MOVES = {
+    (ItemState.READY, ItemState.LEASED): 1,  # by how much the fence grows
+    (ItemState.LEASED, ItemState.LEASED): 0,
+    (ItemState.LEASED, ItemState.READY): 0,
+    (ItemState.LEASED, ItemState.DONE): 0,
+}
+_END_BY_FAILED = {False: JobState.COMPLETED, True: JobState.COMPLETED_WITH_ERRORS}
+
+
+class Violation(AssertionError):
+    """Something is not as it must be."""
+
+
+@dataclass(slots=True)
+class Checker:
+    """Watches one world; the first violation ends the run."""
+
+    world: World
+    first: str = ""  # kept, not raised: production code would catch it
+    _items: dict[int, Item] = field(default_factory=dict)
+    _job: Job | None = None
+    _totals: Totals = field(default_factory=Totals)
+    _holders: dict[int, Fiber] = field(default_factory=dict)
+    _claimed_at: dict[int, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.world.watchers.append(self.watch)
+
+    # --- at every write ---
+
+    def watch(self) -> None:
+        """Look at what the last write changed."""
+        if self.first:
+            return
+        try:
+            self._watch()
+        except Violation as violation:
+            self.world.say(f"VIOLATION {violation}")
+            self.first = str(violation)
+
+    def _watch(self) -> None:
+        world = self.world
+        job = world.ledger.get_job(world.job_id)
+        if job is not self._job:
+            self._watch_job(job)
+        for number, item in world.ledger._contents[world.job_id].items.items():
+            before = self._items.get(number)
+            if before is not item:
+                self._watch_item(before, item)
+                self._items[number] = item
+
+    def _watch_job(self, job: Job) -> None:
+        before, self._job = self._job, job
+        if before is None:
+            return
+        if job.state is not before.state and job.state not in MOVES[before.state]:
+            self.fail(f"the job went from {before.state} to {job.state}")
+        if job.generation < before.generation:
+            self.fail("the job's generation went back")
+        if before.has_ended and job.state is before.state:
+            self.fail("an ended job was written again")
+
+    def _watch_item(self, before: Item | None, item: Item) -> None:
+        self._totals = self._totals + item.totals if before is None else self._recount(item)
+        if before is None:
+            if item.state is not ItemState.READY or item.fence:
+                self.fail(f"item {item.number} did not begin as ready")
+            return
+        grown = _ITEM_MOVES.get((before.state, item.state))
+        if grown is None:
+            self.fail(f"item {item.number} went from {before.state} to {item.state}")
+        if item.fence != before.fence + grown:
+            self.fail(f"item {item.number} went from fence {before.fence} to {item.fence} as {item.state}")
+        self._watch_holder(before, item)
+        if self._totals.ended.objects > self._totals.listed.objects:
+            self.fail(f"more objects ended than were listed: {self._totals}")
+        if self._totals.ended.size_bytes > self._totals.listed.size_bytes:
+            self.fail(f"more bytes ended than were listed: {self._totals}")
+
+    def _recount(self, item: Item) -> Totals:
+        total = item.totals
+        for number, other in self._items.items():
+            if number != item.number:
+                total += other.totals
+        return total
+
+    def _watch_holder(self, before: Item, item: Item) -> None:
+        fiber = self.world.scheduler.current
+        if item.fence > before.fence:
+            self._holders[item.number] = fiber
+            self._claimed_at[item.number] = self.world.scheduler.now
+            self._watch_leases(item)
+        elif fiber is None or fiber.process is not self._holders[item.number].process:
+            frees = item.state is ItemState.READY and before.lease_until <= self.world.clock()
+            if not frees:
+                self.fail(f"item {item.number} was written by a process that does not hold it")
+
+    def _watch_leases(self, new: Item) -> None:
+        now = self.world.clock()
+        items = {**self._items, new.number: new}.values()
+        held = [
+            item
+            for item in items
+            if item.state is ItemState.LEASED
+            and item.lease_until > now
+            and item.generation == self._job.generation
+            and item.agent >= 0
+            and self._is_running(item.number)
+        ]
+        if len(held) > self._job.spec.agents:
+            numbers = [(item.number, item.agent) for item in held]
+            self.fail(f"{len(held)} items run at once, with {self._job.spec.agents} agents: {numbers}")
+
+    def _is_running(self, number: int) -> bool:
+        """Whether the item's task runs, and has not stood still since it claimed the item."""
+        fiber = self._holders[number]
+        was_frozen = fiber.process.frozen_until > self._claimed_at[number]
+        return not (fiber.is_done or fiber.process.is_dead or was_frozen)
+
+    # --- at the end ---
+
+    def check_end(self) -> None:
+        """Compare what the job reports with what is in the stores."""
+        world = self.world
+        if self.first:
+            self.fail(self.first)
+        if world.surprises:
+            self.fail("; ".join(world.surprises))
+        job = world.ledger.get_job(world.job_id)
+        if not job.has_ended:
+            self.fail(f"the job is still {job.state} at {world.scheduler.now:.0f} s")
+        items = world.ledger._contents[world.job_id].items
+        leased = [number for number, item in items.items() if item.state is ItemState.LEASED]
+        if leased:
+            self.fail(f"items are still leased: {leased}")
+        if job.sealed:
+            self.fail("the sealed credentials are still there")
+        if job.state is JobState.FAILED:
+            self.fail(f"the job failed: {job.detail}")
+        outcomes = [
+            outcome
+            for item in items.values()
+            if item.outcome_fence
+            for outcome in world.ledger.read_outcomes(job.id, item.number, item.outcome_fence)
+        ]
+        self._check_sums(job, outcomes)
+        self._check_keys(outcomes)
+        for outcome in outcomes:
+            self._check_outcome(outcome)
+        self._check_blobs(outcomes)
+
+    def _check_sums(self, job: Job, outcomes: list[Outcome]) -> None:
+        totals = job.totals
+        if totals.listed != totals.ended:
+            self.fail(f"listed {totals.listed}, but ended {totals.ended}")
+        counted = Counter(outcome.result.value for outcome in outcomes)
+        sizes = Counter()
+        for outcome in outcomes:
+            sizes[outcome.result.value] += outcome.size_bytes
+        for result in Result:
+            tally = getattr(totals, result.value)
+            if (tally.objects, tally.size_bytes) != (counted[result.value], sizes[result.value]):
+                self.fail(f"{result}: the totals say {tally}, the report {counted[result.value]} objects")
+        expected = _END_BY_FAILED[bool(totals.failed.objects)]
+        if job.state not in {expected, JobState.CANCELLED}:
+            self.fail(f"the job is {job.state}, not {expected}")
+
+    def _check_keys(self, outcomes: list[Outcome]) -> None:
+        load = self.world.load
+        seen = Counter(outcome.key for outcome in outcomes)
+        twice = [key for key, count in seen.items() if count > 1]
+        if twice:
+            self.fail(f"keys with two outcomes: {twice}")
+        known = set(load.versions)
+        excluded = {key for key in known if load.spec.selection.exclude and key.endswith(".tmp")}
+        required = known - excluded - load.deleted - load.added
+        missing = {key for key in required if key.startswith(load.spec.source.prefix)} - seen.keys()
+        if missing:
+            self.fail(f"keys without an outcome: {sorted(missing)}")
+        strange = seen.keys() - (known - excluded)
+        if strange:
+            self.fail(f"outcomes of keys that were not to be copied: {sorted(strange)}")
+
+    def _check_outcome(self, outcome: Outcome) -> None:
+        world = self.world
+        blob = world.load.sink.blobs.get(outcome.blob)
+        before = world.load.before.get(outcome.blob)
+        if outcome.result is not Result.COPIED:
+            if blob is not before and not self._is_whole(outcome, blob):
+                self.fail(f"{outcome.key} is {outcome.result} ({outcome.reason}), but its blob was written")
+            if outcome.result is Result.FAILED:
+                self._check_reason(outcome)
+            return
+        if blob is None:
+            self.fail(f"{outcome.key} is copied, but there is no blob")
+        version = self._version(outcome.key, outcome.etag)
+        if version is None:
+            self.fail(f"{outcome.key} is copied, but never had the ETag {outcome.etag}")
+        if blob.content != version.content:
+            self.fail(f"{outcome.key} is copied, but its blob does not hold what the object held")
+        if outcome.crc64 != crc64(version.content):
+            self.fail(f"{outcome.key} is copied with a wrong CRC-64 in its outcome")
+        if version.has_crc64 and outcome.proof is not Proof.CRC64:
+            self.fail(f"{outcome.key} is copied with the proof {outcome.proof!r}")
+
+    def _is_whole(self, outcome: Outcome, blob) -> bool:
+        """Whether the blob is one whole content of the object, put there by this job.
+
+        That cannot be ruled out: a frozen worker's request may reach the sink at any time later.
+        """
+        if blob is None or blob.head.metadata.get(STAMP_JOB) != self.world.job_id:
+            return False
+        self.world.tolerated.append(f"{outcome.key} is {outcome.result} ({outcome.reason}), and was copied")
+        return any(blob.content == version.content for version in self.world.load.versions[outcome.key])
+
+    def _check_reason(self, outcome: Outcome) -> None:
+        world = self.world
+        reasons = {"connection_lost", "throttled", "server_fault", "crashed_worker", "corrupt"}
+        allowed = (
+            outcome.reason in reasons
+            and world.faults
+            or (outcome.reason == "not_found" and outcome.key in world.load.deleted)
+            or (outcome.reason == "source_unstable" and len(world.load.versions[outcome.key]) > 1)
+            or (outcome.reason == "archived" and outcome.key in world.load.archived)
+            or (outcome.reason == "name_not_allowed" and outcome.key.endswith("."))
+            or (outcome.reason == "blob_conflict" and world.faults)
+        )
+        if not allowed:
+            self.fail(f"{outcome.key} failed without a cause: {outcome.reason} {outcome.detail}")
+
+    def _version(self, key: str, etag: str) -> Version | None:
+        found = [version for version in self.world.load.versions[key] if version.etag == etag]
+        return found[0] if found else None
+
+    def _check_blobs(self, outcomes: list[Outcome]) -> None:
+        load = self.world.load
+        known = load.before.keys() | {outcome.blob for outcome in outcomes}
+        phantoms = load.sink.blobs.keys() - known
+        if phantoms:
+            self.fail(f"blobs that nobody reported: {sorted(phantoms)}")
+        reported = {outcome.blob for outcome in outcomes}
+        for name, blob in load.before.items():
+            if name not in reported and load.sink.blobs.get(name) is not blob:
+                self.fail(f"the blob {name} was none of the job's, and was changed")
+
+    def fail(self, what: str) -> None:
+        """End the run."""
+        raise Violation(what)
