@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from awcopy.config import proxy_for
+from awcopy.config import load_store_defaults, proxy_for
 from awcopy.errors import UsageError
 from awcopy.jobs.fleet import Fleet
 from awcopy.vault.credentials import JobCredentials
@@ -97,16 +98,27 @@ def open_job_stores(settings: Settings, job: Job) -> Stores:
     credentials = JobCredentials()
     if job.sealed:
         credentials = open_sealed(job.sealed, job.id, read_private_keys(settings.keys))
+    own = load_store_defaults()
+    if credentials.azure is None and own.azure_account in ("", job.spec.sink.account):
+        # Amazon's client reads the variables of its side by itself.
+        credentials = replace(credentials, azure=own.azure)
     return open_stores(settings, job.spec, credentials)
 
 
 def make_step_context(
     settings: Settings,
     fleet: Fleet,
-    keep: Callable[[Lease], AbstractContextManager[None]],
+    keep: Callable[[Lease], AbstractContextManager[None]] = lambda _lease: nullcontext(),
     stores: Stores | None = None,
 ) -> StepContext:
-    """Return the surroundings of a process's steps; with ``stores`` given, every job uses those."""
+    """Return the surroundings of a process's steps.
+
+    Args:
+        settings: The process's settings.
+        fleet: The ledger and the live state.
+        keep: Renews a lease while its item is worked on; left out where no items are.
+        stores: The stores of every job; left out, each job's own are opened.
+    """
     from awcopy.steps.context import StepContext
 
     def open_them(job: Job) -> tuple[Source, Sink]:

@@ -82,7 +82,7 @@ class Settings:
         metadata={"help": "Allow sources and sinks at loopback and private addresses."},
     )
     lease_s: int = field(
-        default=60,
+        default=30,
         metadata={"help": "Seconds a worker holds a work item without renewing before others may take it."},
     )
     reconcile_s: int = field(

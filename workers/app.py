@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 from celery import Celery
@@ -18,6 +19,8 @@ VISIBILITY_TIMEOUT_S = 900
 def make_app(settings: Settings) -> Celery:
     """Return the application for one fleet; nothing is contacted yet."""
     url = settings.redis_url.reveal()
+    # A server that cannot prove who it is gets no message; redis-py reads the same URL with the same default.
+    tls = {"ssl_cert_reqs": ssl.CERT_REQUIRED} if url.startswith("rediss://") else None
     app = Celery("awcopy", broker=url, backend=url, include=["workers.tasks"])
     app.conf.update(
         # Messages are small JSON; anything else is refused.
@@ -33,6 +36,8 @@ def make_app(settings: Settings) -> Celery:
         task_ignore_result=True,
         result_chord_expires=0,
         result_expires=86_400,
+        broker_use_ssl=tls,
+        redis_backend_use_ssl=tls,
         # One queue, so that jobs take turns in proportion to their agents; a name nobody reads is an error.
         task_queues=[Queue(settings.namespace)],  # type: ignore[no-untyped-call]  # kombu has few types
         task_default_queue=settings.namespace,
@@ -68,7 +73,5 @@ def make_app(settings: Settings) -> Celery:
         task_send_sent_event=False,
         worker_detect_quorum_queues=False,
         enable_utc=True,
-        beat_scheduler="celery.beat:Scheduler",  # keeps no file: what is due is derived from the ledger
-        beat_schedule={"reconcile": {"task": "awcopy.reconcile", "schedule": float(settings.reconcile_s)}},
     )
     return app

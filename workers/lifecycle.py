@@ -41,11 +41,17 @@ def run_worker(settings: Settings, concurrency: int, processes: int) -> None:
 
 
 def run_beat(settings: Settings) -> None:
-    """Run beat: it sees to it that ``reconcile`` runs also when every worker is busy or gone."""
+    """Reconcile until SIGTERM or Ctrl-C: it keeps jobs going also when every worker is busy or gone."""
+    from awcopy.bootstrap import connect_fleet, make_step_context
     from workers.app import make_app
+    from workers.housekeeping import Housekeeper
 
     configure_logging(settings.log_level)
-    make_app(settings).Beat(loglevel=settings.log_level, quiet=True).run()
+    context = make_step_context(settings, connect_fleet(settings))
+    housekeeper = Housekeeper(make_app(settings), context, settings.reconcile_s)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: housekeeper.stop())
+    housekeeper.run()
 
 
 def run_flower(settings: Settings, address: str, port: int) -> None:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 DISPATCH = "awcopy.dispatch"
 FINISH = "awcopy.finish"
-RECONCILE = "awcopy.reconcile"
 AGENT = "awcopy.agent"
 ITEM_TASKS = {kind: f"awcopy.{kind.value}" for kind in ItemKind}
 

@@ -14,7 +14,6 @@ from awcopy.steps.agent import End, Turn, take_turn
 from awcopy.steps.context import StepContext
 from awcopy.steps.dispatch import dispatch
 from awcopy.steps.finish import finish
-from awcopy.steps.reconcile import reconcile
 from workers import messages
 
 log = structlog.get_logger(__name__)
@@ -84,12 +83,6 @@ def finish_job(self: StepTask, job: str, generation: int) -> None:
     """End a job if all its items are done; called when a generation's places are given up."""
     with structlog.contextvars.bound_contextvars(job_id=job, generation=generation, task_id=self.request.id):
         finish(self.context, JobId(job))
-
-
-@shared_task(base=StepTask, bind=True, name=messages.RECONCILE)
-def reconcile_jobs(self: StepTask) -> None:
-    """Put right what broken workers and lost messages left behind."""
-    messages.publish_repairs(self.app, reconcile(self.context))
 
 
 def _agent_task(name: str, doc: str) -> None:

@@ -72,11 +72,15 @@ def summary_lines(
 def next_command(snapshot: JobSnapshot) -> str:
     """Return the command that a person most likely wants now."""
     job = snapshot.job
+    if job.state is JobState.PAUSED and job.pause_reason == PAUSED_FOR_CREDENTIALS:
+        return f"awcopy jobs resume {job.id} --credentials"
+    if job.state in (JobState.PAUSED, JobState.FAILED):
+        return f"awcopy jobs resume {job.id}"
     if not job.has_ended:
         return f"awcopy jobs watch {job.id}"
     if snapshot.totals.failed.objects:
         return f"awcopy jobs report {job.id} --failed"
-    return f"awcopy jobs show {job.id}"
+    return f"awcopy jobs report {job.id}"
 
 
 def _headline(snapshot: JobSnapshot, now: datetime) -> Text:

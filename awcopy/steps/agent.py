@@ -20,6 +20,7 @@ from awcopy.errors import (
     CredentialsError,
     CredentialsRefused,
     JobInterrupted,
+    JobNotFound,
     LeaseLost,
     PermanentError,
 )
@@ -74,7 +75,10 @@ def take_turn(context: StepContext, turn: Turn) -> Turn | End:
     May be called twice for one turn: the item is claimed once, and the place is handed on once.
     """
     fleet = context.fleet
-    job = fleet.ledger.get_job(turn.job_id)
+    try:
+        job = fleet.ledger.get_job(turn.job_id)
+    except JobNotFound:  # removed while this message waited
+        return End.GIVEN_UP
     if job.state is not JobState.RUNNING or job.generation != turn.generation:
         return End.GIVEN_UP
     if turn.item:

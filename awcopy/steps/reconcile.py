@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
+# When messages wait in the queue, a place's silence means little, until it is so many times as long.
+_OVERDUE = 10
+
+
 @dataclass(slots=True)
 class Repairs:
     """What is to be published."""
@@ -53,7 +57,7 @@ def reconcile(context: StepContext) -> Repairs:
 def _reconcile_job(context: StepContext, job: Job, repairs: Repairs) -> None:
     if job.state is JobState.QUEUED:
         age_s = (context.fleet.ledger.now() - job.changed_at).total_seconds()
-        if age_s > context.silent_s and not context.fleet.live.waiting_messages():
+        if age_s > context.silent_s and (age_s > _OVERDUE * context.silent_s or not _is_behind(context)):
             repairs.dispatches.append(job.id)
         return
     items = _free_expired(context, job)
@@ -72,10 +76,16 @@ def _reconcile_running(context: StepContext, job: Job, items: _OpenItems) -> Gen
     missing = job.spec.agents - len(items.held)
     if not items.has_ready or missing <= 0 or _living_places(context, job, items) >= job.spec.agents:
         return None
-    if context.fleet.live.waiting_messages() and context.fleet.live.place_ages(job.id, job.generation):
-        return None  # the fleet is behind with its messages, and this job's are among them
+    ages = context.fleet.live.place_ages(job.id, job.generation)
+    if ages and min(ages.values()) < _OVERDUE * context.silent_s and _is_behind(context):
+        return None  # this job's messages are probably among those that wait
     log.warning("agents_lost", job_id=job.id, generation=job.generation, held=len(items.held))
     return start_generation(context.fleet, job, missing)
+
+
+def _is_behind(context: StepContext) -> bool:
+    """Return whether the fleet has messages that it has not come to yet."""
+    return context.fleet.live.waiting_messages() > 0
 
 
 def _living_places(context: StepContext, job: Job, items: _OpenItems) -> int:

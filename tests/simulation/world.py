@@ -298,18 +298,9 @@ class World:
         for worker in self.workers:
             worker.start()
         self._begin_weather()
-        # What is outside the fleet neither dies nor freezes here: the command line, and beat.
+        # What is outside the fleet neither dies nor freezes here: the command line.
         outside = Process("outside")
         self.scheduler.spawn("cli", outside, lambda: self.broker.send(messages.DISPATCH, {"job": self.job_id}))
-        self.scheduler.spawn("beat", outside, self._beat)
-
-    def _beat(self) -> None:
-        while True:
-            self.scheduler.pause(RECONCILE_S)
-            try:
-                self.broker.send(messages.RECONCILE, {})
-            except BrokerAway:
-                self.say("beat could not publish")
 
     def _job(self) -> Job:
         return self.ledger.get_job(self.job_id)

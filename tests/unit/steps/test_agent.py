@@ -171,6 +171,11 @@ def test_an_agent_of_a_job_that_does_not_run_does_nothing(world, turn, state):
     assert item(world).fence == 0
 
 
+def test_an_agent_of_a_job_that_was_removed_gives_its_place_up(world, turn):
+    world.ledger.delete_job(JOB_ID)
+    assert take_turn(world.context, with_item(turn)) is End.GIVEN_UP
+
+
 @pytest.mark.parametrize("generation", [0, 2])
 def test_an_agent_of_another_generation_does_nothing(world, turn, generation):
     live_before = world.live.place_ages(JOB_ID, 1)

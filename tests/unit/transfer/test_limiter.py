@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
@@ -39,13 +38,16 @@ def throttle(limiter):
 
 
 def throttle_at(limiter, under_way, *, times=1):
-    """Let requests be throttled while others are under way, and return the limit just after that."""
-    with ExitStack() as others:
-        for _ in range(under_way - 1):
-            others.enter_context(limiter.slot())
-        for _ in range(times):
-            throttle(limiter)
-        return limiter.limit
+    """Let some of the requests under way be throttled, and return the limit just after that."""
+    slots = [limiter.slot() for _ in range(under_way)]
+    for slot in slots:
+        slot.__enter__()
+    for slot in slots[:times]:
+        assert not slot.__exit__(Throttled, Throttled("slow down"), None)
+    limit = limiter.limit
+    for slot in slots[times:]:
+        slot.__exit__(None, None, None)
+    return limit
 
 
 def test_nothing_is_limited_until_a_store_asks_for_it(fleet):

@@ -1,0 +1,76 @@
+"""What a process of the fleet does beside its tasks: say that it is there, and reconcile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from awcopy.errors import AwcopyError
+from awcopy.steps.reconcile import reconcile
+from workers import messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from celery import Celery
+
+    from awcopy.steps.context import StepContext
+
+log = structlog.get_logger(__name__)
+
+BEAT_EVERY_S = 5.0
+
+
+class Housekeeper:
+    """One loop. Reconciling is done here and not by a task, so that no busy or missing worker can delay it.
+
+    Args:
+        app: Publishes what reconciling finds missing.
+        context: The surroundings of the steps.
+        reconcile_s: Seconds between two looks; all processes together look about twice in that time.
+        slots: How many tasks the process runs at once; 0 for one that runs none, and sends no heartbeat.
+        name: The process's name, for its heartbeat.
+    """
+
+    def __init__(
+        self, app: Celery, context: StepContext, reconcile_s: float, *, slots: int = 0, name: str = ""
+    ) -> None:
+        self._app = app
+        self._context = context
+        self._reconcile_s = reconcile_s
+        self._slots = slots
+        self._name = name
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End ``run`` after the round under way."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Go round until ``stop``; whatever goes wrong is logged and tried again in the next round."""
+        reconciled_at = float("-inf")
+        while not self._stopping.is_set():
+            if self._slots:
+                self._safely("heartbeat_lost", self._beat)
+            if time.monotonic() - reconciled_at >= self._reconcile_s:
+                reconciled_at = time.monotonic()
+                self._safely("reconcile_failed", self._reconcile)
+            self._stopping.wait(min(BEAT_EVERY_S, self._reconcile_s))
+
+    def _beat(self) -> None:
+        self._context.fleet.live.beat(self._name, self._slots)
+
+    def _reconcile(self) -> None:
+        if self._context.fleet.live.once_every("reconcile", self._reconcile_s / 2):
+            messages.publish_repairs(self._app, reconcile(self._context))
+
+    def _safely(self, event: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except AwcopyError as error:
+            log.warning(event, error=error.code, message=error.message)
+        except Exception:  # a loop that ended would leave the process without a heartbeat
+            log.exception(event)
