@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -54,4 +55,5 @@ def fleet(one_fleet: FaultFleet) -> Iterator[FaultFleet]:
     with one_fleet.worker.log_path.open("rb") as log:
         log.seek(logged)
         lines = log.read().decode("utf-8", "replace").splitlines()
-    print(f"seed {one_fleet.seed}; the worker's last lines:", *lines[-_TAIL:], sep="\n")
+    # pytest shows what is written here when the test failed.
+    sys.stdout.write("\n".join([f"seed {one_fleet.seed}; the worker's last lines:", *lines[-_TAIL:], ""]))

@@ -167,17 +167,21 @@ class FaultFleet:
         """Return the job and its open items in a few lines, for a failing test."""
         job = self.job(job_id)
         lines = [f"job {job_id}: {job.state}, generation {job.generation}, {job.detail!r}, {job.totals}"]
-        for item in self.items(job_id):
-            lines.append(
-                f"  item {item.number} {item.kind} {item.state} agent {item.agent} generation"
-                f" {item.generation} fence {item.fence} attempts {item.attempts} until {item.lease_until}"
-            )
+        lines.extend(
+            f"  item {item.number} {item.kind} {item.state} agent {item.agent} generation {item.generation}"
+            f" fence {item.fence} attempts {item.attempts} until {item.lease_until}"
+            for item in self.items(job_id)
+        )
         lines.append(f"ledger's time {self.fleet.ledger.now()}")
         for proxy in (self.s3, self.azure):
             known = proxy.log.all()
-            last = [f"{one.op.name} {one.name} {one.status} {one.fault} {one.started:.2f}" for one in known[-8:]]
+            last = [
+                f"{one.op.name} {one.name} {one.status} {one.fault} {one.started:.2f}" for one in known[-8:]
+            ]
             waiting = [one.name for one in proxy.log.under_way()]
-            lines.append(f"{proxy.service}: {len(known)} requests, {dict(proxy.log.faults())}, under way {waiting}")
+            lines.append(
+                f"{proxy.service}: {len(known)} requests, {dict(proxy.log.faults())}, under way {waiting}"
+            )
             lines.extend(f"  {text}" for text in last)
         lines.append(f"now {time.monotonic():.2f}")
         return "\n".join(lines)
@@ -263,13 +267,17 @@ class FaultFleet:
     def logged(self, *words: str) -> list[dict[str, Any]]:
         """Return the worker's log records that hold all the words."""
         text = self.worker.log_path.read_text(encoding="utf-8", errors="replace")
-        chosen = (line for line in text.splitlines() if line.startswith("{") and all(word in line for word in words))
+        chosen = (
+            line for line in text.splitlines() if line.startswith("{") and all(word in line for word in words)
+        )
         return [json.loads(line) for line in chosen]
 
     def _abandon(self, job_id: JobId) -> None:
         job = self.job(job_id)
         if not job.has_ended:
-            ended = replace(job, state=JobState.FAILED, changed_at=datetime.now(UTC), detail="abandoned by a test")
+            ended = replace(
+                job, state=JobState.FAILED, changed_at=datetime.now(UTC), detail="abandoned by a test"
+            )
             self.fleet.ledger.update_job(ended)
 
     def _are_ready(self) -> bool:
@@ -289,7 +297,9 @@ class FaultFleet:
             )
             for one in starting:
                 self._stack.enter_context(one.result())
-        self.redis_server, self.s3_server, self.sink_server, self.ledger_server = (one.result() for one in starting)
+        self.redis_server, self.s3_server, self.sink_server, self.ledger_server = (
+            one.result() for one in starting
+        )
 
     def _start_proxies(self) -> None:
         def enter(proxy: Any) -> Any:
@@ -315,7 +325,12 @@ class FaultFleet:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Whatever must never be seen anywhere but at its owner's."""
-        return (self.source.access_key, self.source.secret_key, self.sink.key, self.ledger_server.endpoint.key)
+        return (
+            self.source.access_key,
+            self.source.secret_key,
+            self.sink.key,
+            self.ledger_server.endpoint.key,
+        )
 
     def _connect(self) -> None:
         self.redis = redis.Redis(port=self.redis_server.port)
@@ -376,7 +391,9 @@ class FaultFleet:
         with ThreadPoolExecutor(2) as starters:
             list(starters.map(ChildProcess.start, (self.worker, self.web)))
 
-    def _part(self, name: str, arguments: list[str], *, is_ready: Callable[[], bool] = lambda: True) -> ChildProcess:
+    def _part(
+        self, name: str, arguments: list[str], *, is_ready: Callable[[], bool] = lambda: True
+    ) -> ChildProcess:
         return ChildProcess(
             Launch(
                 name=name,

@@ -47,7 +47,9 @@ class Expected:
     has_sink: bool = True
 
 
-def assert_invariants(fleet: FaultFleet, job_id: JobId, bucket: str, expected: Expected | None = None) -> list[Outcome]:
+def assert_invariants(
+    fleet: FaultFleet, job_id: JobId, bucket: str, expected: Expected | None = None
+) -> list[Outcome]:
     """Check everything about a job that has ended; return the lines of its report."""
     expected = expected or Expected()
     job = fleet.job(job_id)
@@ -64,7 +66,9 @@ def assert_invariants(fleet: FaultFleet, job_id: JobId, bucket: str, expected: E
     return lines
 
 
-def _assert_report(fleet: FaultFleet, job_id: JobId, bucket: str, lines: list[Outcome], expected: Expected) -> None:
+def _assert_report(
+    fleet: FaultFleet, job_id: JobId, bucket: str, lines: list[Outcome], expected: Expected
+) -> None:
     """Every listed key has exactly one line, and the totals are the sums of the lines."""
     totals = fleet.job(job_id).totals
     counted = Counter(line.key for line in lines)
@@ -89,10 +93,14 @@ def _assert_bytes(fleet: FaultFleet, bucket: str, lines: list[Outcome], expected
         by_sign[line[0]].add(line[2:])
     exempt = set(expected.failed) | set(expected.versions)
     copied = {line.blob for line in lines if line.result is Result.COPIED}
-    assert copied - exempt <= by_sign["="], {sign: names - exempt for sign, names in by_sign.items() if sign != "="}
+    assert copied - exempt <= by_sign["="], {
+        sign: names - exempt for sign, names in by_sign.items() if sign != "="
+    }
     assert by_sign["-"] <= set(expected.before), "blobs that nobody asked for"
     for blob in expected.failed:
-        assert fleet.blob(bucket, blob) == expected.before.get(blob), f"{blob} failed, and its blob was touched"
+        assert fleet.blob(bucket, blob) == expected.before.get(blob), (
+            f"{blob} failed, and its blob was touched"
+        )
     for blob, contents in expected.versions.items():
         if blob in copied:
             assert fleet.blob(bucket, blob) in contents, f"{blob} is a mix of two versions"

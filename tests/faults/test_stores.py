@@ -38,14 +38,16 @@ def objects_of(bucket: str) -> dict[str, bytes]:
 
 def is_work(exchange: Exchange) -> bool:
     """Return whether a request belongs to the copying, and not to the look before it."""
-    return exchange.op is not Op.CONTAINER and not re.search(r"\b(max-keys|maxresults)=1(&|$)", exchange.query)
+    return exchange.op is not Op.CONTAINER and not re.search(
+        r"\b(max-keys|maxresults)=1(&|$)", exchange.query
+    )
 
 
-def copy(fleet: FaultFleet, bucket: str, *options: str, over_wires: bool = False) -> JobId:
+def copy(fleet: FaultFleet, bucket: str, *, over_wires: bool = False, within_s: float = 60.0) -> JobId:
     """Copy a new bucket with the usual objects, and return the job once it has ended."""
     fleet.make_bucket(bucket, objects_of(bucket))
-    job_id = fleet.submit(bucket, *BLOCKS, *options, over_wires=over_wires)
-    fleet.ended(job_id)
+    job_id = fleet.submit(bucket, *BLOCKS, over_wires=over_wires)
+    fleet.ended(job_id, within_s=within_s)
     return job_id
 
 
@@ -68,15 +70,15 @@ def put_blob(fleet: FaultFleet, container: str, name: str, content: bytes) -> No
 
 def test_s3_503_storm_of_30_percent(fleet: FaultFleet) -> None:
     fleet.s3.add(refuse(503, "SlowDown", retry_after_s=1), match=is_work, probability=0.3, title="storm")
-    job_id = copy(fleet, "s3-storm")
+    job_id = copy(fleet, "s3-storm", within_s=110)
     assert_invariants(fleet, job_id, "s3-storm")
     assert fleet.s3.log.faults()["storm"] >= 5
     assert len(fleet.s3.log.gets()) <= 3 * (SMALL + 4)
 
 
 def test_azure_503_storm_of_30_percent(fleet: FaultFleet) -> None:
-    fleet.azure.add(refuse(503, "ServerBusy"), match=is_work, probability=0.3, title="storm")
-    job_id = copy(fleet, "azure-storm")
+    fleet.azure.add(refuse(503, "ServerBusy", retry_after_s=1), match=is_work, probability=0.3, title="storm")
+    job_id = copy(fleet, "azure-storm", within_s=110)
     assert_invariants(fleet, job_id, "azure-storm")
     assert fleet.azure.log.faults()["storm"] >= 5
 
@@ -86,7 +88,8 @@ def test_s3_and_azure_500_at_random(fleet: FaultFleet) -> None:
     fleet.azure.add(refuse(500, "InternalError"), match=is_work, probability=0.15, title="azure")
     job_id = copy(fleet, "random-500")
     assert_invariants(fleet, job_id, "random-500")
-    assert fleet.s3.log.faults() and fleet.azure.log.faults()
+    assert fleet.s3.log.faults()
+    assert fleet.azure.log.faults()
 
 
 @pytest.mark.parametrize("service", ["s3", "azure"])
@@ -106,10 +109,10 @@ def test_503_to_the_commands_own_look_before_the_job(fleet: FaultFleet, service:
 
 
 def test_s3_bodies_cut_short(fleet: FaultFleet) -> None:
-    fleet.s3.add(Fault(cut_after=5 * KIB), Op.GET, probability=0.3, title="cut")
+    fleet.s3.add(Fault(cut_after=5 * KIB), Op.GET, probability=0.2, title="cut")
     job_id = copy(fleet, "cut-bodies")
     assert_invariants(fleet, job_id, "cut-bodies")
-    assert fleet.s3.log.faults()["cut"] >= 5
+    assert fleet.s3.log.faults()["cut"] >= 3
 
 
 def test_s3_bodies_shortened_with_a_length_that_agrees(fleet: FaultFleet) -> None:
@@ -155,7 +158,9 @@ def test_s3_byte_flipped_always(fleet: FaultFleet, key: str) -> None:
 @pytest.mark.parametrize("op", [Op.PUT, Op.PUT_BLOCK])
 def test_azure_gets_a_flipped_byte(fleet: FaultFleet, op: Op) -> None:
     bucket = f"flip-sent-{op.name.lower().replace('_', '-')}"
-    rule = fleet.azure.add(Fault(flip_sent=10), op, match=lambda one: one.headers["content-length"] != "0", times=2)
+    rule = fleet.azure.add(
+        Fault(flip_sent=10), op, match=lambda one: one.headers["content-length"] != "0", times=2
+    )
     assert_invariants(fleet, copy(fleet, bucket), bucket)
     assert rule.fired == 2
     assert [one.status for one in fleet.azure.log.all(op) if one.fault] == [400, 400]
@@ -170,14 +175,28 @@ def test_azure_says_it_received_other_bytes(fleet: FaultFleet) -> None:
 # --- answers that are lost
 
 
+LOST_ANSWERS = {
+    "closed": APPLY_THEN_DROP,
+    "reset": APPLY_THEN_RESET,
+    "500": refuse(500, "OperationTimedOut", is_applied=True),
+}
+
+
 @pytest.mark.parametrize(
-    "fault", [APPLY_THEN_DROP, APPLY_THEN_RESET, refuse(500, "OperationTimedOut", is_applied=True)],
-    ids=["closed", "reset", "500"],
+    ("op", "way"),
+    [
+        (Op.PUT, "closed"),
+        (Op.PUT, "500"),
+        (Op.PUT_BLOCK, "reset"),
+        (Op.COMMIT, "closed"),
+        (Op.COMMIT, "reset"),
+        (Op.COMMIT, "500"),
+    ],
 )
-@pytest.mark.parametrize("op", [Op.PUT, Op.PUT_BLOCK, Op.COMMIT])
-def test_azure_applies_then_does_not_say_so(fleet: FaultFleet, op: Op, fault: Fault, request) -> None:
+def test_azure_applies_then_does_not_say_so(fleet: FaultFleet, op: Op, way: str) -> None:
     """The request was carried out, and nobody was told: read back, never assumed, reported once."""
-    bucket = f"lost-{op.name.lower().replace('_', '-')}-{request.node.callspec.id.partition('-')[2] or 'x'}"
+    fault = LOST_ANSWERS[way]
+    bucket = f"lost-{op.name.lower().replace('_', '-')}-{way}"
     rule = fleet.azure.add(fault, op, times=3)
     lines = assert_invariants(fleet, copy(fleet, bucket), bucket)
     assert rule.fired >= 1
@@ -197,7 +216,9 @@ def test_azure_applies_then_drops_when_an_old_blob_is_replaced(fleet: FaultFleet
 # --- objects that change
 
 
-@pytest.mark.parametrize("size", [LARGE_BYTES, LARGE_BYTES - MIB, LARGE_BYTES + MIB], ids=["same", "less", "more"])
+@pytest.mark.parametrize(
+    "size", [LARGE_BYTES, LARGE_BYTES - MIB, LARGE_BYTES + MIB], ids=["same", "less", "more"]
+)
 def test_object_swapped_between_two_of_its_blocks(fleet: FaultFleet, size: int) -> None:
     bucket = f"swap-{size}"
     newer = content_of("newer", size)
@@ -301,7 +322,7 @@ def test_s3_connections_end_in_the_middle_of_bodies(fleet: FaultFleet, is_reset:
     bucket = f"s3-wire-{is_reset:d}"
     fleet.s3_wire.cut_after(300_000, times=6, is_reset=is_reset)
     cuts = fleet.s3_wire.cuts
-    assert_invariants(fleet, copy_over_wires(fleet, bucket), bucket)
+    assert_invariants(fleet, copy(fleet, bucket, over_wires=True), bucket)
     assert fleet.s3_wire.cuts - cuts == 6
 
 
@@ -310,7 +331,7 @@ def test_azure_connections_end_in_the_middle_of_bodies(fleet: FaultFleet, is_res
     bucket = f"azure-wire-{is_reset:d}"
     fleet.azure_wire.cut_after(300_000, direction=UP, times=6, is_reset=is_reset)
     cuts = fleet.azure_wire.cuts
-    assert_invariants(fleet, copy_over_wires(fleet, bucket), bucket)
+    assert_invariants(fleet, copy(fleet, bucket, over_wires=True), bucket)
     assert fleet.azure_wire.cuts - cuts == 6
 
 
@@ -332,8 +353,3 @@ def test_both_stores_refuse_connections_for_a_while(fleet: FaultFleet) -> None:
     fleet.azure_wire.heal()
     fleet.ended(job_id)
     assert_invariants(fleet, job_id, "away")
-
-
-def copy_over_wires(fleet: FaultFleet, bucket: str) -> JobId:
-    """Copy over the TCP proxies."""
-    return copy(fleet, bucket, over_wires=True)

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
 
 import boto3
 import pytest
@@ -50,9 +52,9 @@ class Store(BaseHTTPRequestHandler):
     """Answers GET and HEAD with one body, and keeps what is PUT whole."""
 
     protocol_version = "HTTP/1.1"
-    kept: dict[str, bytes] = {}
-    hosts: list[str] = []
-    cut_short: list[int] = []
+    kept: ClassVar[dict[str, bytes]] = {}
+    hosts: ClassVar[list[str]] = []
+    cut_short: ClassVar[list[int]] = []
 
     def do_GET(self) -> None:
         self.hosts.append(f"{self.headers['Host']} {self.path}")
@@ -63,7 +65,7 @@ class Store(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(BODY)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the base class's name
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -117,7 +119,9 @@ def azure(store_port: int, seed: int) -> Iterator[HttpProxy]:
         yield proxy
 
 
-def ask(port: int, path: str = "/bucket/key", method: str = "GET", body: bytes | None = None) -> tuple[int, bytes]:
+def ask(
+    port: int, path: str = "/bucket/key", method: str = "GET", body: bytes | None = None
+) -> tuple[int, bytes]:
     """Return the status and the body of one request on a connection of its own."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request(method, path, body=body)
@@ -236,7 +240,9 @@ def test_http_proxy_logs_ranges(s3: HttpProxy) -> None:
 
 
 def test_rules_fire_as_often_as_said_and_after_as_many_as_said(s3: HttpProxy) -> None:
-    rule = s3.add(refuse(503, "SlowDown", retry_after_s=1), Op.GET, name="key", after=1, times=2, title="slow")
+    rule = s3.add(
+        refuse(503, "SlowDown", retry_after_s=1), Op.GET, name="key", after=1, times=2, title="slow"
+    )
     statuses = [ask(s3.port)[0] for _ in range(5)]
     assert statuses == [200, 503, 503, 200, 200]
     assert (rule.matched, rule.fired) == (5, 2)
@@ -315,7 +321,8 @@ def test_a_header_can_be_replaced(s3: HttpProxy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "is_done"), [(APPLY_THEN_DROP, True), (APPLY_THEN_RESET, True), (Fault(drop=Drop.BEFORE), False)]
+    ("fault", "is_done"),
+    [(APPLY_THEN_DROP, True), (APPLY_THEN_RESET, True), (Fault(drop=Drop.BEFORE), False)],
 )
 def test_dropping_before_or_after_the_store_has_acted(s3: HttpProxy, fault: Fault, is_done: bool) -> None:
     s3.add(fault, times=1)
@@ -419,8 +426,7 @@ def test_a_stopped_process_goes_on_afterwards(parent: subprocess.Popen[bytes]) -
 
 
 def _state(pid: int) -> str:
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        return stat.read().rpartition(")")[2].split()[0]
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
 
 
 def test_the_owner_of_a_connection_is_found(store_port: int) -> None:

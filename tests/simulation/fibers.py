@@ -210,3 +210,37 @@ class FiberCondition(FiberLock):
 
     def notify(self) -> None:
         """Do nothing: everyone looks for themselves."""
+
+
+class FiberEvent:
+    """An event that one fiber sets and others wait for."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._is_set = False
+
+    def is_set(self) -> bool:
+        """Return whether it was set."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Set it."""
+        self._is_set = True
+
+    def wait(self, timeout: float) -> None:
+        """Let the time pass."""
+        self._scheduler.pause(timeout)
+
+
+class FiberThread:
+    """A thread of production code that becomes a fiber, in the process of whoever starts it."""
+
+    def __init__(self, scheduler: Scheduler, target: Act, name: str) -> None:
+        self._scheduler = scheduler
+        self._target = target
+        self._name = name
+
+    def start(self) -> None:
+        """Start it."""
+        process = self._scheduler.current.process
+        self._scheduler.spawn(f"{process.name}:{self._name}", process, self._target)

@@ -7,11 +7,13 @@ replaced but clocks, locks and sizes.
 
 from __future__ import annotations
 
+import json
 import random
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MethodType, SimpleNamespace
 from typing import Any, TypeVar
@@ -19,20 +21,21 @@ from unittest.mock import patch
 
 from celery import Celery
 
-from awcopy.errors import AwcopyError, Conflict, ServiceUnreachable
+from awcopy.errors import AwcopyError
 from awcopy.jobs.fleet import Fleet
 from awcopy.ledger.memory import MemoryLedger
 from awcopy.live.memory import MemoryLive
-from awcopy.model.items import ItemState
 from awcopy.model.job import Job, JobId, JobState
 from awcopy.steps.context import StepContext
 from awcopy.steps.lease import LeaseKeeper
-from awcopy.steps.reconcile import reconcile
 from tests.simulation.broker import Broker, BrokerAway, Message
 from tests.simulation.faults import Call, Fate, Weather, draw_fate, lost_answer, refusal
-from tests.simulation.fibers import FiberCondition, FiberLock, Killed, Process, Scheduler
-from tests.simulation.workload import BLOCK_BYTES, EPOCH, LARGE_FILE_BYTES, Workload
+from tests.simulation.fibers import FiberCondition, FiberEvent, FiberLock, FiberThread, Process, Scheduler
+from tests.simulation.ports import Port, SourcePort
+from tests.simulation.user import User
+from tests.simulation.workload import EPOCH, LARGE_FILE_BYTES, Workload
 from workers import messages
+from workers.housekeeping import Housekeeper
 from workers.tasks import StepTask
 
 T = TypeVar("T")
@@ -41,13 +44,6 @@ LEASE_S = 60.0
 RECONCILE_S = 15.0
 LATE_S = 20.0  # the ledger's and the stores' clients wait no longer
 TRACE_LINES = 3000
-_WRITES = {
-    "ledger": ("add", "update", "extend", "write", "delete"),
-    "live": ("push", "pop", "pass", "begin", "once", "add", "share", "beat", "forget"),
-    "source": (),
-    "sink": ("put", "stage", "commit", "create"),
-}
-
 _app = Celery("simulation", set_as_current=False, broker="memory://")
 _app.finalize()
 
@@ -94,8 +90,9 @@ class World:
         self.broker = Broker(self)
         self._fates = fates
         self.workers = [Worker(self, f"w{number}", slots) for number in range(processes)]
+        self.workers.append(Worker(self, "beat", 0))
         self.job_id = JobId("job0")
-        self.job_states: list[JobState] = []
+        self.outside = Process("outside")  # neither dies nor freezes: the command line
 
     # --- time and chance ---
 
@@ -184,7 +181,7 @@ class World:
     def _fate(self, call: Call) -> Fate | None:
         if self._fates:
             fate = self._fates(call)
-        elif self.is_calm or call.task in {"cli", "beat"}:
+        elif self.is_calm or self.scheduler.current.process is self.outside:
             return None
         else:
             fate = draw_fate(self.weather, call, self.rng)
@@ -221,6 +218,7 @@ class World:
     def _start_again(self, number: int) -> None:
         old = self.workers[number]
         self.workers[number] = Worker(self, old.name, old.slots)
+        self.workers[number].prepare()
         self.workers[number].start()
 
     def freeze(self, process: Process) -> None:
@@ -311,15 +309,17 @@ class World:
 
     @contextmanager
     def _patched(self) -> Iterator[None]:
-        """Replace clocks, locks, threads and sizes in production code."""
+        """Replace clocks, locks, threads, logs and sizes in production code."""
         scheduler = self.scheduler
         clock = SimpleNamespace(monotonic=lambda: scheduler.now, sleep=scheduler.pause)
+        calendar = SimpleNamespace(now=lambda _zone: self.clock())
         threads = SimpleNamespace(
             Lock=lambda: FiberLock(scheduler),
             Condition=lambda: FiberCondition(scheduler),
-            Thread=lambda **facts: _FiberThread(scheduler, facts["target"], facts["name"]),
+            Event=lambda: FiberEvent(scheduler),
+            Thread=lambda **facts: FiberThread(scheduler, facts["target"], facts["name"]),
         )
-        sizes = {
+        replaced = {
             "awcopy.planning.blocks.LARGE_FILE_BYTES": LARGE_FILE_BYTES,
             "awcopy.steps.list_objects.LARGE_FILE_BYTES": LARGE_FILE_BYTES,
             "awcopy.steps.list_objects.EXTEND_LIMIT": 5,
@@ -328,32 +328,44 @@ class World:
             "awcopy.steps.lease.time": clock,
             "awcopy.steps.lease.threading": threads,
             "awcopy.transfer.limiter.threading": threads,
-            "workers.messages.publish_generation": lambda _app, generation: self.broker.start_generation(generation),
+            "awcopy.transfer.limiter.Limiter.__init__.__defaults__": (clock.monotonic,),
+            "awcopy.steps.agent.datetime": calendar,
+            "awcopy.jobs.control.datetime": calendar,
+            "awcopy.model.job.datetime": calendar,
+            "workers.housekeeping.time": clock,
+            "workers.housekeeping.threading": threads,
+            "workers.messages.publish_generation": lambda _, generation: self.broker.start_generation(generation),
         }
-        patches = [patch(name, value) for name, value in sizes.items()]
-        patches.append(patch.dict("awcopy.steps.lease.Lease.__init__.__kwdefaults__", monotonic=clock.monotonic))
-        patches.append(patch("awcopy.transfer.limiter.Limiter.__init__.__defaults__", (clock.monotonic,)))
-        for one in patches:
-            one.start()
-        try:
+        for name, module in sorted(sys.modules.items()):
+            if name.startswith(("awcopy.", "workers.")) and hasattr(module, "log"):
+                replaced[f"{name}.log"] = _Ear(self)
+        with ExitStack() as stack:
+            for name, value in replaced.items():
+                stack.enter_context(patch(name, value))
+            timed = {"monotonic": clock.monotonic}
+            stack.enter_context(patch.dict("awcopy.steps.lease.Lease.__init__.__kwdefaults__", timed))
+            for worker in self.workers:
+                worker.prepare()
             yield
-        finally:
-            for one in reversed(patches):
-                one.stop()
 
 
-class _FiberThread:
-    """A thread of production code that becomes a fiber of its process."""
+class _Ear:
+    """Stands in for a logger: what production code says goes into the trace."""
 
-    def __init__(self, scheduler: Scheduler, target: Callable[[], None], name: str) -> None:
-        self._scheduler = scheduler
-        self._target = target
-        self._name = name
+    def __init__(self, world: World) -> None:
+        self._world = world
 
-    def start(self) -> None:
-        """Start it in the process of whoever calls."""
-        process = self._scheduler.current.process
-        self._scheduler.spawn(f"{process.name}:{self._name}", process, self._target)
+    def __getattr__(self, level: str) -> Callable[..., None]:
+        return self._hear if level != "exception" else self._hear_exception
+
+    def _hear(self, event: str, **facts: object) -> None:
+        self._world.say(f"log {event} " + " ".join(f"{name}={fact}" for name, fact in facts.items()))
+
+    def _hear_exception(self, event: str, **facts: object) -> None:
+        self._hear(event, **facts)
+        error = sys.exc_info()[1]
+        if not isinstance(error, BrokerAway):
+            self._world.surprises.append(f"{event}: {error!r}")
 
 
 @dataclass(eq=False)
@@ -368,7 +380,6 @@ class Worker:
         world = self.world
         self.process = Process(self.name)
         self.busy = 0
-        self.held: dict[tuple[int, int], float] = {}  # items by number and fence
         self.ledger = Port(world, "ledger", lambda: world.ledger)
         self.live = Port(world, "live", lambda: world.live)
         self.app = SimpleNamespace(send_task=self._send_task)
@@ -379,10 +390,9 @@ class Worker:
         alive = not self.process.is_dead and self.process.frozen_until <= self.world.scheduler.now
         return alive and self.busy < self.slots
 
-    def start(self) -> None:
-        """Begin to take messages and to look after the fleet."""
+    def prepare(self) -> None:
+        """Make what a process makes when it starts."""
         world = self.world
-        keeper = LeaseKeeper(self.ledger, LEASE_S)
         self.app.step_context = StepContext(
             fleet=Fleet(ledger=self.ledger, live=self.live),
             open_stores=lambda _job: (
@@ -391,11 +401,18 @@ class Worker:
             ),
             lease_s=LEASE_S,
             connections=1,
-            keep=keeper.keep,
+            keep=LeaseKeeper(self.ledger, LEASE_S).keep,
             sleep=world.scheduler.pause,
             chance=world.rng.random,
         )
-        world.scheduler.spawn(f"{self.name}:housekeeper", self.process, self._keep_house)
+        self._housekeeper = Housekeeper(
+            self.app, self.app.step_context, RECONCILE_S, slots=self.slots, name=self.name
+        )
+
+    def start(self) -> None:
+        """Begin to take messages and to look after the fleet."""
+        world = self.world
+        world.scheduler.spawn(f"{self.name}:housekeeper", self.process, self._housekeeper.run)
         world.broker.pump()
 
     def take(self, tag: int, message: Message) -> None:
@@ -421,8 +438,6 @@ class Worker:
             world.broker.pump()
 
     def _run_task(self, task: _Task, message: Message) -> bool:
-        import json
-
         run = _app.tasks[message.name].run.__func__
         try:
             run(task, **json.loads(message.kwargs))
@@ -438,16 +453,6 @@ class Worker:
             self.world.surprises.append(f"{message.name} raised {error!r}")
             return True
         return False
-
-    def _keep_house(self) -> None:
-        world, context = self.world, self.app.step_context
-        while True:
-            try:
-                if context.fleet.live.once_every("reconcile", RECONCILE_S / 2):
-                    messages.publish_repairs(self.app, reconcile(context))
-            except (AwcopyError, BrokerAway) as error:
-                world.say(f"reconcile failed: {error!r}")
-            world.scheduler.pause(RECONCILE_S)
 
     def _send_task(self, name: str, *, kwargs: dict[str, Any], **facts: Any) -> None:
         part_of = facts.get("chord")
@@ -469,114 +474,3 @@ class _Task:
 
     def __getattr__(self, name: str) -> Any:
         return MethodType(getattr(StepTask, name), self)
-
-
-class Port:
-    """A twin behind the world: every method takes time and may go wrong."""
-
-    def __init__(self, world: World, port: str, inner: Callable[[], Any]) -> None:
-        self._world = world
-        self._port = port
-        self._inner = inner
-
-    def __getattr__(self, op: str) -> Any:
-        special = _SPECIAL.get(f"{self._port}.{op}")
-        if special:
-            return MethodType(special, self)
-        writes = op.startswith(_WRITES[self._port])
-
-        def method(*args: Any, **facts: Any) -> Any:
-            return self._world.call(self._port, op, lambda: getattr(self._inner(), op)(*args, **facts), writes=writes)
-
-        self.__dict__[op] = method
-        return method
-
-
-class SourcePort(Port):
-    """A source behind the world: pages are small, and what is read may have a wrong bit."""
-
-    def list_page(self, prefix: str, *, after: str = "", token: str = "", limit: int = 1000) -> Any:
-        """List a page that is smaller than asked for."""
-        limit = min(limit, self._world.load.page)
-        return self._world.call(
-            "source",
-            "list_page",
-            lambda: self._inner().list_page(prefix, after=after, token=token, limit=limit),
-        )
-
-    def read_object(self, obj: Any, into: memoryview) -> Any:
-        """Read an object, perhaps wrongly."""
-        return self._world.call(
-            "source", "read_object", lambda: self._inner().read_object(obj, into), spoil=self._flip(obj, into)
-        )
-
-    def read_range(self, obj: Any, span: Any, into: memoryview) -> None:
-        """Read a range, perhaps wrongly."""
-        self._world.call(
-            "source",
-            "read_range",
-            lambda: self._inner().read_range(obj, span, into),
-            spoil=self._flip(obj, into),
-        )
-
-    def _flip(self, obj: Any, into: memoryview) -> Callable[[], None] | None:
-        """Only what the source keeps a checksum of: nothing else could show it."""
-        if not len(into) or not self._world.load.versions[obj.key][-1].has_crc64:
-            return None
-
-        def flip() -> None:
-            place = self._world.rng.randrange(len(into))
-            into[place] ^= 1 << self._world.rng.randrange(8)
-
-        return flip
-
-
-def _now(port: Port) -> datetime:
-    return port._inner().now()
-
-
-def _list_items(port: Port, job_id: JobId, *, states: Any = (), limit: int | None = None) -> Iterator[Any]:
-    """Yield items page by page, each as it is when its page is read, as a table does."""
-    after, left = 0, limit
-    while left is None or left > 0:
-        rows = port._world.call(
-            "ledger",
-            "list_items",
-            lambda after=after: [
-                item for item in port._inner().list_items(job_id, states=states) if item.number > after
-            ][:4],
-        )
-        if not rows:
-            return
-        for item in rows:
-            if left is not None:
-                if left == 0:
-                    return
-                left -= 1
-            yield item
-        after = rows[-1].number
-
-
-def _pop_ready(port: Port, job_id: JobId, *, timeout_s: float = 0.0) -> int | None:
-    """Wait for a hint in virtual time."""
-    scheduler = port._world.scheduler
-    until = scheduler.now + timeout_s
-    while True:
-        number = port._world.call(
-            "live", "pop_ready", lambda: port._inner().pop_ready(job_id, timeout_s=0.0), writes=True
-        )
-        if number is not None or scheduler.now >= until:
-            return number
-        scheduler.pause(min(0.5, max(until - scheduler.now, 0.001)))
-
-
-def _waiting_messages(port: Port) -> int:
-    return port._world.call("live", "waiting_messages", lambda: len(port._world.broker.queue))
-
-
-_SPECIAL = {
-    "ledger.now": _now,
-    "ledger.list_items": _list_items,
-    "live.pop_ready": _pop_ready,
-    "live.waiting_messages": _waiting_messages,
-}

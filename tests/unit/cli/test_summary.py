@@ -55,9 +55,9 @@ def test_a_running_job_shows_what_is_pending_and_how_to_watch_it() -> None:
     assert lines[-1] == "Next: awcopy jobs watch zyc0v3b8k2m4n6p8"
 
 
-def test_a_job_without_failures_ends_with_show_and_a_local_one_with_nothing() -> None:
+def test_a_job_without_failures_ends_with_its_report_and_a_local_one_with_nothing() -> None:
     snapshot = make_snapshot(JobState.COMPLETED, totals=Totals(listed=tally(1), copied=tally(1)))
-    assert lines_of(snapshot)[-1] == "Next: awcopy jobs show zyc0v3b8k2m4n6p8"
+    assert lines_of(snapshot)[-1] == "Next: awcopy jobs report zyc0v3b8k2m4n6p8"
     assert not any("awcopy jobs" in line for line in lines_of(snapshot, is_local=True))
 
 

@@ -183,9 +183,16 @@ def test_a_lost_live_state_means_that_no_place_goes_on(world, job):
 
 def test_while_messages_wait_silent_agents_are_only_late(world, job):
     add_items(world, *[ItemState.READY] * 9)
-    world.clock.seconds += 100 * LEASE_S
+    world.clock.seconds += LEASE_S
     world.live.waiting_messages = lambda: 5
     assert started(world) == []
+
+
+def test_agents_that_are_silent_for_very_long_are_lost_whatever_waits(world, job):
+    add_items(world, *[ItemState.READY] * 9)
+    world.clock.seconds += 100 * LEASE_S
+    world.live.waiting_messages = lambda: 5
+    assert started(world) == [(2, AGENTS)]
 
 
 def test_with_its_places_gone_a_job_goes_on_though_messages_of_others_wait(world, job):

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+
+from awcopy.config import AwsKeys, Secret
+from awcopy.errors import AccessDenied, CredentialsError, ServiceUnreachable, StoreNotFound
+from awcopy.jobs.submit import JobRequest, check_stores, submit_job
+from awcopy.model.job import JobState
+from awcopy.vault.credentials import JobCredentials
+from awcopy.vault.sealing import create_keys, open_sealed, read_private_keys, read_public_key
+from tests.unit.factories import make_spec
+from tests.unit.world import World
+
+CREDENTIALS = JobCredentials(aws=AwsKeys(access_key=Secret("AKIAX"), secret_key=Secret("hunter2")))
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def test_a_submitted_job_is_queued_in_the_ledger(world):
+    job = submit_job(world.fleet, JobRequest(spec=make_spec(), name="nightly", user="dana"))
+    assert world.ledger.get_job(job.id) == job
+    assert (job.state, job.name, job.user, job.sealed) == (JobState.QUEUED, "nightly", "dana", "")
+
+
+def test_a_newer_job_stands_before_an_older_one(world):
+    ids = [submit_job(world.fleet, JobRequest(spec=make_spec())).id for _ in range(3)]
+    assert {job.id for job in world.ledger.list_jobs()} == set(ids)
+
+
+def test_credentials_are_sealed_for_this_job(world, tmp_path):
+    folder = tmp_path / "keys"
+    create_keys(folder)
+    request = JobRequest(spec=make_spec(), credentials=CREDENTIALS)
+    job = submit_job(world.fleet, request, read_public_key(folder))
+    assert "hunter2" not in repr(world.ledger.get_job(job.id))
+    assert open_sealed(job.sealed, job.id, read_private_keys(folder)) == CREDENTIALS
+
+
+def test_credentials_without_a_key_to_seal_them_are_never_written(world):
+    with pytest.raises(CredentialsError, match="public key"):
+        submit_job(world.fleet, JobRequest(spec=make_spec(), credentials=CREDENTIALS))
+    assert world.ledger.list_jobs() == []
+
+
+def test_a_live_state_that_does_not_answer_is_told_before_anything_is_written(world):
+    def refuse():
+        raise ServiceUnreachable("Redis is gone")
+
+    world.live.ping = refuse
+    with pytest.raises(ServiceUnreachable):
+        submit_job(world.fleet, JobRequest(spec=make_spec()))
+    assert world.ledger.list_jobs() == []
+
+
+def test_stores_that_answer_are_in_order(world):
+    check_stores(make_spec(), world.source, world.sink)
+    assert world.sink.has_container
+
+
+@pytest.mark.parametrize("create_container", [True, False])
+def test_a_missing_container_is_created_only_when_asked(world, create_container):
+    world.sink.has_container = False
+    if create_container:
+        check_stores(make_spec(), world.source, world.sink, create_container=True)
+    else:
+        with pytest.raises(StoreNotFound):
+            check_stores(make_spec(), world.source, world.sink)
+    assert world.sink.has_container is create_container
+
+
+def test_no_container_is_created_for_a_source_that_cannot_be_listed(world):
+    world.sink.has_container = False
+    world.source.is_denied = True
+    with pytest.raises(AccessDenied):
+        check_stores(make_spec(), world.source, world.sink, create_container=True)
+    assert not world.sink.has_container
