@@ -163,7 +163,8 @@ def _queue(job: Job, credentials: JobCredentials | None, public_key: X25519Publi
 def _reopen_item(fleet: Fleet, item: Item, reason: str) -> int:
     """Make an item ready to try its failed objects again; return how many those are."""
     if item.state is not ItemState.DONE:
-        return item.totals.pending.objects or 1  # reopened by a call that was cut short
+        # A call that was cut short has reopened it; an item of a large file plans no object, and has one.
+        return max(item.objects, 1) - item.totals.ended.objects
     if not item.totals.failed.objects:
         return 0
     retry = Retry(fence=item.outcome_fence, reason=reason)
@@ -171,7 +172,7 @@ def _reopen_item(fleet: Fleet, item: Item, reason: str) -> int:
     kept = [outcome for outcome in outcomes if not retry.takes(outcome)]
     again = len(outcomes) - len(kept)
     if again:
-        totals = tally_outcomes(kept)
+        totals = replace(tally_outcomes(kept), listed=item.totals.listed)
         reopened = replace(
             item, state=ItemState.READY, retry=retry, attempts=0, totals=totals, outcome_fence=0
         )

@@ -17,6 +17,7 @@ class Fate(Enum):
     CRASH_AFTER = auto()  # the call took effect, and the process dies before it learns that
     FREEZE_BEFORE = auto()  # the process stands still for longer than a lease, and then makes the call
     FREEZE_AFTER = auto()
+    FREEZE_LONG = auto()  # until the others have long done its work
     REFUSED = auto()  # the service does not take the call
     UNANSWERED = auto()  # the call took effect, and the answer is lost
     LATE = auto()  # the call took effect, and the answer takes so long that others come between

@@ -40,7 +40,7 @@ from workers.tasks import StepTask
 
 T = TypeVar("T")
 
-LEASE_S = 60.0
+LEASE_S = 30.0
 RECONCILE_S = 15.0
 LATE_S = 20.0  # the ledger's and the stores' clients wait no longer
 TRACE_LINES = 3000
@@ -52,10 +52,10 @@ class World:
     """One run.
 
     Args:
-        seed: Decides everything that ``fates`` does not.
+        seed: Decides everything that ``script`` does not.
         load: What is to be copied.
         weather: What goes wrong by chance.
-        fates: What goes wrong at which call, in place of chance.
+        script: What goes wrong at which call, in place of chance.
         processes: Worker processes.
         slots: Tasks that one of them runs at once.
     """
@@ -66,7 +66,7 @@ class World:
         load: Workload,
         weather: Weather,
         *,
-        fates: Callable[[Call], Fate | None] | None = None,
+        script: Callable[[Call], Fate | None] | None = None,
         processes: int = 2,
         slots: int = 1,
     ) -> None:
@@ -82,13 +82,12 @@ class World:
         self.is_ledger_away = False
         self.is_store_away = False
         self.surprises: list[str] = []  # errors that production code should not have met
-        self.tolerated: list[str] = []
         self.watchers: list[Callable[[], None]] = []
         self.choose_deliveries: Callable[[Message], list[float]] = self._draw_deliveries
         self.ledger = MemoryLedger(self.clock)
         self.live = MemoryLive(lambda: self.scheduler.now)
         self.broker = Broker(self)
-        self._fates = fates
+        self.script = script
         self.workers = [Worker(self, f"w{number}", slots) for number in range(processes)]
         self.workers.append(Worker(self, "beat", 0))
         self.job_id = JobId("job0")
@@ -117,7 +116,7 @@ class World:
         return 0
 
     def _draw_deliveries(self, message: Message) -> list[float]:
-        if self.is_calm or self._fates:
+        if self.is_calm or self.script:
             return [0.0]
         rng, weather = self.rng, self.weather
         if rng.random() < weather.message_lost:
@@ -156,7 +155,9 @@ class World:
         if fate is Fate.CRASH_BEFORE:
             self.crash(fiber.process)
         if fate is Fate.FREEZE_BEFORE:
-            self.freeze(fiber.process)
+            self.freeze(fiber.process, LEASE_S * self.rng.choice((0.2, 1.5, 4.0)) * (0.5 + self.rng.random()))
+        if fate is Fate.FREEZE_LONG:
+            self.freeze(fiber.process, LEASE_S * 20)
         self._refuse(call, fate)
         try:
             result = effect()
@@ -169,7 +170,7 @@ class World:
         if fate is Fate.CRASH_AFTER:
             self.crash(fiber.process)
         if fate is Fate.FREEZE_AFTER:
-            self.freeze(fiber.process)
+            self.freeze(fiber.process, LEASE_S * self.rng.choice((0.2, 1.5, 4.0)) * (0.5 + self.rng.random()))
         if fate is Fate.FLIPPED and spoil:
             spoil()
         if fate is Fate.LATE:
@@ -179,8 +180,8 @@ class World:
         return result
 
     def _fate(self, call: Call) -> Fate | None:
-        if self._fates:
-            fate = self._fates(call)
+        if self.script:
+            fate = self.script(call)
         elif self.is_calm or self.scheduler.current.process is self.outside:
             return None
         else:
@@ -221,9 +222,8 @@ class World:
         self.workers[number].prepare()
         self.workers[number].start()
 
-    def freeze(self, process: Process) -> None:
+    def freeze(self, process: Process, seconds: float) -> None:
         """Let a process stand still, with all its threads."""
-        seconds = LEASE_S * self.rng.choice((0.2, 1.5, 4.0)) * (0.5 + self.rng.random())
         process.frozen_until = self.scheduler.now + seconds
         self.say(f"FROZEN {process.name} until {process.frozen_until:.1f}")
         self.scheduler.pause(0.0)
@@ -296,9 +296,7 @@ class World:
         for worker in self.workers:
             worker.start()
         self._begin_weather()
-        # What is outside the fleet neither dies nor freezes here: the command line.
-        outside = Process("outside")
-        self.scheduler.spawn("cli", outside, lambda: self.broker.send(messages.DISPATCH, {"job": self.job_id}))
+        self.scheduler.spawn("user", self.outside, User(self, self.weather.user_acts_every_s).run)
 
     def _job(self) -> Job:
         return self.ledger.get_job(self.job_id)

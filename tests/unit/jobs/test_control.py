@@ -195,7 +195,6 @@ def test_a_retry_for_a_reason_that_nothing_failed_for_is_refused(world, failed):
     assert all(item.state is ItemState.DONE for item in world.ledger.list_items(JOB_ID))
 
 
-@pytest.mark.xfail(strict=True, reason="_reopen_item counts an item it has reopened before by its pending sum")
 def test_a_retry_that_was_cut_short_can_be_made_again(world, failed):
     update_job, world.ledger.update_job = world.ledger.update_job, _crash
     with pytest.raises(Crash):
@@ -217,7 +216,6 @@ def test_what_failed_again_can_be_tried_again(world, failed):
     assert (objects, world.run(job).totals.copied.objects) == (1, 8)
 
 
-@pytest.mark.xfail(strict=True, reason="_reopen_item drops the item's correction of what was listed")
 def test_bytes_add_up_while_a_retry_runs_though_an_object_had_changed_its_length(world):
     world.put({"a": b"x", "b": b"x"})
     world.source_calls.do("read_object", lambda: world.source.put_object("a", b"longer"), name="a", times=1)

@@ -1,0 +1,161 @@
+"""A job ends, exactly right, whatever goes wrong: by chance in many seeds, and at every single call once."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from awcopy.model.job import JobSpec, Overwrite, SinkSpec, SourceSpec
+from awcopy.model.objects import ALWAYS, BlobProperties
+from awcopy.crc64 import crc64
+from awcopy.sink.memory import MemorySink
+from awcopy.source.memory import MemorySource
+from tests.simulation.faults import Fate
+from tests.simulation.runs import build, build_script, judge, tell
+from tests.simulation.workload import BLOCK_BYTES, EPOCH, Workload
+
+MOST_CALLS = 400  # of the short job below; more than it makes
+
+
+def make_load(sizes=(30, 250, 1_200), *, overwrite=Overwrite.CHANGED, agents=2) -> Workload:
+    """A short job with every kind of item: a small file, one of several blocks, and one of several ranges."""
+    rng = random.Random(1)
+    load = Workload(
+        source=MemorySource(),
+        sink=MemorySink(now=lambda: EPOCH),
+        spec=JobSpec(
+            source=SourceSpec(bucket="bucket"),
+            sink=SinkSpec(account="account", container="container"),
+            overwrite=overwrite,
+            agents=agents,
+            block_size_bytes=BLOCK_BYTES,
+            files_per_task=1,
+        ),
+        page=2,
+    )
+    for number, size in enumerate(sizes):
+        load.put(f"k{number}", rng.randbytes(size), EPOCH)
+    return load
+
+
+def test_a_job_ends_exactly_right(seeds):
+    for seed in seeds:
+        world = build(seed)
+        wrong = judge(world)
+        if wrong:
+            pytest.fail(tell(world, f"seed {seed}: {wrong}", f"pytest tests/simulation --sim-seed={seed}"))
+
+
+def test_equal_seeds_give_equal_runs():
+    first, second = build(7), build(7)
+    assert judge(first) == judge(second)
+    assert first.calls > 100
+    assert list(first.trace) == list(second.trace)
+
+
+def at_call(number: int, fate: Fate):
+    return lambda call: fate if call.number == number else None
+
+
+def each_call(fate: Fate, *, needs_write: bool = False, **facts) -> None:
+    """Run the short job again and again, and let this happen at its first call, its second, and so on."""
+    number = 0
+    while True:
+        assert number < MOST_CALLS
+        world = build_script(make_load(**facts), at_call(number, fate))
+        wrong = judge(world)
+        if wrong:
+            pytest.fail(tell(world, f"{fate} at call {number}: {wrong}"))
+        if world.calls <= number:
+            return
+        number += 1
+
+
+@pytest.mark.parametrize(
+    "fate", [Fate.CRASH_BEFORE, Fate.CRASH_AFTER, Fate.FREEZE_BEFORE, Fate.REFUSED, Fate.UNANSWERED]
+)
+def test_each_call_goes_wrong_once(fate):
+    each_call(fate)
+
+
+def test_redis_is_emptied_at_each_call():
+    number = 0
+    while True:
+        world = build_script(make_load())
+
+        def flush(call, world=world, number=number):
+            if call.number == number:
+                world.flush_redis()
+
+        world.script = flush
+        wrong = judge(world)
+        if wrong:
+            pytest.fail(tell(world, f"FLUSHALL at call {number}: {wrong}"))
+        if world.calls <= number:
+            return
+        number += 1
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.05, 1.0, 60.0])
+def test_every_message_arrives_twice(delay_s):
+    world = build_script(make_load(agents=3))
+    world.choose_deliveries = lambda _message: [0.0, delay_s]
+    wrong = judge(world)
+    assert not wrong, tell(world, wrong)
+
+
+@pytest.mark.parametrize("nth", [2, 3, 5, 7])
+def test_every_nth_message_is_lost(nth):
+    world = build_script(make_load(agents=3))
+    sent = iter(range(1, 100_000))
+    world.choose_deliveries = lambda _message: [] if next(sent) % nth == 0 and world.scheduler.now < 300 else [0.0]
+    wrong = judge(world)
+    assert not wrong, tell(world, wrong)
+
+
+def test_messages_arrive_in_any_order():
+    for seed in range(20):
+        rng = random.Random(seed)
+        world = build_script(make_load(agents=4))
+        world.choose_deliveries = lambda _message, rng=rng: [rng.random() * 20]
+        wrong = judge(world)
+        assert not wrong, tell(world, wrong)
+
+
+@pytest.mark.parametrize("overwrite", list(Overwrite))
+@pytest.mark.parametrize("op", ["put_blob", "commit_blocks", "stage_block", "read_object"])
+def test_a_frozen_workers_late_request_undoes_nothing(overwrite, op):
+    """It stands still at the request, the object changes, another worker copies the new content, it goes on."""
+    load = make_load([30, 250], overwrite=overwrite)
+    old = memoryview(b"was there before")
+    for name in ("k0", "k1"):
+        load.sink.put_blob(name, old, crc64=crc64(old), properties=BlobProperties(), condition=ALWAYS)
+    load.before = dict(load.sink.blobs)
+    frozen = []
+
+    def freeze_once(call):
+        if call.op != op or frozen:
+            return None
+        frozen.append(call)
+        rng = random.Random(2)
+        for key in ("k0", "k1"):
+            load.put(key, rng.randbytes(len(load.versions[key][0].content)), EPOCH)
+        return Fate.FREEZE_LONG
+
+    world = build_script(load, freeze_once)
+    wrong = judge(world)
+    assert not wrong, tell(world, wrong)
+    assert frozen or overwrite in {Overwrite.NEVER, Overwrite.NEWER}
+
+
+def test_a_missing_container_ends_the_job_and_says_why():
+    load = make_load()
+    world = build_script(load)
+
+    def lose_container(call):
+        load.sink.has_container = load.sink.has_container and call.op != "put_blob"
+
+    world.script = lose_container
+    wrong = judge(world)
+    assert wrong.startswith("the job failed: there is no such container"), tell(world, wrong)
