@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable
@@ -113,3 +114,19 @@ def test_an_ended_job_can_be_removed_and_its_blobs_stay(place: Place) -> None:
     assert place.awcopy("jobs", "rm", "@last").returncode == 0
     assert place.differences("removed", "removed") == (1, ())
     assert place.awcopy("jobs", "pause", "@last").returncode in (1, 2)
+
+
+def test_a_queued_job_can_be_paused_resumed_and_cancelled(place: Place) -> None:
+    place.make_bucket("queued", {"a": b"1"})
+    elsewhere = {"AWCOPY_NAMESPACE": "nobodyhere"}  # a fleet without a single worker
+    done = place.awcopy(
+        "copy", "s3://queued", "az://awcopydemo/queued", "--create-container", "--detach", **elsewhere
+    )
+    job_id = done.stdout.strip()
+    assert "no worker is running" in done.stderr
+    for command, state in (("pause", "paused"), ("resume", "queued"), ("cancel", "cancelling")):
+        assert place.awcopy("jobs", command, job_id, **elsewhere).returncode == 0
+        shown = place.awcopy("jobs", "show", job_id, "-o", "json", **elsewhere)
+        assert json.loads(shown.stdout)["state"] == state
+    assert place.awcopy("jobs", "resume", job_id, **elsewhere).returncode == 1
+    assert list(place.blobs.get_container_client("queued").list_blobs()) == []

@@ -77,7 +77,6 @@ class World:
         self.trace: deque[str] = deque(maxlen=TRACE_LINES)
         self.calls = 0
         self.faults = 0
-        self.counts: dict[Fate, int] = {}
         self.is_redis_away = False
         self.is_ledger_away = False
         self.is_store_away = False
@@ -175,20 +174,22 @@ class World:
             spoil()
         if fate is Fate.LATE:
             self.scheduler.pause(self.rng.random() * LATE_S)
-        if fate is Fate.UNANSWERED:
+        if fate is Fate.UNANSWERED and port == "broker":
+            effect()  # kombu sends it again
+        elif fate is Fate.UNANSWERED:
             raise lost_answer(call)
         return result
 
     def _fate(self, call: Call) -> Fate | None:
+        if self.scheduler.current.process is self.outside:
+            return None
         if self.script:
             fate = self.script(call)
-        elif self.is_calm or self.scheduler.current.process is self.outside:
+        elif self.is_calm:
             return None
         else:
             fate = draw_fate(self.weather, call, self.rng)
-        if fate:
-            self.faults += 1
-            self.counts[fate] = self.counts.get(fate, 0) + 1
+        self.faults += fate is not None
         return fate
 
     def _refuse(self, call: Call, fate: Fate | None) -> None:

@@ -86,3 +86,10 @@ def options_of(path: str) -> set[str]:
     context = CONTEXTS[path]
     options = [one for one in context.command.get_params(context) if isinstance(one, click.Option)]
     return {spelling for option in options for spelling in (*option.opts, *option.secondary_opts)}
+
+
+def test_every_test_that_the_reliability_page_names_is_there():
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "reliability.md").read_text()))
+    written = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert named
+    assert {name for name in named if f"def {name}(" not in written} == set()
