@@ -75,11 +75,11 @@ def parse_when(text: str, *, now: datetime) -> datetime:
         UsageError: The text is neither.
     """
     age = _AGE.fullmatch(text)
-    if age:
-        return now - timedelta(seconds=float(age[1]) * _AGE_SECONDS[age[2]])
     try:
+        if age:
+            return now - timedelta(seconds=float(age[1]) * _AGE_SECONDS[age[2]])
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         hint = "write an age like 36h or 7d, or a date like 2026-01-31 or 2026-01-31T12:00:00Z"
         raise UsageError(f"{text!r} is not a time", hint=hint) from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -37,8 +37,10 @@ def check_source(spec: SourceSpec, source: Source) -> None:
     Raises:
         UsageError: No key starts with the prefix.
     """
+    from awcopy.jobs.submit import look
+
     with _explaining(str(spec), f"set {AWS_VARIABLES}", _S3_ENDPOINT):
-        page = source.list_page(spec.prefix, limit=1)
+        page = look(lambda: source.list_page(spec.prefix, limit=1))
     if spec.prefix and not page.objects:
         hint = f"`awcopy ls {quote(f's3://{spec.bucket}')}` shows what there is"
         raise UsageError(f"no key of bucket {spec.bucket} starts with {spec.prefix!r}", hint=hint)
@@ -46,13 +48,15 @@ def check_source(spec: SourceSpec, source: Source) -> None:
 
 def check_sink(spec: JobSpec, sink: Sink, *, create_container: bool) -> None:
     """Return when the container answers, created if it was missing and that was asked for."""
+    from awcopy.jobs.submit import look
+
     with _explaining(str(spec.sink), f"set {AZURE_VARIABLES}", _AZURE_ENDPOINT, _NO_CONTAINER):
         try:
-            sink.probe()
+            look(sink.probe)
         except StoreNotFound:
             if not create_container:
                 raise
-            sink.create_container()
+            look(sink.create_container)
 
 
 @contextmanager

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from awcopy.errors import CredentialsError, StoreNotFound
+from awcopy.errors import CredentialsError, ServerFault, StoreNotFound, Throttled
 from awcopy.model.job import Job, JobSpec, JobState, new_job_id
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import seal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     from awcopy.jobs.fleet import Fleet
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
+
+
+T = TypeVar("T")
+
+BUSY_TRIES = 4
+BUSY_WAIT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +43,26 @@ def check_stores(spec: JobSpec, source: Source, sink: Sink, *, create_container:
 
     With ``create_container`` a missing container is created, after the source has been checked.
     """
-    source.probe(spec.source.prefix)
+    look(lambda: source.probe(spec.source.prefix))
     try:
-        sink.probe()
+        look(sink.probe)
     except StoreNotFound:
         if not create_container:
             raise
-        sink.create_container()
+        look(sink.create_container)
+
+
+def look(attempt: Callable[[], T]) -> T:
+    """Return what a look at a store returns; a store that is busy is asked again, one that is away is not.
+
+    A person waits for the answer, so this takes seconds at most.
+    """
+    for tries in range(1, BUSY_TRIES):
+        try:
+            return attempt()
+        except (Throttled, ServerFault):
+            time.sleep(tries * BUSY_WAIT_S)
+    return attempt()
 
 
 def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | None = None) -> Job:

@@ -35,9 +35,10 @@ class ItemState(StrEnum):
 class ListRange:
     """A range of keys to list, how far it has come, and the item numbers that belong to it."""
 
-    after: str = ""  # keys above this one are still to be listed
-    before: str = ""  # and below this one; empty: to the end
-    token: str = ""  # the source's continuation token, where one is at hand
+    after: str = ""  # the next page begins above this key
+    before: str = ""  # keys below this one belong to the range; empty: to the end
+    token: str = ""  # the source's continuation token for the next page, where one is at hand
+    planned_to: str = ""  # of the next page, objects up to and including this key are planned already
     next_number: int = FIRST_ITEM + 1
     last_number: int = LAST_ITEM
 

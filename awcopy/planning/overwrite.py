@@ -48,7 +48,7 @@ def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Deci
     replace = Decision(act=Act.COPY, condition=Condition(if_match=blob.etag))
     match job.spec.overwrite:
         case Overwrite.ALWAYS:
-            return Decision(act=Act.COPY, condition=ALWAYS)
+            return replace
         case Overwrite.NEVER:
             return Decision(act=Act.SKIP, reason="exists")
         case Overwrite.CHANGED:

@@ -17,6 +17,7 @@ import structlog
 from awcopy.errors import (
     AwcopyError,
     Conflict,
+    ConnectionLost,
     CredentialsError,
     CredentialsRefused,
     JobInterrupted,
@@ -83,6 +84,8 @@ def take_turn(context: StepContext, turn: Turn) -> Turn | End:
         return End.GIVEN_UP
     if turn.item:
         run_item(context, job, turn)
+        if _is_held_here(context, turn):
+            return End.SUPERSEDED  # this message came twice, and its twin is still at the item
     following = _next_item(context, job)
     if following is None:
         return End.GIVEN_UP
@@ -119,6 +122,16 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> None:
         _record_trouble(context, job, lease, AwcopyError("an error inside awcopy; the worker's log has it"))
 
 
+def _is_held_here(context: StepContext, turn: Turn) -> bool:
+    """Return whether the turn's item is held in the turn's own place."""
+    item = context.fleet.ledger.get_item(turn.job_id, turn.item)
+    return (
+        item is not None
+        and item.state is ItemState.LEASED
+        and (item.generation, item.agent) == (turn.generation, turn.place)
+    )
+
+
 def _claim(context: StepContext, turn: Turn) -> Lease | None:
     ledger = context.fleet.ledger
     item = ledger.get_item(turn.job_id, turn.item)
@@ -153,7 +166,8 @@ def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyE
     elif lease.item.attempts >= MAX_ATTEMPTS:
         detail = f"item {lease.item.number} failed {MAX_ATTEMPTS} times: {error.message}"
         stop_job(context, job.id, JobState.FAILED, detail)
-    _give_back(lease, counted=True)
+    is_outage = lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, ConnectionLost)
+    _give_back(lease, counted=not is_outage)
 
 
 def stop_job(context: StepContext, job_id: JobId, state: JobState, detail: str, *, reason: str = "") -> None:

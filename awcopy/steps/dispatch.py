@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
-from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError
+from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError, TransientError
 from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState, move
 from awcopy.steps.agent import Turn, stop_job
@@ -45,6 +46,10 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
         return None
     try:
         was_empty = _look(context, job)
+    except TransientError as error:
+        log.warning("stores_not_reached", error=error.code)
+        _say_why_it_waits(context, job, error)
+        return None
     except (CredentialsError, StorageError) as error:
         refused = error.exit_code == CredentialsError.exit_code
         state, reason = (JobState.PAUSED, "auth") if refused else (JobState.FAILED, "")
@@ -58,6 +63,15 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
     except Conflict:
         log.info("dispatch_repeated")
     return next_generation(context.fleet, replace(job, sink_was_empty=was_empty))
+
+
+def _say_why_it_waits(context: StepContext, job: Job, error: TransientError) -> None:
+    """Leave the job queued, for ``reconcile`` to dispatch it again, with the reason for all to see."""
+    try:
+        detail = f"waits for a store that does not answer: {error.message}"
+        context.fleet.ledger.update_job(replace(job, detail=detail, changed_at=datetime.now(UTC)))
+    except Conflict:
+        log.info("job_changed_meanwhile")
 
 
 def next_generation(fleet: Fleet, job: Job) -> Generation | None:

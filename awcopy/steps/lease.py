@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import AwcopyError, Conflict, JobInterrupted, JobNotFound, LeaseLost
-from awcopy.model.items import complete, give_back
+from awcopy.model.items import ItemState, complete, give_back
 from awcopy.model.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from awcopy.ledger.base import Ledger
     from awcopy.model.items import Item, LargeFile
@@ -71,12 +72,17 @@ class Lease:
         try:
             begun = self._monotonic()
             until = self._ledger.now() + timedelta(seconds=self._lease_s)
-            self._write(lambda item: self._ledger.update_item(replace(item, lease_until=until)))
+            self._write(lambda item: self._prolong(item, until))
             self._renewed_at = begun
         except LeaseLost as error:
             self._stop = error
         except AwcopyError as error:
             log.warning("lease_not_renewed", item=self._item.number, error=error.code)
+
+    def _prolong(self, item: Item, until: datetime) -> Item:
+        if item.state is not ItemState.LEASED:
+            return item  # the work ended while the renewal was on its way
+        return self._ledger.update_item(replace(item, lease_until=until))
 
     def save(self, change: Callable[[Item], Item]) -> None:
         """Write a changed item that stays leased."""

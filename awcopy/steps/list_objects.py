@@ -47,6 +47,13 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
         if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
             lease.complete(lease.item.totals, has_outcomes=False)
             return
+        following = replace(
+            _range(lease),
+            after=page.objects[-1].key if page.objects else at.after,
+            token=page.token,
+            planned_to="",
+        )
+        lease.save(lambda item, following=following: replace(item, range=following))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
     lease.give_back()
     context.hint(job.id, [lease.item.number])
 
@@ -67,9 +74,9 @@ def _next_page(source: Source, prefix: str, at: ListRange) -> ListPage:
 
 
 def _plan_page(context: StepContext, job: Job, lease: Lease, page: ListPage) -> None:
-    before = _range(lease).before
+    at = _range(lease)
     batches = pack_objects(
-        [obj for obj in page.objects if not before or obj.key < before],
+        [obj for obj in _unplanned(page, at) if not at.before or obj.key < at.before],
         is_selected=compile_selection(job.spec.selection, job.spec.source.prefix),
         is_large=lambda obj: _is_large(job, obj),
         files_per_pack=job.spec.files_per_task,
@@ -77,8 +84,20 @@ def _plan_page(context: StepContext, job: Job, lease: Lease, page: ListPage) -> 
     )
     for batch in batches:
         _write_batch(context, job, lease, batch)
-    mark = replace(_range(lease), token=page.token)
-    lease.save(lambda item: replace(item, range=mark))
+
+
+def _unplanned(page: ListPage, at: ListRange) -> tuple[SourceObject, ...]:
+    """Return the objects of a page that come after what is planned of it, in the order of the source.
+
+    Some stores list in an order of their own, so that the place of the key decides; only when the object is
+    gone by now does the key itself.
+    """
+    if not at.planned_to:
+        return page.objects
+    for index, obj in enumerate(page.objects):
+        if obj.key == at.planned_to:
+            return page.objects[index + 1 :]
+    return tuple(obj for obj in page.objects if obj.key > at.planned_to)
 
 
 def _is_large(job: Job, obj: SourceObject) -> bool:
@@ -98,8 +117,8 @@ def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch) -> 
         files.append(_large_file(job, number, obj, plan))
         children.append(range_item(job.id, number, 0, plan))
         number += 1 + plan.ranges
-    # The token belongs to the end of the page; until that is planned, the last key alone says where to go on.
-    mark = replace(at, after=batch.last_key, token="", next_number=number)
+    # The page's own beginning stays until all of it is planned, so that the same page can be asked for again.
+    mark = replace(at, planned_to=batch.last_key, next_number=number)
     found = Totals(listed=batch.listed, excluded=batch.excluded)
     lease.extend(lambda item: replace(item, range=mark, totals=item.totals + found), children, files)
     context.hint(job.id, [child.number for child in children])

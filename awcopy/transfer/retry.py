@@ -17,6 +17,7 @@ MAX_THROTTLED_TRIES = 20
 MAX_CORRUPT_TRIES = 3
 FIRST_DELAY_S = 0.5
 MAX_DELAY_S = 30.0
+MAX_THROTTLED_DELAY_S = 5.0
 
 
 def delay_before_retry(error: StorageError, tries: int, chance: float) -> float | None:
@@ -35,7 +36,8 @@ def delay_before_retry(error: StorageError, tries: int, chance: float) -> float 
     if isinstance(error, Throttled):
         if tries >= MAX_THROTTLED_TRIES:
             return None
-        return max(error.retry_after_s, chance * ceiling)
+        # The limiter slows down as well, so that a long wait of each request's own would come on top.
+        return max(error.retry_after_s, chance * min(ceiling, MAX_THROTTLED_DELAY_S))
     if isinstance(error, IntegrityError):
         return chance * FIRST_DELAY_S if tries < MAX_CORRUPT_TRIES else None
     if isinstance(error, TransientError) and tries < MAX_TRIES:

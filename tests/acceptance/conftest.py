@@ -95,6 +95,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         servers = start_servers(folder, stack)
         processes = start_fleet(servers, folder, stack)
         client = redis.Redis.from_url(servers.redis.url)
+        client.config_set("rdbcompression", "no")  # or a dump would hide what it holds
         stack.callback(client.close)
         blobs = BlobServiceClient(
             servers.sink.blob_url, credential=servers.sink.key, api_version="2025-11-05"

@@ -110,7 +110,9 @@ class Broker:
         body = json.dumps({"job": generation.job_id, "generation": generation.number})
         for index, turn in enumerate(turns):
             if index == len(turns) - 1:
-                self._world.call("broker", "set_chord_size", lambda: self._set_size(group, len(turns)), writes=True)
+                self._world.call(
+                    "broker", "set_chord_size", lambda: self._set_size(group, len(turns)), writes=True
+                )
             head = Message(id=0, name="", kwargs="", chord=body, group=group, group_index=index)
             self.send(messages.turn_task(turn), messages.turn_message(turn), part_of=head)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 # Given on the command line as ``pytest tests/simulation --sim-seeds=5000``.
 DEFAULT_SEEDS = 300
@@ -20,5 +23,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     one = metafunc.config.getoption("--sim-seed", None)
     count = metafunc.config.getoption("--sim-seeds", DEFAULT_SEEDS)
-    runs = [range(one, one + 1)] if one is not None else [range(at, min(at + 25, count)) for at in range(0, count, 25)]
+    runs = (
+        [range(one, one + 1)]
+        if one is not None
+        else [range(at, min(at + 25, count)) for at in range(0, count, 25)]
+    )
     metafunc.parametrize("seeds", runs, ids=[f"{run.start}-{run.stop - 1}" for run in runs])

@@ -58,6 +58,7 @@ class Weather:
     ledger_away_every_s: float = 0.0
     store_away_every_s: float = 0.0
     source_changes_every_s: float = 0.0
+    sink_changes_every_s: float = 0.0
     user_acts_every_s: float = 0.0
     calm_at_s: float = 0.0  # nothing goes wrong any more
 
@@ -82,6 +83,7 @@ _MOST = Weather(
     ledger_away_every_s=60.0,
     store_away_every_s=60.0,
     source_changes_every_s=2.0,
+    sink_changes_every_s=2.0,
     user_acts_every_s=10.0,
 )
 

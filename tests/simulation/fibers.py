@@ -63,10 +63,10 @@ class _Thread:
             fiber, back = self.fiber, self.back
             try:
                 if not fiber.process.is_dead:
-                    fiber._act()  # noqa: SLF001 - a fiber's own thread
+                    fiber._act()
             except Killed:
                 pass
-            except BaseException as error:  # handed to the world, which fails the run
+            except BaseException as error:  # noqa: BLE001 - handed to the world, which fails the run
                 fiber.error = error
             fiber.is_done = True
             self.fiber = None
@@ -120,7 +120,7 @@ class Scheduler:
             self.now = until  # nobody else is due before
             return
         self.at(until, lambda: self._resume(fiber))
-        thread = fiber._thread  # noqa: SLF001 - the scheduler hands the baton on
+        thread = fiber._thread
         self._main.release()
         thread.go.acquire()
         self.check_alive()
@@ -165,10 +165,10 @@ class Scheduler:
         if fiber.process.frozen_until > self.now:
             self.at(fiber.process.frozen_until, lambda: self._resume(fiber))
             return
-        if fiber._thread is None:  # noqa: SLF001
-            fiber._thread = _idle.pop() if _idle else _Thread()  # noqa: SLF001
-            fiber._thread.fiber, fiber._thread.back = fiber, self._main  # noqa: SLF001
-        thread = fiber._thread  # noqa: SLF001
+        if fiber._thread is None:
+            fiber._thread = _idle.pop() if _idle else _Thread()
+            fiber._thread.fiber, fiber._thread.back = fiber, self._main
+        thread = fiber._thread
         self.current = fiber
         thread.go.release()
         self._main.acquire()

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _WRITES = {
     "ledger": ("add", "update", "extend", "write", "delete"),
-    "live": ("push", "pop", "pass", "begin", "once", "add", "share", "beat", "forget"),
+    "live": ("push", "pop", "pass", "begin", "once", "add", "share_", "beat", "forget"),
     "source": (),
-    "sink": ("put", "stage", "commit", "create"),
+    "sink": ("put_", "stage_", "commit_", "create_"),
 }
 _PAGE_ROWS = 4
 
@@ -82,6 +82,44 @@ class SourcePort(Port):
             into[self._world.rng.randrange(len(into))] ^= 1 << self._world.rng.randrange(8)
 
         return flip
+
+
+class SinkPort(Port):
+    """A sink: nobody replaces a blob that they have not looked at."""
+
+    def __init__(self, world: World, port: str, inner: Callable[[], Any]) -> None:
+        super().__init__(world, port, inner)
+        self._seen: set[str] = set()
+
+    def head(self, name: str) -> Any:
+        """Look at a blob."""
+        found = self._world.call("sink", "head", lambda: self._inner().head(name))
+        if found:
+            self._seen.add(found.etag)
+        return found
+
+    def put_blob(self, name: str, *args: Any, **facts: Any) -> str:
+        """Write a blob in one call."""
+        return self._write("put_blob", name, args, facts)
+
+    def commit_blocks(self, name: str, *args: Any, **facts: Any) -> str:
+        """Write a blob from its blocks."""
+        return self._write("commit_blocks", name, args, facts)
+
+    def _write(self, op: str, name: str, args: Any, facts: Any) -> str:
+        begun = self._world.scheduler.now
+        process = self._world.scheduler.current.process
+
+        def effect() -> str:
+            before = self._inner().blobs.get(name)
+            etag = getattr(self._inner(), op)(name, *args, **facts)
+            if process.frozen_until > begun:
+                self._world.late_writes.add(etag)
+            if before and before.head.etag not in self._seen:
+                self._world.surprises.append(f"the blob {name} was replaced by someone who had not seen it")
+            return etag
+
+        return self._world.call("sink", op, effect, writes=True)
 
 
 def _now(port: Port) -> datetime:

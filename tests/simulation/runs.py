@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tests.simulation.checker import Checker
 from tests.simulation.faults import Call, Fate, Weather, draw_weather
 from tests.simulation.fibers import OutOfTime
-from tests.simulation.workload import Workload, draw_workload
+from tests.simulation.workload import EPOCH, Workload, draw_workload, make_load
 from tests.simulation.world import World
 
 # A job must end this long after things have stopped going wrong.
@@ -44,3 +44,25 @@ def tell(world: World, what: str, replay: str = "", lines: int = 150) -> str:
     """Return the story of a run that went wrong."""
     story = [what, f"{world.weather}", f"{world.load.spec}", *list(world.trace)[-lines:]]
     return "\n".join([*story, what, replay])
+
+
+def build_late_report() -> World:
+    """Return a world in which a worker stands still before it reports that an object is gone.
+
+    By the time it goes on, the object is there again, and another worker has copied it.
+    """
+    load = make_load([30])
+    content = load.versions["k0"][0].content
+    frozen: list[Call] = []
+
+    def script(call: Call) -> Fate | None:
+        if call.op == "read_object" and not frozen:
+            load.source.delete_object("k0")
+            load.deleted.add("k0")
+        if call.op != "write_outcomes" or frozen:
+            return None
+        frozen.append(call)
+        load.put("k0", content, EPOCH)
+        return Fate.FREEZE_LONG
+
+    return build_script(load, script)

@@ -6,37 +6,14 @@ import random
 
 import pytest
 
-from awcopy.model.job import JobSpec, Overwrite, SinkSpec, SourceSpec
-from awcopy.model.objects import ALWAYS, BlobProperties
 from awcopy.crc64 import crc64
-from awcopy.sink.memory import MemorySink
-from awcopy.source.memory import MemorySource
+from awcopy.model.job import Overwrite
+from awcopy.model.objects import ALWAYS, BlobProperties
 from tests.simulation.faults import Fate
 from tests.simulation.runs import build, build_script, judge, tell
-from tests.simulation.workload import BLOCK_BYTES, EPOCH, Workload
+from tests.simulation.workload import EPOCH, make_load
 
 MOST_CALLS = 400  # of the short job below; more than it makes
-
-
-def make_load(sizes=(30, 250, 1_200), *, overwrite=Overwrite.CHANGED, agents=2) -> Workload:
-    """A short job with every kind of item: a small file, one of several blocks, and one of several ranges."""
-    rng = random.Random(1)
-    load = Workload(
-        source=MemorySource(),
-        sink=MemorySink(now=lambda: EPOCH),
-        spec=JobSpec(
-            source=SourceSpec(bucket="bucket"),
-            sink=SinkSpec(account="account", container="container"),
-            overwrite=overwrite,
-            agents=agents,
-            block_size_bytes=BLOCK_BYTES,
-            files_per_task=1,
-        ),
-        page=2,
-    )
-    for number, size in enumerate(sizes):
-        load.put(f"k{number}", rng.randbytes(size), EPOCH)
-    return load
 
 
 def test_a_job_ends_exactly_right(seeds):
@@ -109,7 +86,9 @@ def test_every_message_arrives_twice(delay_s):
 def test_every_nth_message_is_lost(nth):
     world = build_script(make_load(agents=3))
     sent = iter(range(1, 100_000))
-    world.choose_deliveries = lambda _message: [] if next(sent) % nth == 0 and world.scheduler.now < 300 else [0.0]
+    world.choose_deliveries = lambda _message: (
+        [] if next(sent) % nth == 0 and world.scheduler.now < 300 else [0.0]
+    )
     wrong = judge(world)
     assert not wrong, tell(world, wrong)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from awcopy.crc64 import crc64
 from awcopy.model.job import JobSpec, Overwrite, Selection, SinkSpec, SourceSpec
 from awcopy.model.objects import ALWAYS, BlobProperties
-from awcopy.crc64 import crc64
 from awcopy.planning.metadata import STAMP_ETAG, STAMP_SIZE
+from awcopy.planning.naming import blob_name
 from awcopy.sink.memory import MemorySink, StoredBlob
 from awcopy.source.memory import MemorySource
 
@@ -41,6 +43,7 @@ class Workload:
     added: set[str] = field(default_factory=set)
     archived: set[str] = field(default_factory=set)
     before: dict[str, StoredBlob] = field(default_factory=dict)
+    others: list[StoredBlob] = field(default_factory=list)  # written by someone else meanwhile
 
     def put(
         self, key: str, content: bytes, at: datetime, *, has_crc64: bool = True, archived: bool = False
@@ -58,7 +61,7 @@ class Workload:
         """Let someone change the source, and return what was done."""
         key = rng.choice(sorted(self.versions)) if self.versions else ""
         what = rng.random() if key else 1.0
-        if what < 0.6 and key not in self.deleted and key not in self.archived:
+        if what < 0.6 and key not in self.archived:
             size = len(self.versions[key][-1].content)
             size = size if rng.random() < 0.5 else _size(rng)
             if not key.endswith("/"):
@@ -72,6 +75,16 @@ class Workload:
         self.put(key, rng.randbytes(_size(rng)), at)
         self.added.add(key)
         return f"{key} added"
+
+    def write_over(self, rng: random.Random) -> str:
+        """Let someone else write a blob where the job may write one too, and return what was done."""
+        if not self.versions:
+            return "nobody wrote anything"
+        name = blob_name(self.spec, rng.choice(sorted(self.versions)))
+        content = memoryview(b"someone else's " + rng.randbytes(8))
+        self.sink.put_blob(name, content, crc64=crc64(content), properties=BlobProperties(), condition=ALWAYS)
+        self.others.append(self.sink.blobs[name])
+        return f"someone else wrote {name}"
 
 
 def _size(rng: random.Random) -> int:
@@ -124,12 +137,10 @@ def _draw_object(load: Workload, number: int, rng: random.Random) -> None:
 
 
 def _draw_blobs(load: Workload, rng: random.Random) -> None:
-    folder = load.spec.source.prefix.rpartition("/")
-    cut = len(folder[0] + folder[1])
-    names = [load.spec.sink.prefix + key[cut:] for key in sorted(load.versions)]
-    for key, name in zip(sorted(load.versions), names, strict=True):
+    for key in sorted(load.versions):
         if rng.random() < 0.5:
             continue
+        name = blob_name(load.spec, key)
         version = load.versions[key][0]
         stamp = {}
         content = rng.randbytes(rng.randrange(300))
@@ -141,3 +152,26 @@ def _draw_blobs(load: Workload, rng: random.Random) -> None:
         load.sink.put_blob(name, view, crc64=crc64(view), properties=properties, condition=ALWAYS)
     other = memoryview(b"another's")
     load.sink.put_blob("other/blob", other, crc64=crc64(other), properties=BlobProperties(), condition=ALWAYS)
+
+
+def make_load(
+    sizes: Sequence[int] = (30, 250, 1_200), *, overwrite: Overwrite = Overwrite.CHANGED, agents: int = 2
+) -> Workload:
+    """Return a short job with every kind of item: a small file, one of several blocks, one of several ranges."""
+    rng = random.Random(1)
+    load = Workload(
+        source=MemorySource(),
+        sink=MemorySink(now=lambda: EPOCH),
+        spec=JobSpec(
+            source=SourceSpec(bucket="bucket"),
+            sink=SinkSpec(account="account", container="container"),
+            overwrite=overwrite,
+            agents=agents,
+            block_size_bytes=BLOCK_BYTES,
+            files_per_task=1,
+        ),
+        page=2,
+    )
+    for number, size in enumerate(sizes):
+        load.put(f"k{number}", rng.randbytes(size), EPOCH)
+    return load

@@ -7,45 +7,31 @@ replaced but clocks, locks and sizes.
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from types import MethodType, SimpleNamespace
-from typing import Any, TypeVar
+from datetime import datetime, timedelta, tzinfo
+from types import SimpleNamespace
+from typing import TypeVar
 from unittest.mock import patch
 
-from celery import Celery
-
 from awcopy.errors import AwcopyError
-from awcopy.jobs.fleet import Fleet
 from awcopy.ledger.memory import MemoryLedger
 from awcopy.live.memory import MemoryLive
 from awcopy.model.job import Job, JobId, JobState
-from awcopy.steps.context import StepContext
-from awcopy.steps.lease import LeaseKeeper
 from tests.simulation.broker import Broker, BrokerAway, Message
 from tests.simulation.faults import Call, Fate, Weather, draw_fate, lost_answer, refusal
 from tests.simulation.fibers import FiberCondition, FiberEvent, FiberLock, FiberThread, Process, Scheduler
-from tests.simulation.ports import Port, SourcePort
 from tests.simulation.user import User
+from tests.simulation.worker import LEASE_S, Worker
 from tests.simulation.workload import EPOCH, LARGE_FILE_BYTES, Workload
-from workers import messages
-from workers.housekeeping import Housekeeper
-from workers.tasks import StepTask
 
 T = TypeVar("T")
 
-LEASE_S = 30.0
-RECONCILE_S = 15.0
 LATE_S = 20.0  # the ledger's and the stores' clients wait no longer
 TRACE_LINES = 3000
-_app = Celery("simulation", set_as_current=False, broker="memory://")
-_app.finalize()
 
 
 class World:
@@ -80,6 +66,7 @@ class World:
         self.is_redis_away = False
         self.is_ledger_away = False
         self.is_store_away = False
+        self.late_writes: set[str] = set()  # ETags of blobs by workers that stood still at the very request
         self.surprises: list[str] = []  # errors that production code should not have met
         self.watchers: list[Callable[[], None]] = []
         self.choose_deliveries: Callable[[Message], list[float]] = self._draw_deliveries
@@ -139,24 +126,24 @@ class World:
     # --- the one way into the world ---
 
     def call(
-        self, port: str, op: str, effect: Callable[[], T], *, writes: bool = False, spoil: Callable[[], None] | None = None
+        self,
+        port: str,
+        op: str,
+        effect: Callable[[], T],
+        *,
+        writes: bool = False,
+        spoil: Callable[[], None] | None = None,
     ) -> T:
-        """Let time pass, make the call, and let go wrong what is to."""
+        """Let time pass, make the call, and let go wrong what is to; ``spoil`` flips a bit of the result."""
         if self.scheduler.current is None:
             return effect()
         self.scheduler.pause(self._latency(port))
-        fiber = self.scheduler.current
-        call = Call(number=self.calls, port=port, op=op, task=fiber.name, writes=writes)
+        call = Call(number=self.calls, port=port, op=op, task=self.scheduler.current.name, writes=writes)
         self.calls += 1
         fate = self._fate(call)
         if fate:
             self.say(f"{fate.name} at {port}.{op}")
-        if fate is Fate.CRASH_BEFORE:
-            self.crash(fiber.process)
-        if fate is Fate.FREEZE_BEFORE:
-            self.freeze(fiber.process, LEASE_S * self.rng.choice((0.2, 1.5, 4.0)) * (0.5 + self.rng.random()))
-        if fate is Fate.FREEZE_LONG:
-            self.freeze(fiber.process, LEASE_S * 20)
+            self._strike_before(fate)
         self._refuse(call, fate)
         try:
             result = effect()
@@ -166,19 +153,36 @@ class World:
         if writes:
             for watch in self.watchers:
                 watch()
-        if fate is Fate.CRASH_AFTER:
-            self.crash(fiber.process)
-        if fate is Fate.FREEZE_AFTER:
-            self.freeze(fiber.process, LEASE_S * self.rng.choice((0.2, 1.5, 4.0)) * (0.5 + self.rng.random()))
         if fate is Fate.FLIPPED and spoil:
             spoil()
-        if fate is Fate.LATE:
-            self.scheduler.pause(self.rng.random() * LATE_S)
         if fate is Fate.UNANSWERED and port == "broker":
-            effect()  # kombu sends it again
+            return effect()  # kombu sends it again
+        if fate:
+            self._strike_after(call, fate)
+        return result
+
+    def _strike_before(self, fate: Fate) -> None:
+        process = self.scheduler.current.process
+        if fate is Fate.CRASH_BEFORE:
+            self.crash(process)
+        elif fate is Fate.FREEZE_BEFORE:
+            self.freeze(process, self._draw_freeze())
+        elif fate is Fate.FREEZE_LONG:
+            self.freeze(process, LEASE_S * 20)
+
+    def _strike_after(self, call: Call, fate: Fate) -> None:
+        process = self.scheduler.current.process
+        if fate is Fate.CRASH_AFTER:
+            self.crash(process)
+        elif fate is Fate.FREEZE_AFTER:
+            self.freeze(process, self._draw_freeze())
+        elif fate is Fate.LATE:
+            self.scheduler.pause(self.rng.random() * LATE_S)
         elif fate is Fate.UNANSWERED:
             raise lost_answer(call)
-        return result
+
+    def _draw_freeze(self) -> float:
+        return LEASE_S * self.rng.choice((0.2, 1.5, 4.0)) * (0.5 + self.rng.random())
 
     def _fate(self, call: Call) -> Fate | None:
         if self.scheduler.current.process is self.outside:
@@ -256,6 +260,7 @@ class World:
         repeat(weather.redis_away_every_s, lambda: self._outage("is_redis_away"))
         repeat(weather.ledger_away_every_s, lambda: self._outage("is_ledger_away"))
         repeat(weather.store_away_every_s, lambda: self._outage("is_store_away"))
+        repeat(weather.sink_changes_every_s, lambda: self.say(self.load.write_over(self.rng)))
         repeat(weather.source_changes_every_s, lambda: self.say(self.load.change(self.rng, self.clock())))
 
     def _outage(self, flag: str) -> None:
@@ -311,7 +316,6 @@ class World:
         """Replace clocks, locks, threads, logs and sizes in production code."""
         scheduler = self.scheduler
         clock = SimpleNamespace(monotonic=lambda: scheduler.now, sleep=scheduler.pause)
-        calendar = SimpleNamespace(now=lambda _zone: self.clock())
         threads = SimpleNamespace(
             Lock=lambda: FiberLock(scheduler),
             Condition=lambda: FiberCondition(scheduler),
@@ -328,16 +332,19 @@ class World:
             "awcopy.steps.lease.threading": threads,
             "awcopy.transfer.limiter.threading": threads,
             "awcopy.transfer.limiter.Limiter.__init__.__defaults__": (clock.monotonic,),
-            "awcopy.steps.agent.datetime": calendar,
-            "awcopy.jobs.control.datetime": calendar,
-            "awcopy.model.job.datetime": calendar,
             "workers.housekeeping.time": clock,
             "workers.housekeeping.threading": threads,
-            "workers.messages.publish_generation": lambda _, generation: self.broker.start_generation(generation),
+            "workers.messages.publish_generation": lambda _, generation: self.broker.start_generation(
+                generation
+            ),
         }
         for name, module in sorted(sys.modules.items()):
             if name.startswith(("awcopy.", "workers.")) and hasattr(module, "log"):
                 replaced[f"{name}.log"] = _Ear(self)
+            if name.startswith(("awcopy.steps.", "awcopy.jobs.", "awcopy.model.job")) and hasattr(
+                module, "datetime"
+            ):
+                replaced[f"{name}.datetime"] = _calendar(self)
         with ExitStack() as stack:
             for name, value in replaced.items():
                 stack.enter_context(patch(name, value))
@@ -346,6 +353,15 @@ class World:
             for worker in self.workers:
                 worker.prepare()
             yield
+
+
+def _calendar(world: World) -> type[datetime]:
+    class Calendar(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return world.clock().astimezone(tz)
+
+    return Calendar
 
 
 class _Ear:
@@ -365,111 +381,3 @@ class _Ear:
         error = sys.exc_info()[1]
         if not isinstance(error, BrokerAway):
             self._world.surprises.append(f"{event}: {error!r}")
-
-
-@dataclass(eq=False)
-class Worker:
-    """One worker process: its slots, its housekeeper, and its surroundings."""
-
-    world: World
-    name: str
-    slots: int
-
-    def __post_init__(self) -> None:
-        world = self.world
-        self.process = Process(self.name)
-        self.busy = 0
-        self.ledger = Port(world, "ledger", lambda: world.ledger)
-        self.live = Port(world, "live", lambda: world.live)
-        self.app = SimpleNamespace(send_task=self._send_task)
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether it would take a message now."""
-        alive = not self.process.is_dead and self.process.frozen_until <= self.world.scheduler.now
-        return alive and self.busy < self.slots
-
-    def prepare(self) -> None:
-        """Make what a process makes when it starts."""
-        world = self.world
-        self.app.step_context = StepContext(
-            fleet=Fleet(ledger=self.ledger, live=self.live),
-            open_stores=lambda _job: (
-                SourcePort(world, "source", lambda: world.load.source),
-                Port(world, "sink", lambda: world.load.sink),
-            ),
-            lease_s=LEASE_S,
-            connections=1,
-            keep=LeaseKeeper(self.ledger, LEASE_S).keep,
-            sleep=world.scheduler.pause,
-            chance=world.rng.random,
-        )
-        self._housekeeper = Housekeeper(
-            self.app, self.app.step_context, RECONCILE_S, slots=self.slots, name=self.name
-        )
-
-    def start(self) -> None:
-        """Begin to take messages and to look after the fleet."""
-        world = self.world
-        world.scheduler.spawn(f"{self.name}:housekeeper", self.process, self._housekeeper.run)
-        world.broker.pump()
-
-    def take(self, tag: int, message: Message) -> None:
-        """Run a message's task in a slot of its own."""
-        self.busy += 1
-        name = f"{self.name}:{message.name.removeprefix('awcopy.')}#{message.id}"
-        self.world.scheduler.spawn(name, self.process, lambda: self._run(tag, message))
-
-    def _run(self, tag: int, message: Message) -> None:
-        world = self.world
-        task = _Task(self, message)
-        try:
-            world.say(f"begins {message.kwargs}")
-            is_failure = self._run_task(task, message)
-            if task.request.chord:
-                world.broker.return_place(message, is_failure=is_failure)
-            world.say("ends")
-            world.broker.acknowledge(tag)
-        except BrokerAway:
-            world.say("Redis is away at the end of a task")
-        finally:
-            self.busy -= 1
-            world.broker.pump()
-
-    def _run_task(self, task: _Task, message: Message) -> bool:
-        run = _app.tasks[message.name].run.__func__
-        try:
-            run(task, **json.loads(message.kwargs))
-        except BrokerAway:
-            self.world.say("FAILED: Redis is away")
-            return True
-        except AwcopyError as error:
-            self.world.say(f"FAILED: {error!r}")
-            if task.request.chord:
-                self.world.surprises.append(f"{message.name} raised {error!r}, which breaks its chord")
-            return True
-        except Exception as error:  # whatever it is, it is a defect
-            self.world.surprises.append(f"{message.name} raised {error!r}")
-            return True
-        return False
-
-    def _send_task(self, name: str, *, kwargs: dict[str, Any], **facts: Any) -> None:
-        part_of = facts.get("chord")
-        self.world.broker.send(name, kwargs, part_of=part_of)
-
-
-class _Task:
-    """What a bound Celery task is to the production code of one run."""
-
-    def __init__(self, worker: Worker, message: Message) -> None:
-        self.app = worker.app
-        self.context = worker.app.step_context
-        self.request = SimpleNamespace(
-            id=str(message.id),
-            chord=message if message.chord else None,
-            group=message.group,
-            group_index=message.group_index,
-        )
-
-    def __getattr__(self, name: str) -> Any:
-        return MethodType(getattr(StepTask, name), self)

@@ -259,5 +259,3 @@ def test_many_jobs_are_cleaned_away_page_by_page(world):
 
 def _crash(_job):
     raise Crash
-
-

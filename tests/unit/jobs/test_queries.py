@@ -127,7 +127,9 @@ def test_json_has_every_tally_and_proof(world):
     assert shown["proofs"] == {"crc64": 2, "md5": 0, "crc32": 0, "blocks": 0, "length": 0}
 
 
-@pytest.mark.parametrize(("text", "found"), [("a1", "a1"), ("a2", "a2"), ("b", "b1"), ("B1", "b1"), ("@last", "a1")])
+@pytest.mark.parametrize(
+    ("text", "found"), [("a1", "a1"), ("a2", "a2"), ("b", "b1"), ("B1", "b1"), ("@last", "a1")]
+)
 def test_a_job_is_found_by_the_beginning_of_its_id(world, text, found):
     for job_id in ("a1", "a2", "b1"):
         add_job(world, id=JobId(job_id))

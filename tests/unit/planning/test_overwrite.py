@@ -40,8 +40,8 @@ def test_what_this_job_has_copied_from_an_older_object_is_replaced(overwrite):
 @pytest.mark.parametrize(
     ("overwrite", "blob", "act", "condition", "reason"),
     [
-        (Overwrite.ALWAYS, make_blob(), Act.COPY, ALWAYS, ""),
-        (Overwrite.ALWAYS, make_blob(metadata=STAMP), Act.COPY, ALWAYS, ""),
+        (Overwrite.ALWAYS, make_blob(), Act.COPY, IF_SEEN, ""),
+        (Overwrite.ALWAYS, make_blob(metadata=STAMP), Act.COPY, IF_SEEN, ""),
         (Overwrite.NEVER, make_blob(), Act.SKIP, ALWAYS, "exists"),
         (Overwrite.NEVER, make_blob(metadata=STAMP), Act.SKIP, ALWAYS, "exists"),
         (Overwrite.CHANGED, make_blob(metadata=STAMP), Act.SKIP, ALWAYS, "unchanged"),

@@ -185,9 +185,7 @@ def test_an_agent_of_another_generation_does_nothing(world, turn, generation):
 
 
 def test_after_a_new_generation_the_old_ones_places_go_no_further(world, turn):
-    world.source_calls.do(
-        "read_object", lambda: start_generation(world.fleet, job_of(world), 2), times=1
-    )
+    world.source_calls.do("read_object", lambda: start_generation(world.fleet, job_of(world), 2), times=1)
     assert take_turn(world.context, with_item(turn)) is End.SUPERSEDED
     assert item(world).state is ItemState.DONE
 

@@ -90,7 +90,8 @@ def test_a_wait_is_as_long_as_asked(world):
 
 
 @pytest.mark.parametrize(
-    "tell", [lambda context, job: context.hint(job.id, [1]), lambda context, job: context.count_moved(job.id, 1)]
+    "tell",
+    [lambda context, job: context.hint(job.id, [1]), lambda context, job: context.count_moved(job.id, 1)],
 )
 def test_a_live_state_that_does_not_answer_stops_no_work(world, tell):
     def refuse(*_arguments):

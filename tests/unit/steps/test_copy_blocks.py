@@ -295,13 +295,45 @@ def test_a_file_opened_by_two_workers_has_one_owner(world, job):
     assert [outcome.result for outcome in world.report(job).values()] == [Result.COPIED]
 
 
+def test_a_zombie_that_opens_a_file_late_takes_nothing_from_its_owner(world, job):
+    add_file(world, job)
+    zombie = lease_range(world, 0)
+
+    def another_fails():
+        world.source_calls.fail("read_range", AccessDenied("no"))
+        copy_range(world, job, 0, state=ItemState.READY)
+
+    world.sink_calls.do("head", another_fails, times=1)
+    with pytest.raises(LeaseLost):
+        copy_blocks(world.context, job, zombie)
+    assert the_file(world).outcome_item == FILE + 1
+    assert [outcome.reason for outcome in world.report(job).values()] == ["access_denied"]
+
+
+def test_the_last_crc_takes_no_file_from_an_owner_that_met_trouble(world, job):
+    add_file(world, job)
+    copy_all(world, job, (0, 3))
+    lost = lease_range(world, 2)
+    lost.complete = _lose_lease
+    with pytest.raises(LeaseLost):
+        copy_blocks(world.context, job, lost)
+
+    def let_range_2_fail():
+        world.sink_calls.fail("staged_blocks", AccessDenied("no"))
+        copy_range(world, job, 2)
+
+    world.source_calls.do("read_range", let_range_2_fail, times=1)
+    copy_range(world, job, 1)
+    assert None not in the_file(world).range_crcs
+    assert the_file(world).outcome_item == FILE + 3
+    assert [outcome.reason for outcome in world.report(job).values()] == ["access_denied"]
+
+
 def test_a_zombie_owner_that_commits_late_records_nothing(world, job):
     add_file(world, job)
     copy_all(world, job, (0, 1, 2))
     zombie = lease_range(world, 3)
-    world.sink_calls.do(
-        "commit_blocks", lambda: copy_range(world, job, 3, state=ItemState.READY), times=1
-    )
+    world.sink_calls.do("commit_blocks", lambda: copy_range(world, job, 3, state=ItemState.READY), times=1)
     with pytest.raises(LeaseLost):
         copy_blocks(world.context, job, zombie)
     item = world.ledger.get_item(JOB_ID, FILE + 4)

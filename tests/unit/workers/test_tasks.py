@@ -88,7 +88,11 @@ def test_each_item_is_a_task_of_its_own_until_the_place_is_given_up(fleet, turn)
         _, how = fleet.sent[-1]
         chord = fleet.take(messages.read_turn(how["kwargs"]))
     assert chord == CHORD
-    assert [name for name, _ in fleet.sent] == ["awcopy.list_objects", "awcopy.copy_files", "awcopy.copy_files"]
+    assert [name for name, _ in fleet.sent] == [
+        "awcopy.list_objects",
+        "awcopy.copy_files",
+        "awcopy.copy_files",
+    ]
 
 
 def test_a_job_ends_with_the_chords_callback(fleet, turn):
@@ -126,7 +130,5 @@ def test_no_message_holds_a_key_or_a_credential(fleet, turn):
     while chord is None:
         chord = fleet.take(messages.read_turn(fleet.sent[-1][1]["kwargs"]))
     assert all(
-        isinstance(value, int) or value == JOB_ID
-        for _, how in fleet.sent
-        for value in how["kwargs"].values()
+        isinstance(value, int) or value == JOB_ID for _, how in fleet.sent for value in how["kwargs"].values()
     )

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from awcopy import bootstrap
+from awcopy.bootstrap import Stores, memory_fleet, open_job_stores, open_stores, run_here
+from awcopy.config import AwsKeys, AzureKeys, Secret, Settings
+from awcopy.errors import CredentialsError, UsageError
+from awcopy.jobs.queries import read_report
+from awcopy.jobs.submit import JobRequest
+from awcopy.model.job import JobState
+from awcopy.vault.credentials import JobCredentials
+from awcopy.vault.sealing import create_keys, read_public_key, seal
+from tests.unit.factories import JOB_ID, make_job, make_spec
+from tests.unit.world import World
+
+CREDENTIALS = JobCredentials(
+    aws=AwsKeys(access_key=Secret("AKIAX"), secret_key=Secret("hunter2")),
+    azure=AzureKeys(account_key=Secret("a2V5")),
+)
+
+
+def spec_at(url, side="source"):
+    spec = make_spec()
+    return replace(spec, **{side: replace(getattr(spec, side), endpoint_url=url)})
+
+
+@pytest.fixture
+def resolve(monkeypatch):
+    """Names stand for these addresses, in place of a name server."""
+
+    def set_addresses(*addresses):
+        found = [(0, 0, 0, "", (address, 0)) for address in addresses]
+        monkeypatch.setattr(bootstrap.socket, "getaddrinfo", lambda *_: found)
+
+    return set_addresses
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        ("127.0.0.1",),
+        ("10.0.0.1",),
+        ("192.168.1.1",),
+        ("169.254.169.254",),  # a cloud's own service, which hands out credentials
+        ("::1",),
+        ("fd00::1",),
+        ("::ffff:10.0.0.1",),
+        ("0.0.0.0",),
+        ("8.8.8.8", "10.0.0.1"),
+    ],
+)
+def test_a_private_endpoint_is_refused(resolve, side, addresses):
+    resolve(*addresses)
+    with pytest.raises(UsageError, match="private address"):
+        open_stores(Settings(), spec_at("https://store.example", side), CREDENTIALS)
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_a_private_endpoint_is_taken_where_the_settings_allow_it(resolve, side):
+    resolve("10.0.0.1")
+    settings = Settings(allow_private_endpoints=True)
+    open_stores(settings, spec_at("https://store.example", side), CREDENTIALS).close()
+
+
+def test_a_public_endpoint_is_taken(resolve):
+    resolve("8.8.8.8", "2001:4860:4860::8888")
+    open_stores(Settings(), spec_at("https://store.example"), CREDENTIALS).close()
+
+
+def test_a_name_that_does_not_resolve_is_left_to_the_store_to_explain(monkeypatch):
+    def fail(*_arguments):
+        raise socket.gaierror
+
+    monkeypatch.setattr(bootstrap.socket, "getaddrinfo", fail)
+    open_stores(Settings(), spec_at("https://store.example"), CREDENTIALS).close()
+
+
+def test_a_jobs_sealed_credentials_are_opened_for_its_stores(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(bootstrap, "open_stores", lambda *given: opened.append(given[2]))
+    create_keys(tmp_path / "keys")
+    sealed = seal(CREDENTIALS, JOB_ID, read_public_key(tmp_path / "keys"))
+    open_job_stores(Settings(keys=tmp_path / "keys"), make_job(sealed=sealed))
+    assert opened == [CREDENTIALS]
+
+
+def test_credentials_that_were_sealed_for_another_job_are_not_used(tmp_path):
+    create_keys(tmp_path / "keys")
+    sealed = seal(CREDENTIALS, "another", read_public_key(tmp_path / "keys"))
+    with pytest.raises(CredentialsError):
+        open_job_stores(Settings(keys=tmp_path / "keys"), make_job(sealed=sealed))
+
+
+def test_a_fleet_in_memory_is_empty():
+    assert memory_fleet().ledger.list_jobs() == []
+
+
+def test_a_job_run_here_needs_no_fleet(monkeypatch):
+    world = World()
+    contents = world.put({"a": b"x", "b": b"y"})
+    stores = Stores(source=world.source, sink=world.sink)
+    request = JobRequest(spec=make_spec(agents=1), credentials=CREDENTIALS)
+    snapshot, fleet = run_here(Settings(), stores, request, lambda _snapshot: None)
+    assert snapshot.job.state is JobState.COMPLETED
+    assert {outcome.key for outcome in read_report(fleet, snapshot.job.id)} == set(contents)
+    assert snapshot.job.sealed == ""

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from awcopy.errors import ServiceUnreachable
+from awcopy.steps.reconcile import Repairs
+from tests.unit.factories import JOB_ID
+from tests.unit.world import World
+from workers import housekeeping
+from workers.housekeeping import Housekeeper
+
+
+class House:
+    """A housekeeper whose rounds are counted, and end after some of them."""
+
+    def __init__(self, monkeypatch):
+        self.world = World()
+        self.published = []
+        self.repairs = Repairs(dispatches=[JOB_ID])
+        self.now = 0.0
+        monkeypatch.setattr(housekeeping, "reconcile", lambda _context: self.repairs)
+        monkeypatch.setattr(
+            housekeeping.messages, "publish_repairs", lambda _app, repairs: self.published.append(repairs)
+        )
+        monkeypatch.setattr(housekeeping.time, "monotonic", lambda: self.now)
+
+    def run(self, rounds, *, slots=8, name="w1", every_s=15.0):
+        keeper = Housekeeper(None, self.world.context, every_s, slots=slots, name=name)
+        waits = []
+
+        def wait(seconds):
+            waits.append(seconds)
+            self.now += seconds
+            self.world.clock.seconds += seconds
+            if len(waits) == rounds:
+                keeper.stop()
+
+        keeper._stopping.wait = wait
+        keeper.run()
+        return waits
+
+
+@pytest.fixture
+def house(monkeypatch):
+    with capture_logs() as records:
+        house = House(monkeypatch)
+        house.records = records
+        yield house
+
+
+def events(house):
+    return [record["event"] for record in house.records]
+
+
+def test_a_worker_says_in_every_round_that_it_is_there(house):
+    waits = house.run(3)
+    assert waits == [housekeeping.BEAT_EVERY_S] * 3
+    [beat] = house.world.live.workers()
+    assert (beat.name, beat.slots, beat.seconds_ago) == ("w1", 8, 5.0)
+
+
+def test_a_process_that_runs_no_tasks_sends_no_heartbeat(house):
+    house.run(1, slots=0)
+    assert house.world.live.workers() == []
+
+
+def test_reconciling_is_done_at_once_and_then_every_so_often(house):
+    house.run(7)
+    assert len(house.published) == 3  # after 0, 15 and 30 seconds
+
+
+def test_several_processes_together_reconcile_no_more_than_twice_as_often(house):
+    for _ in range(5):
+        house.run(1)
+        house.world.clock.seconds -= housekeeping.BEAT_EVERY_S
+    assert len(house.published) == 1
+
+
+def test_what_reconciling_finds_is_published(house):
+    house.run(1)
+    assert house.published == [house.repairs]
+
+
+@pytest.mark.parametrize("error", [ServiceUnreachable("Redis is gone"), ZeroDivisionError()])
+def test_whatever_goes_wrong_the_next_round_tries_again(house, error):
+    def refuse(*_arguments):
+        raise error
+
+    beat, house.world.live.beat = house.world.live.beat, refuse
+    house.run(2)
+    assert events(house).count("heartbeat_lost") == 2
+    house.world.live.beat = beat
+    house.run(1)
+    assert house.world.live.workers()
+
+
+def test_reconciling_that_fails_is_tried_again(house, monkeypatch):
+    def refuse(_context):
+        raise ServiceUnreachable("the ledger does not answer")
+
+    monkeypatch.setattr(housekeeping, "reconcile", refuse)
+    house.run(7)
+    assert events(house).count("reconcile_failed") == 3
