@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench lint check lock clean
+.PHONY: help install demo test soak bench lint check lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: $(STAMP) ## Copy S3 to Azure on real servers here, and prove it (KEEP=1: l
 
 test: $(STAMP) ## Run every test (ARGS='tests/unit -x' narrows it)
 	$(BIN)/pytest $(ARGS)
+
+soak: $(STAMP) ## Simulate thousands of accidents (SEEDS=20000)
+	$(BIN)/pytest tests/simulation -k exactly_right --timeout=0 --sim-seeds=$(or $(SEEDS),5000) $(ARGS)
 
 bench: $(STAMP) ## Measure the CPU that a copy costs, beside rclone
 	$(BIN)/python -m bench.copy
