@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from awcopy.config import Settings
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.jobs.submit import JobRequest
-    from awcopy.model.job import Job, JobSpec
+    from awcopy.model.job import Job, JobSpec, SinkSpec
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
     from awcopy.steps.context import StepContext
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 # Stands for whichever of Amazon's hosts a bucket turns out to be at, when a proxy is looked up.
 AWS_URL = "https://s3.amazonaws.com"
+
+# The blob services of Azure's public and national clouds.
+AZURE_SUFFIXES = (".blob.core.windows.net", ".blob.core.chinacloudapi.cn", ".blob.core.usgovcloudapi.net")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +101,30 @@ def open_job_stores(settings: Settings, job: Job) -> Stores:
     credentials = JobCredentials()
     if job.sealed:
         credentials = open_sealed(job.sealed, job.id, read_private_keys(settings.keys))
-    own = load_store_defaults()
-    if credentials.azure is None and own.azure_account in ("", job.spec.sink.account):
-        # Amazon's client reads the variables of its side by itself.
-        credentials = replace(credentials, azure=own.azure)
+    if credentials.azure is None:
+        require_known_sink(settings, job.spec.sink)
+        own = load_store_defaults()
+        if own.azure_account in ("", job.spec.sink.account):
+            # Amazon's client reads the variables of its side by itself.
+            credentials = replace(credentials, azure=own.azure)
     return open_stores(settings, job.spec, credentials)
+
+
+def require_known_sink(settings: Settings, sink: SinkSpec) -> None:
+    """Return when the worker's own credentials may be shown to the sink that a job names.
+
+    Whoever can submit a job chooses its endpoint; without this, a job could have the worker send its SAS or
+    its token to any host.
+
+    Raises:
+        UsageError: The endpoint is not Azure's own; private ones count as known where they are allowed.
+    """
+    host = urlsplit(sink.account_url).hostname or ""
+    if not host.endswith(AZURE_SUFFIXES) and not settings.allow_private_endpoints:
+        raise UsageError(
+            f"the workers' own credentials are not sent to {host}, which is not Azure's",
+            hint="submit the job with credentials of its own",
+        )
 
 
 def make_step_context(

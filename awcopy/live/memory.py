@@ -111,7 +111,8 @@ class MemoryLive:
         """Tell all processes that this many requests under way are enough; the least told lately holds."""
         with self._changed:
             known = self.shared_limit(store)
-            self._limits[store] = (limit if known is None else min(limit, known), self._clock())
+            if known is None or limit <= known:
+                self._limits[store] = (limit, self._clock())
 
     def shared_limit(self, store: str) -> float | None:
         """Return the least limit told in the last 10 s, or None."""

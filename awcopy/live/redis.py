@@ -82,7 +82,7 @@ return 1
 _SHARE_LIMIT = """
 local known = redis.call('GET', KEYS[1])
 local least = ARGV[1]
-if known and tonumber(known) < tonumber(least) then least = known end
+if known and tonumber(known) < tonumber(least) then return end
 redis.call('SET', KEYS[1], least, 'EX', ARGV[2])
 """
 _BEAT = """

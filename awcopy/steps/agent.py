@@ -83,9 +83,9 @@ def take_turn(context: StepContext, turn: Turn) -> Turn | End:
     if job.state is not JobState.RUNNING or job.generation != turn.generation:
         return End.GIVEN_UP
     if turn.item:
-        run_item(context, job, turn)
         if _is_held_here(context, turn):
-            return End.SUPERSEDED  # this message came twice, and its twin is still at the item
+            return End.SUPERSEDED  # this message came twice, and its twin is at the item
+        run_item(context, job, turn)
     following = _next_item(context, job)
     if following is None:
         return End.GIVEN_UP

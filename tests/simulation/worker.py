@@ -31,6 +31,18 @@ _app = Celery("simulation", set_as_current=False, broker="memory://")
 _app.finalize()
 
 
+class _OrderedSet(dict[Any, None]):
+    """A set that is gone through in the same order in every run; a set of objects goes by their addresses."""
+
+    def add(self, one: Any) -> None:
+        """Add it."""
+        self[one] = None
+
+    def discard(self, one: Any) -> None:
+        """Remove it."""
+        self.pop(one, None)
+
+
 @dataclass(eq=False)
 class Worker:
     """One worker process: its slots, its housekeeper, and its surroundings."""
@@ -56,6 +68,8 @@ class Worker:
     def prepare(self) -> None:
         """Make what a process makes when it starts."""
         world = self.world
+        keeper = LeaseKeeper(self.ledger, LEASE_S)
+        keeper._held = _OrderedSet()
         self.app.step_context = StepContext(
             fleet=Fleet(ledger=self.ledger, live=self.live),
             open_stores=lambda _job: (
@@ -64,7 +78,7 @@ class Worker:
             ),
             lease_s=LEASE_S,
             connections=1,
-            keep=LeaseKeeper(self.ledger, LEASE_S).keep,
+            keep=keeper.keep,
             sleep=world.scheduler.pause,
             chance=world.rng.random,
         )

@@ -1,17 +1,25 @@
 from __future__ import annotations
 
 import socket
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 
 from awcopy import bootstrap
-from awcopy.bootstrap import Stores, memory_fleet, open_job_stores, open_stores, run_here
+from awcopy.bootstrap import (
+    Stores,
+    memory_fleet,
+    open_job_stores,
+    open_stores,
+    require_known_sink,
+    run_here,
+)
 from awcopy.config import AwsKeys, AzureKeys, Secret, Settings
 from awcopy.errors import CredentialsError, UsageError
 from awcopy.jobs.queries import read_report
 from awcopy.jobs.submit import JobRequest
-from awcopy.model.job import JobState
+from awcopy.model.job import JobState, SinkSpec
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import create_keys, read_public_key, seal
 from tests.unit.factories import JOB_ID, make_job, make_spec
@@ -109,3 +117,20 @@ def test_a_job_run_here_needs_no_fleet(monkeypatch):
     assert snapshot.job.state is JobState.COMPLETED
     assert {outcome.key for outcome in read_report(fleet, snapshot.job.id)} == set(contents)
     assert snapshot.job.sealed == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "is_known"),
+    [
+        ("", True),
+        ("https://a.blob.core.windows.net", True),
+        ("https://a.blob.core.usgovcloudapi.net/", True),
+        ("https://blob.core.windows.net.evil.example", False),
+        ("https://evil.example/?.blob.core.windows.net", False),
+        ("http://127.0.0.1:10000/a", False),
+    ],
+)
+def test_the_workers_own_credentials_are_shown_to_azure_alone(url, is_known):
+    sink = SinkSpec(account="a", container="c", endpoint_url=url)
+    with nullcontext() if is_known else pytest.raises(UsageError, match="own credentials"):
+        require_known_sink(Settings(), sink)
