@@ -176,13 +176,15 @@ class AzureLedger:
         """Replace a large file's row and return it with its new version."""
         return replace(file, version=self._items.replace(file_row(file), file.version))
 
-    def write_manifest(self, job_id: JobId, number: int, objects: Iterable[SourceObject]) -> None:
+    def write_manifest(
+        self, job_id: JobId, number: int, objects: Iterable[SourceObject], *, fence: int = 0
+    ) -> None:
         """Store the objects of a ``copy_files`` item; writing it again replaces it."""
-        self._documents.write(_manifest_name(job_id, number), dump_objects(objects))
+        self._documents.write(_manifest_name(job_id, number, fence), dump_objects(objects))
 
-    def read_manifest(self, job_id: JobId, number: int) -> list[SourceObject]:
+    def read_manifest(self, job_id: JobId, number: int, *, fence: int = 0) -> list[SourceObject]:
         """Return the objects of an item, in the order in which they were listed."""
-        text = self._documents.read(_manifest_name(job_id, number))
+        text = self._documents.read(_manifest_name(job_id, number, fence))
         if text is None:
             raise _gone(job_id, f"manifest {number}")
         return load_objects(text)
@@ -196,8 +198,8 @@ class AzureLedger:
         return load_outcomes(self._documents.read(_outcomes_name(job_id, number, fence)) or "")
 
 
-def _manifest_name(job_id: JobId, number: int) -> str:
-    return f"{job_id}/manifest/{number:012d}.jsonl.zst"
+def _manifest_name(job_id: JobId, number: int, fence: int) -> str:
+    return f"{job_id}/manifest/{number:012d}.{fence}.jsonl.zst"
 
 
 def _outcomes_name(job_id: JobId, number: int, fence: int) -> str:

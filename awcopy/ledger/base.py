@@ -105,11 +105,13 @@ class Ledger(Protocol):
             Conflict: The row is no longer the one that was read.
         """
 
-    def write_manifest(self, job_id: JobId, number: int, objects: Iterable[SourceObject]) -> None:
-        """Store the objects of a ``copy_files`` item; writing it again replaces it."""
+    def write_manifest(
+        self, job_id: JobId, number: int, objects: Iterable[SourceObject], *, fence: int = 0
+    ) -> None:
+        """Store the objects of a ``copy_files`` item under the claim that lists them; again replaces it."""
 
-    def read_manifest(self, job_id: JobId, number: int) -> list[SourceObject]:
-        """Return the objects of an item, in the order in which they were listed."""
+    def read_manifest(self, job_id: JobId, number: int, *, fence: int = 0) -> list[SourceObject]:
+        """Return the objects that one claim listed for an item, in the order in which they were listed."""
 
     def write_outcomes(self, job_id: JobId, number: int, fence: int, outcomes: Iterable[Outcome]) -> None:
         """Store an item's outcomes under the claim that produced them; writing it again replaces it."""

@@ -27,7 +27,7 @@ class _Contents:
 
     items: dict[int, Item] = field(default_factory=dict)
     files: dict[int, LargeFile] = field(default_factory=dict)
-    manifests: dict[int, tuple[SourceObject, ...]] = field(default_factory=dict)
+    manifests: dict[tuple[int, int], tuple[SourceObject, ...]] = field(default_factory=dict)
     outcomes: dict[tuple[int, int], tuple[Outcome, ...]] = field(default_factory=dict)
 
 
@@ -136,16 +136,18 @@ class MemoryLedger:
         with self._lock:
             return self._update(self._contents[file.job_id].files, file.number, file)
 
-    def write_manifest(self, job_id: JobId, number: int, objects: Iterable[SourceObject]) -> None:
+    def write_manifest(
+        self, job_id: JobId, number: int, objects: Iterable[SourceObject], *, fence: int = 0
+    ) -> None:
         """Store the objects of a ``copy_files`` item; writing it again replaces it."""
         stored = tuple(objects)
         with self._lock:
-            self._contents[job_id].manifests[number] = stored
+            self._contents[job_id].manifests[number, fence] = stored
 
-    def read_manifest(self, job_id: JobId, number: int) -> list[SourceObject]:
+    def read_manifest(self, job_id: JobId, number: int, *, fence: int = 0) -> list[SourceObject]:
         """Return the objects of an item, in the order in which they were listed."""
         with self._lock:
-            stored = self._contents[job_id].manifests.get(number)
+            stored = self._contents[job_id].manifests.get((number, fence))
         if stored is None:
             raise _gone(job_id, f"manifest {number}")
         return list(stored)

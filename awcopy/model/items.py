@@ -85,6 +85,7 @@ class Item:
     state: ItemState = ItemState.READY
     objects: int = 0  # planned, known for copy_files
     size_bytes: int = 0
+    manifest_fence: int = 0  # the claim of the list item under which the manifest was written
     range: ListRange | BlockRange | None = None
     fence: int = 0  # counts the claims; whoever claimed last holds the item
     attempts: int = 0  # claims that were not given back in good order

@@ -82,10 +82,8 @@ def take_turn(context: StepContext, turn: Turn) -> Turn | End:
         return End.GIVEN_UP
     if job.state is not JobState.RUNNING or job.generation != turn.generation:
         return End.GIVEN_UP
-    if turn.item:
-        if _is_held_here(context, turn):
-            return End.SUPERSEDED  # this message came twice, and its twin is at the item
-        run_item(context, job, turn)
+    if turn.item and not run_item(context, job, turn) and _is_held_here(context, turn):
+        return End.SUPERSEDED  # this message came twice, and its twin is at the item
     following = _next_item(context, job)
     if following is None:
         return End.GIVEN_UP
@@ -100,14 +98,14 @@ class _Following:
     kind: ItemKind | None = None
 
 
-def run_item(context: StepContext, job: Job, turn: Turn) -> None:
+def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
     """Claim the turn's item and run its step; whatever goes wrong is recorded, never raised.
 
-    Nothing happens when the item is done, or held by another worker.
+    Return False, and do nothing, when the item could not be had: it is done, or somebody holds it.
     """
     lease = _claim(context, turn)
     if lease is None:
-        return
+        return False
     try:
         with context.keep(lease):
             _STEPS[lease.item.kind](context, job, lease)
@@ -120,6 +118,7 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> None:
     except Exception:  # an item's fault is recorded, or it would end the agent that met it
         log.exception("item_crashed", item=turn.item)
         _record_trouble(context, job, lease, AwcopyError("an error inside awcopy; the worker's log has it"))
+    return True
 
 
 def _is_held_here(context: StepContext, turn: Turn) -> bool:

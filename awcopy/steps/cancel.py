@@ -10,7 +10,7 @@ from awcopy.errors import AwcopyError, Conflict, LeaseLost
 from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, claim
 from awcopy.model.outcome import Totals
 from awcopy.steps.copy_blocks import take_ownership
-from awcopy.steps.copy_files import record_outcomes, split_retried
+from awcopy.steps.copy_files import read_objects, record_outcomes, split_retried
 from awcopy.steps.lease import Lease
 from awcopy.transfer.engine import cancel_object
 
@@ -49,8 +49,7 @@ def _cancel_item(context: StepContext, job: Job, item: Item) -> None:
 
 
 def _cancel_files(context: StepContext, job: Job, lease: Lease) -> None:
-    manifest = context.fleet.ledger.read_manifest(job.id, lease.item.number)
-    kept, objects = split_retried(context, lease, manifest)
+    kept, objects = split_retried(context, lease, read_objects(context, lease))
     was_begun = lease.item.fence > 1
     transfer = _open(context, job, lease) if was_begun else None
     cancelled = []

@@ -41,7 +41,7 @@ def copy_files(context: StepContext, job: Job, lease: Lease) -> None:
     """
     transfer = context.transfer(job, lease)
     item = lease.item
-    kept, objects = split_retried(context, lease, context.fleet.ledger.read_manifest(job.id, item.number))
+    kept, objects = split_retried(context, lease, read_objects(context, lease))
     if item.attempts > CAREFUL_AFTER:
         outcomes = _copy_carefully(transfer, lease, objects)
     else:
@@ -49,6 +49,12 @@ def copy_files(context: StepContext, job: Job, lease: Lease) -> None:
         outcomes = copy_objects(transfer, objects, look_first=look_first)
         check_passing(lease, outcomes)
     record_outcomes(context, lease, [*kept, *outcomes], listed_bytes=item.size_bytes)
+
+
+def read_objects(context: StepContext, lease: Lease) -> list[SourceObject]:
+    """Return the objects of a leased item, as the lister wrote them that planned it."""
+    item = lease.item
+    return context.fleet.ledger.read_manifest(item.job_id, item.number, fence=item.manifest_fence)
 
 
 def split_retried(

@@ -42,17 +42,11 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
         lease.check()
         at = _range(lease)
         page = retrier.call(lambda at=at: _next_page(source, job.spec.source.prefix, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-        lease.check()  # a worker that was frozen meanwhile must not write over another's manifests
         _plan_page(context, job, lease, page)
         if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
             lease.complete(lease.item.totals, has_outcomes=False)
             return
-        following = replace(
-            _range(lease),
-            after=page.objects[-1].key if page.objects else at.after,
-            token=page.token,
-            planned_to="",
-        )
+        following = _following(_range(lease), page)
         lease.save(lambda item, following=following: replace(item, range=following))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
     lease.give_back()
     context.hint(job.id, [lease.item.number])
@@ -86,6 +80,19 @@ def _plan_page(context: StepContext, job: Job, lease: Lease, page: ListPage) -> 
         _write_batch(context, job, lease, batch)
 
 
+def _following(at: ListRange, page: ListPage) -> ListRange:
+    """Return the range with its next page after this one, which is planned.
+
+    A page that is asked for again may end earlier than it did, because keys were added before its end. What
+    was planned beyond that is remembered, or it would be planned twice.
+    """
+    if not page.objects:
+        return replace(at, token=page.token)
+    last = page.objects[-1].key
+    is_beyond = at.planned_to > last and all(obj.key != at.planned_to for obj in page.objects)
+    return replace(at, after=last, token=page.token, planned_to=at.planned_to if is_beyond else "")
+
+
 def _unplanned(page: ListPage, at: ListRange) -> tuple[SourceObject, ...]:
     """Return the objects of a page that come after what is planned of it, in the order of the source.
 
@@ -110,7 +117,7 @@ def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch) -> 
     children: list[Item] = []
     files: list[LargeFile] = []
     for pack in batch.packs:
-        children.append(_files_item(context.fleet.ledger, job.id, number, pack))
+        children.append(_files_item(context.fleet.ledger, lease.item, number, pack))
         number += 1
     for obj in batch.large:
         plan = plan_blocks(obj.size_bytes, job.spec.block_size_bytes, job.spec.agents)
@@ -124,11 +131,13 @@ def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch) -> 
     context.hint(job.id, [child.number for child in children])
 
 
-def _files_item(ledger: Ledger, job_id: JobId, number: int, pack: list[SourceObject]) -> Item:
-    ledger.write_manifest(job_id, number, pack)
+def _files_item(ledger: Ledger, lister: Item, number: int, pack: list[SourceObject]) -> Item:
+    # Under the lister's own fence, so that one that was frozen and woke up writes over nobody's manifest.
+    ledger.write_manifest(lister.job_id, number, pack, fence=lister.fence)
     return Item(
-        job_id=job_id,
+        job_id=lister.job_id,
         number=number,
+        manifest_fence=lister.fence,
         kind=ItemKind.COPY_FILES,
         objects=len(pack),
         size_bytes=sum(obj.size_bytes for obj in pack),

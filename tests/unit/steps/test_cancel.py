@@ -143,7 +143,12 @@ def test_credentials_that_cannot_be_opened_keep_no_job_from_being_cancelled(worl
     world.context = replace(world.context, open_stores=refuse)
     ended = cancel(world, job)
     assert (ended.state, ended.totals.cancelled.objects) == (JobState.CANCELLED, 5)
-    assert detail in world.report(job)[world.ledger.read_manifest(job.id, item.number)[0].key].detail
+    assert (
+        detail
+        in world.report(job)[
+            world.ledger.read_manifest(job.id, item.number, fence=item.manifest_fence)[0].key
+        ].detail
+    )
 
 
 def test_a_cancelled_listing_counts_what_it_had_listed(world):

@@ -39,14 +39,14 @@ class FatalLedger:
         return self._dying(method) if name in WRITES else method
 
     def _dying(self, write):
-        def call(*arguments):
+        def call(*arguments, **options):
             self._left -= 1
             if self._left == 0:
                 self.has_died = True
                 if self._applied:
-                    write(*arguments)
+                    write(*arguments, **options)
                 raise Crash
-            return write(*arguments)
+            return write(*arguments, **options)
 
         return call
 

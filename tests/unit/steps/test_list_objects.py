@@ -45,7 +45,7 @@ def planned_keys(world, job):
     small = [
         obj.key
         for item in children(world, job, ItemKind.COPY_FILES)
-        for obj in world.ledger.read_manifest(job.id, item.number)
+        for obj in world.ledger.read_manifest(job.id, item.number, fence=item.manifest_fence)
     ]
     ranges = [item.range for item in children(world, job, ItemKind.COPY_BLOCKS)]
     return sorted(small + [world.ledger.get_file(job.id, at.file).object.key for at in ranges])
