@@ -82,7 +82,7 @@ def test_a_cancelled_job_gives_every_object_an_outcome(place: Place) -> None:
 
 
 def test_the_agents_of_a_running_job_can_be_changed(place: Place) -> None:
-    job_id = start_job(place, "agents", "--agents", "1")
+    job_id = start_job(place, "agents", "--agents", "1", "--block-size", "64K")  # many blocks take a while
     assert place.job(job_id)["busy_agents"] <= 1
     assert place.awcopy("jobs", "agents", job_id, "3").returncode == 0
     assert place.awcopy("jobs", "watch", job_id, "-q").returncode == 0
