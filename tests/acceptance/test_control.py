@@ -54,7 +54,7 @@ def assert_adds_up(job: dict[str, Any]) -> None:
 
 
 def test_a_paused_job_stops_soon_and_goes_on_where_it_stopped(place: Place) -> None:
-    job_id = start_job(place, "paused")
+    job_id = start_job(place, "paused", "--block-size", "64K")
     assert place.awcopy("jobs", "pause", job_id).returncode == 0
     paused = wait_for(place, job_id, lambda job: job["busy_agents"] == 0)
     assert paused["state"] == "paused"
@@ -68,7 +68,7 @@ def test_a_paused_job_stops_soon_and_goes_on_where_it_stopped(place: Place) -> N
 
 
 def test_a_cancelled_job_gives_every_object_an_outcome(place: Place) -> None:
-    job_id = start_job(place, "cancelled")
+    job_id = start_job(place, "cancelled", "--block-size", "64K")
     assert place.awcopy("jobs", "cancel", job_id).returncode == 0
     assert place.awcopy("jobs", "watch", job_id, "-q").returncode == 6
     ended = place.job(job_id)
