@@ -29,3 +29,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         else [range(at, min(at + 25, count)) for at in range(0, count, 25)]
     )
     metafunc.parametrize("seeds", runs, ids=[f"{run.start}-{run.stop - 1}" for run in runs])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """With ``-v``, list which run caught which mutant."""
+    caught = [
+        text
+        for report in terminalreporter.getreports("passed")
+        for name, text in report.user_properties
+        if name == "caught"
+    ]
+    if caught and terminalreporter.config.get_verbosity() > 0:
+        terminalreporter.section("mutants")
+        for text in caught:
+            terminalreporter.line(text)

@@ -171,7 +171,7 @@ MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
-def test_the_checker_catches(mutant, monkeypatch, record_property):
+def test_the_checker_catches(mutant, monkeypatch, request):
     runs = {"a late report": build_late_report}
     runs |= {f"seed {seed}": partial(build, seed) for seed in range(MOST_SEEDS)}
     for tried, (name, run) in enumerate(runs.items()):
@@ -179,8 +179,8 @@ def test_the_checker_catches(mutant, monkeypatch, record_property):
             mutant(patch)
             wrong = judge(run())
         if wrong and not judge(run()):
-            record_property(
-                "caught", f"{mutant.__name__}: run {tried + 1}, {name}: {wrong}"
-            )  # in --junit-xml
+            request.node.user_properties.append(
+                ("caught", f"{mutant.__name__}: run {tried + 1}, {name}: {wrong}")
+            )
             return
     pytest.fail(f"{mutant.__name__} was not caught in {len(runs)} runs")
