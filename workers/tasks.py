@@ -48,10 +48,10 @@ class StepTask(Task):
         try:
             return take_turn(self.context, turn)
         except AwcopyError as error:
-            # Raising would break the chord; the place waits and asks again, without an item.
+            # Raising would break the chord; the place waits, and takes the same turn again.
             log.warning("turn_failed", error=error.code, message=error.message)
             self.context.sleep(LEDGER_AWAY_S)
-            return Turn(job_id=turn.job_id, generation=turn.generation, place=turn.place, turn=turn.turn)
+            return turn
 
     def _hand_on(self, turn: Turn) -> None:
         """Publish the place's next task, which then counts in the chord; this one no longer does."""

@@ -44,6 +44,9 @@ class Live(Protocol):
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
         """Move a place from ``turn`` to the next one; False if it is not, or no longer, at that turn."""
 
+    def turn_of(self, job_id: JobId, generation: int, place: int) -> int | None:
+        """Return the turn at which a place is; None if the generation or the place is not known."""
+
     def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
         """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
 

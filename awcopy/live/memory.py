@@ -85,6 +85,12 @@ class MemoryLive:
             job.turned_at[place] = self._clock()
             return True
 
+    def turn_of(self, job_id: JobId, generation: int, place: int) -> int | None:
+        """Return the turn at which a place is; None if the generation or the place is not known."""
+        with self._changed:
+            job = self._jobs[job_id]
+            return job.turns.get(place) if job.generation == generation else None
+
     def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
         """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
         with self._changed:

@@ -159,6 +159,12 @@ class RedisLive:
         with self._translating():
             return bool(self._take_turn([self._key(job_id, "turns")], arguments))
 
+    def turn_of(self, job_id: JobId, generation: int, place: int) -> int | None:
+        """Return the turn at which a place is; None if the generation or the place is not known."""
+        with self._translating():
+            known, turn = self._redis.hmget(self._key(job_id, "turns"), ["generation", str(place)])
+        return None if turn is None or known != str(generation) else int(turn)
+
     def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
         """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
         with self._translating(), self._redis.pipeline() as pipe:

@@ -31,6 +31,7 @@ class Decision:
     act: Act
     condition: Condition = ALWAYS
     reason: str = ""
+    kept: BlobHead | None = None  # the blob that this job has written, when it is kept
 
 
 COPY_NEW = Decision(act=Act.COPY, condition=IF_ABSENT)
@@ -39,12 +40,13 @@ COPY_NEW = Decision(act=Act.COPY, condition=IF_ABSENT)
 def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Decision:
     """Return what becomes of the object, given the blob that bears its name now.
 
-    The condition makes the sink refuse the write when the blob has changed since it was looked at.
+    The condition makes the sink refuse the write when the blob has changed since it was looked at. A job
+    writes each blob once; what it has written stays, also if the object was another when it was listed.
     """
     if blob is None:
         return COPY_NEW
-    if is_stamped_by(blob, job.id) and is_stamped_with(blob, obj):
-        return Decision(act=Act.KEEP)
+    if is_stamped_by(blob, job.id):
+        return Decision(act=Act.KEEP, kept=blob)
     replace = Decision(act=Act.COPY, condition=Condition(if_match=blob.etag))
     match job.spec.overwrite:
         case Overwrite.ALWAYS:

@@ -82,8 +82,10 @@ def take_turn(context: StepContext, turn: Turn) -> Turn | End:
         return End.GIVEN_UP
     if job.state is not JobState.RUNNING or job.generation != turn.generation:
         return End.GIVEN_UP
-    if turn.item and not run_item(context, job, turn) and _is_held_here(context, turn):
-        return End.SUPERSEDED  # this message came twice, and its twin is at the item
+    if _is_past(context, turn) or (
+        turn.item and not run_item(context, job, turn) and _is_held_here(context, turn)
+    ):
+        return End.SUPERSEDED  # this message came twice: its twin has handed the place on, or is at the item
     following = _next_item(context, job)
     if following is None:
         return End.GIVEN_UP
@@ -119,6 +121,12 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
         log.exception("item_crashed", item=turn.item)
         _record_trouble(context, job, lease, AwcopyError("an error inside awcopy; the worker's log has it"))
     return True
+
+
+def _is_past(context: StepContext, turn: Turn) -> bool:
+    """Return whether the turn's place is known to be at a later turn."""
+    at = context.fleet.live.turn_of(turn.job_id, turn.generation, turn.place)
+    return at is not None and at > turn.turn
 
 
 def _is_held_here(context: StepContext, turn: Turn) -> bool:

@@ -42,7 +42,9 @@ class Lease:
         self._item = item
         self._lease_s = lease_s
         self._monotonic = monotonic
-        self._renewed_at = monotonic()
+        # The lease runs from when the claim was sent, and the claim's answer may have taken long.
+        left_s = (item.lease_until - ledger.now()).total_seconds() if item.lease_until else lease_s
+        self._renewed_at = monotonic() - max(0.0, lease_s - left_s)
         self._lock = threading.Lock()
         self._stop: AwcopyError | None = None
 

@@ -18,7 +18,7 @@ from awcopy.errors import (
 )
 from awcopy.model.outcome import Outcome, Proof, Result
 from awcopy.planning.blocks import plan_blocks
-from awcopy.planning.metadata import blob_properties, read_proof
+from awcopy.planning.metadata import STAMP_ETAG, blob_properties, decode_value, read_proof
 from awcopy.planning.naming import blob_name, name_problem
 from awcopy.planning.overwrite import COPY_NEW, Act, Decision, decide_overwrite
 from awcopy.transfer.blocks import PinnedFile, commit_file, prove, stage_blocks, staged_crcs
@@ -79,7 +79,7 @@ def copy_object(transfer: Transfer, obj: SourceObject, *, look_first: bool) -> O
         decision = look_at_sink(transfer, obj, blob) if look_first else COPY_NEW
         return _settle(transfer, obj, blob, decision)
     except StorageError as error:
-        return _failed(obj, blob, error)
+        return _failed(transfer, obj, blob, error)
 
 
 def settle_unread(obj: SourceObject, blob: str) -> Outcome | None:
@@ -107,8 +107,8 @@ def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was
     if settled or not was_begun:
         return settled or _outcome(obj, blob, Result.CANCELLED, "cancelled")
     try:
-        if transfer and look_at_sink(transfer, obj, blob).act is Act.KEEP:
-            return _kept(transfer, obj, blob, 1)
+        if transfer and (kept := look_at_sink(transfer, obj, blob).kept):
+            return _kept(obj, kept)
         detail = "" if transfer else "it may have been copied: the sink could not be asked"
     except StorageError as error:
         detail = f"it may have been copied: {error.message}"
@@ -116,8 +116,9 @@ def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was
 
 
 def fail_object(transfer: Transfer, obj: SourceObject, reason: str, detail: str) -> Outcome:
-    """Return the outcome of an object that is not to be tried, for a reason outside the stores."""
-    return _outcome(obj, blob_name(transfer.job.spec, obj.key), Result.FAILED, reason, detail)
+    """Return the outcome of an object that is not tried again: failed, unless this job has written its blob."""
+    blob = blob_name(transfer.job.spec, obj.key)
+    return _written_after_all(transfer, obj, blob) or _outcome(obj, blob, Result.FAILED, reason, detail)
 
 
 def finish_file(transfer: Transfer, file: PinnedFile) -> Outcome:
@@ -130,7 +131,7 @@ def finish_file(transfer: Transfer, file: PinnedFile) -> Outcome:
         decision = look_at_sink(transfer, file.object, file.blob)
         return _settle(transfer, file.object, file.blob, decision, file)
     except StorageError as error:
-        return _failed(file.object, file.blob, error)
+        return _failed(transfer, file.object, file.blob, error)
 
 
 def _settle(
@@ -142,12 +143,12 @@ def _settle(
         try:
             if decision.act is Act.SKIP:
                 return _outcome(obj, blob, Result.SKIPPED, decision.reason)
-            if decision.act is Act.KEEP:
-                return _kept(transfer, obj, blob, attempts)
+            if decision.kept:
+                return replace(_kept(obj, decision.kept), attempts=attempts)
             copied = _copy(transfer, _file(transfer, obj, blob, file, restarts), decision.condition)
         except StorageError as error:
             if attempts > MAX_RESTARTS or not isinstance(error, _BEGUN_ANEW):
-                return replace(_failed(obj, blob, error), attempts=attempts)
+                return replace(_failed(transfer, obj, blob, error), attempts=attempts)
             if isinstance(error, SourceChanged):
                 obj, file = _pin_again(transfer, obj), None
             elif isinstance(error, BlobConflict | BlocksMissing):  # someone else wrote the blob, or may have
@@ -218,22 +219,36 @@ def _pin_again(transfer: Transfer, obj: SourceObject) -> SourceObject:
     )
 
 
-def _kept(transfer: Transfer, obj: SourceObject, blob: str, attempts: int) -> Outcome:
-    found = _head(transfer, blob)
-    proof, crc = read_proof(found.metadata) if found else (Proof.LENGTH, None)
-    done = _outcome(obj, blob, Result.COPIED)
-    return replace(done, proof=proof, crc64=crc, attempts=attempts)
+def _kept(obj: SourceObject, blob: BlobHead) -> Outcome:
+    """Return the outcome that the stamp of a blob of this job tells: of what was copied, not of what was listed."""
+    proof, crc = read_proof(blob.metadata)
+    done = _outcome(obj, blob.name, Result.COPIED)
+    etag = decode_value(blob.metadata.get(STAMP_ETAG, ""))
+    return replace(done, etag=etag or obj.etag, size_bytes=blob.size_bytes, proof=proof, crc64=crc)
 
 
 def _head(transfer: Transfer, blob: str) -> BlobHead | None:
     return transfer.retrier.call(lambda: transfer.sink.head(blob))
 
 
-def _failed(obj: SourceObject, blob: str, error: StorageError) -> Outcome:
+def _failed(transfer: Transfer, obj: SourceObject, blob: str, error: StorageError) -> Outcome:
+    """Return the object as failed, unless this job has written its blob: the answer to a write may be lost."""
     if isinstance(error, ENDS_THE_ITEM):
         raise error
     reason = "source_unstable" if isinstance(error, SourceChanged) else error.code
-    return _outcome(obj, blob, Result.FAILED, reason, error.message)
+    return _written_after_all(transfer, obj, blob) or _outcome(
+        obj, blob, Result.FAILED, reason, error.message
+    )
+
+
+def _written_after_all(transfer: Transfer, obj: SourceObject, blob: str) -> Outcome | None:
+    try:
+        kept = look_at_sink(transfer, obj, blob).kept
+    except ENDS_THE_ITEM:
+        raise
+    except StorageError:
+        return None
+    return _kept(obj, kept) if kept else None
 
 
 def _outcome(obj: SourceObject, blob: str, result: Result, reason: str = "", detail: str = "") -> Outcome:

@@ -79,9 +79,11 @@ def make_file(number: int = 1, **changes) -> LargeFile:
     return LargeFile(**{"job_id": JOB, "number": number, **facts, **changes})
 
 
-def test_prepare_may_be_called_again(ledger):
+def test_prepare_may_be_called_again_and_costs_no_job(ledger):
     ledger.prepare()
+    job = ledger.add_job(make_job())
     ledger.prepare()
+    assert ledger.get_job(job.id) == job
 
 
 def test_now_is_the_present_time_in_utc(ledger):

@@ -31,7 +31,7 @@ def live(request):
 
 
 def test_ping_returns(live):
-    live.ping()
+    assert live.ping() is None
 
 
 def test_hints_are_taken_oldest_first(live):
@@ -170,6 +170,14 @@ def test_a_turn_that_was_refused_does_not_count(live):
     time.sleep(0.2)
     live.pass_turn(JOB, 1, 0, 5)
     assert live.place_ages(JOB, 1)[0] > 0.15
+
+
+def test_the_turn_of_a_place_is_known_in_its_generation_alone(live):
+    live.begin_generation(JOB, 2, 2)
+    live.pass_turn(JOB, 2, 1, 0)
+    assert [live.turn_of(JOB, 2, place) for place in range(3)] == [0, 1, None]
+    assert live.turn_of(JOB, 1, 0) is None
+    assert live.turn_of(OTHER, 2, 0) is None
 
 
 def test_no_message_waits_when_none_was_sent(live):

@@ -149,7 +149,7 @@ def read_span(case: Case, obj: SourceObject, offset: int, size_bytes: int) -> by
 
 
 def test_probe_accepts_a_bucket_that_can_be_listed(case):
-    case.source.probe(case.prefix)
+    assert case.source.probe(case.prefix) is None
 
 
 def test_a_missing_bucket_is_said_to_be_missing(case):

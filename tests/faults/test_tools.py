@@ -451,6 +451,7 @@ def test_a_full_disk_fails_writes_until_there_is_room_again(tmp_path) -> None:
             wait_until("a write fails", (tmp_path / "errors").exists, within_s=10)
             size = _size(tmp_path / "out")
         wait_until("it writes again", lambda: _size(tmp_path / "out") > size, within_s=10)
+        assert child.is_running
     finally:
         child.kill()
 

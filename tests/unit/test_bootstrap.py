@@ -72,12 +72,16 @@ def test_a_private_endpoint_is_refused(resolve, side, addresses):
 def test_a_private_endpoint_is_taken_where_the_settings_allow_it(resolve, side):
     resolve("10.0.0.1")
     settings = Settings(allow_private_endpoints=True)
-    open_stores(settings, spec_at("https://store.example", side), CREDENTIALS).close()
+    stores = open_stores(settings, spec_at("https://store.example", side), CREDENTIALS)
+    stores.close()
+    assert isinstance(stores, Stores)
 
 
 def test_a_public_endpoint_is_taken(resolve):
     resolve("8.8.8.8", "2001:4860:4860::8888")
-    open_stores(Settings(), spec_at("https://store.example"), CREDENTIALS).close()
+    stores = open_stores(Settings(), spec_at("https://store.example"), CREDENTIALS)
+    stores.close()
+    assert isinstance(stores, Stores)
 
 
 def test_a_name_that_does_not_resolve_is_left_to_the_store_to_explain(monkeypatch):

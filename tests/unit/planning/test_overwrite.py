@@ -31,10 +31,11 @@ def test_what_this_job_has_copied_already_is_kept(overwrite):
     assert decide(overwrite, blob).act is Act.KEEP
 
 
-@pytest.mark.parametrize("overwrite", [Overwrite.CHANGED, Overwrite.ALWAYS])
-def test_what_this_job_has_copied_from_an_older_object_is_replaced(overwrite):
-    blob = make_blob(metadata={"awcopy_etag": "e0", "awcopy_size": "7", "awcopy_job": JOB_ID})
-    assert decide(overwrite, blob).act is Act.COPY
+@pytest.mark.parametrize("overwrite", list(Overwrite))
+def test_what_this_job_has_copied_from_another_content_is_kept_too(overwrite):
+    blob = make_blob(metadata={**STAMP, "awcopy_job": JOB_ID, "awcopy_etag": "e0"})
+    decision = decide(overwrite, blob)
+    assert (decision.act, decision.kept) == (Act.KEEP, blob)
 
 
 @pytest.mark.parametrize(

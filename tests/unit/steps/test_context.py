@@ -98,7 +98,7 @@ def test_a_live_state_that_does_not_answer_stops_no_work(world, tell):
         raise ServiceUnreachable("Redis is gone")
 
     world.live.push_ready = world.live.add_moved_bytes = refuse
-    tell(world.context, make_job())
+    assert tell(world.context, make_job()) is None
 
 
 def test_jobs_that_share_a_store_share_its_limit(world):

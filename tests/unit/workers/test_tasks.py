@@ -122,7 +122,7 @@ def test_when_the_ledger_does_not_answer_the_place_waits_and_asks_again(fleet, t
     assert fleet.take(replace(turn, item=1)) is None
     assert fleet.slept == [tasks.LEDGER_AWAY_S]
     [(name, how)] = fleet.sent
-    assert (name, how["kwargs"]["turn"], how["kwargs"]["item"]) == (messages.AGENT, 0, 0)
+    assert (name, how["kwargs"]["turn"], how["kwargs"]["item"]) == (messages.AGENT, 0, 1)
 
 
 def test_no_message_holds_a_key_or_a_credential(fleet, turn):
