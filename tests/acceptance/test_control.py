@@ -85,10 +85,9 @@ def test_the_agents_of_a_running_job_can_be_changed(place: Place) -> None:
     job_id = start_job(place, "agents", "--agents", "1", "--block-size", "64K")  # many blocks take a while
     assert place.job(job_id)["busy_agents"] <= 1
     assert place.awcopy("jobs", "agents", job_id, "3").returncode == 0
+    wait_for(place, job_id, lambda job: job["busy_agents"] > 1)
     assert place.awcopy("jobs", "watch", job_id, "-q").returncode == 0
-    ended = place.job(job_id)
-    assert ended["agents"] == 3
-    assert ended["generation"] == 2
+    assert place.job(job_id)["agents"] == 3
     assert place.differences(BUCKET, "agents") == (OBJECTS, ())
 
 
