@@ -49,6 +49,20 @@ class Stores:
         self.sink.close()
 
 
+def describe_own_aws() -> str:
+    """Return where this machine's AWS credentials come from; raise ``CredentialsError`` if it has none."""
+    from awcopy.source.s3_credentials import describe_own_credentials
+
+    return describe_own_credentials()
+
+
+def describe_own_azure() -> str:
+    """Return how this machine signs in to Azure; raise ``CredentialsError`` if it cannot."""
+    from awcopy.sink.azure_access import describe_own_credentials
+
+    return describe_own_credentials()
+
+
 def connect_fleet(settings: Settings) -> Fleet:
     """Return the ledger and the live state that the settings name; nothing is contacted yet."""
     from awcopy.ledger.azure import AzureLedger

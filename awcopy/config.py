@@ -124,6 +124,7 @@ class StoreDefaults:
     region: str = ""
     s3_endpoint_url: str = ""
     azure: AzureKeys | None = None
+    azure_origin: str = ""  # the variable that gave them
     azure_account: str = ""
     azure_endpoint_url: str = ""
 
@@ -175,7 +176,11 @@ def load_store_defaults(environ: Mapping[str, str] | None = None) -> StoreDefaul
     connection = parse_connection_string(env.get("AZURE_STORAGE_CONNECTION_STRING", ""))
     account_key = env.get("AZURE_STORAGE_KEY") or connection.get("accountkey", "")
     sas_token = env.get("AZURE_STORAGE_SAS_TOKEN") or connection.get("sharedaccesssignature", "")
+    origins = ("AZURE_STORAGE_KEY", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_SAS_TOKEN")
+    if not env.get("AZURE_STORAGE_KEY") and "accountkey" not in connection:
+        origins = ("AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_CONNECTION_STRING", "")
     return StoreDefaults(
+        azure_origin=next((name for name in origins if env.get(name)), ""),
         aws=_aws_keys(env),
         region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION", ""),
         s3_endpoint_url=env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL", ""),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from awcopy import __version__
 from awcopy.errors import AwcopyError
 from awcopy.steps.reconcile import reconcile
 from workers import messages
@@ -31,12 +32,12 @@ class Housekeeper:
         app: Publishes what reconciling finds missing.
         context: The surroundings of the steps.
         reconcile_s: Seconds between two looks; all processes together look about twice in that time.
-        slots: How many tasks the process runs at once; 0 for one that runs none, and sends no heartbeat.
+        slots: How many tasks the process runs at once; 0 for beat, which runs none.
         name: The process's name, for its heartbeat.
     """
 
     def __init__(
-        self, app: Celery, context: StepContext, reconcile_s: float, *, slots: int = 0, name: str = ""
+        self, app: Celery, context: StepContext, reconcile_s: float, *, name: str, slots: int = 0
     ) -> None:
         self._app = app
         self._context = context
@@ -53,15 +54,14 @@ class Housekeeper:
         """Go round until ``stop``; whatever goes wrong is logged and tried again in the next round."""
         reconciled_at = float("-inf")
         while not self._stopping.is_set():
-            if self._slots:
-                self._safely("heartbeat_lost", self._beat)
+            self._safely("heartbeat_lost", self._beat)
             if time.monotonic() - reconciled_at >= self._reconcile_s:
                 reconciled_at = time.monotonic()
                 self._safely("reconcile_failed", self._reconcile)
             self._stopping.wait(min(BEAT_EVERY_S, self._reconcile_s))
 
     def _beat(self) -> None:
-        self._context.fleet.live.beat(self._name, self._slots)
+        self._context.fleet.live.beat(self._name, self._slots, __version__)
 
     def _reconcile(self) -> None:
         if self._context.fleet.live.once_every("reconcile", self._reconcile_s / 2):

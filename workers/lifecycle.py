@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -48,7 +50,8 @@ def run_beat(settings: Settings) -> None:
 
     configure_logging(settings.log_level)
     context = make_step_context(settings, connect_fleet(settings))
-    housekeeper = Housekeeper(make_app(settings), context, settings.reconcile_s)
+    name = f"{settings.namespace}-beat-{os.getpid()}@{socket.gethostname()}"
+    housekeeper = Housekeeper(make_app(settings), context, settings.reconcile_s, name=name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: housekeeper.stop())
     housekeeper.run()

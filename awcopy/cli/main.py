@@ -30,6 +30,7 @@ COMMANDS = {
     "ls": ("awcopy.cli.ls:ls", "List the keys of a bucket."),
     "jobs": ("awcopy.cli.jobs:jobs", "List, show, watch and report jobs."),
     "keys": ("awcopy.cli.keys:keys", "Make and show the keys that credentials are sealed with."),
+    "doctor": ("awcopy.cli.doctor:doctor", "Look at all parts, and say what is missing."),
     "worker": ("awcopy.cli.worker:worker", "Run a worker: the processes that copy."),
     "beat": ("awcopy.cli.beat:beat", "Run beat: what has to happen at its time."),
     "web": ("awcopy.cli.web:web", "Run the dashboard and the HTTP API."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -42,6 +43,8 @@ _NAMESPACE = re.compile(r"[a-z][a-z0-9]{2,50}")
 _JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 # Sorts after every character of a job's id.
 _AFTER_IDS = "~"
+# Of no job: what ``check_writable`` writes and removes.
+_TRIAL = "trial"
 
 
 class AzureLedger:
@@ -88,6 +91,16 @@ class AzureLedger:
         if not self._account.clock.is_set:
             self._jobs.get(JOBS_PARTITION, "now")  # no job has this id; the answer's Date is all that counts
         return self._account.clock.now()
+
+    def check_writable(self) -> None:
+        """Return when rows and documents can be written and removed, ``prepare`` done; raise why not."""
+        self.prepare()
+        trial = f"{_TRIAL}-{secrets.token_hex(8)}"
+        for table in (self._jobs, self._items):
+            table.create({"PartitionKey": _TRIAL, "RowKey": trial})
+            table.delete(_TRIAL, trial)
+        self._documents.write(f"{trial}/{_TRIAL}", _TRIAL)
+        self._documents.delete_below(f"{trial}/")
 
     def add_job(self, job: Job) -> Job:
         """Add a new job and return it with its version."""

@@ -34,6 +34,9 @@ class Ledger(Protocol):
     def now(self) -> datetime:
         """Return the ledger's own time (aware, UTC): the one clock by which leases run out."""
 
+    def check_writable(self) -> None:
+        """Return when rows and documents can be written and removed, ``prepare`` done; raise why not."""
+
     def add_job(self, job: Job) -> Job:
         """Add a new job and return it with its version.
 

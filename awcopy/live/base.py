@@ -12,12 +12,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerBeat:
-    """One worker process that said lately that it is there."""
+class ProcessBeat:
+    """One process of the fleet that said lately that it is there."""
 
     name: str
-    slots: int
+    slots: int  # tasks that it runs at once; 0 for beat, which runs none
     seconds_ago: float
+    version: str = ""  # of awcopy; empty when it did not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveFacts:
+    """What the service that keeps the live state says about itself; what it does not say is empty."""
+
+    server: str  # its program and version, for people
+    protocol: tuple[int, ...] = ()  # the version of Redis whose commands it knows
+    eviction: str = ""  # what it does when its memory is full, by Redis' names; empty: it has no limit
+    persistence: str = ""  # append-only file, snapshots or none
 
 
 class Live(Protocol):
@@ -28,6 +39,9 @@ class Live(Protocol):
 
     def ping(self) -> None:
         """Return when the service answers."""
+
+    def describe(self) -> LiveFacts:
+        """Return what the service is and how it is set up."""
 
     def push_ready(self, job_id: JobId, numbers: Sequence[int]) -> None:
         """Hint that these items are ready."""
@@ -65,11 +79,14 @@ class Live(Protocol):
     def shared_limit(self, store: str) -> float | None:
         """Return the least limit told in the last 10 s, or None."""
 
-    def beat(self, name: str, slots: int) -> None:
-        """Say that a worker process is there; forgotten after 30 s."""
+    def beat(self, name: str, slots: int, version: str = "") -> None:
+        """Say that a process is there, with 0 slots one that runs no tasks; forgotten after 30 s."""
 
-    def workers(self) -> list[WorkerBeat]:
-        """Return the worker processes that said so in the last 30 s, by name."""
+    def processes(self) -> list[ProcessBeat]:
+        """Return the processes that said so in the last 30 s, by name."""
+
+    def workers(self) -> list[ProcessBeat]:
+        """Return those of them that run tasks."""
 
     def forget_job(self, job_id: JobId) -> None:
         """Remove everything about a job."""

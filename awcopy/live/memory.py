@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from awcopy.live.base import WorkerBeat
+from awcopy.live.base import LiveFacts, ProcessBeat
 from awcopy.model.job import JobId
 
 _READY_LIMIT = 10_000
@@ -38,12 +38,16 @@ class MemoryLive:
         self._clock = clock
         self._changed = threading.Condition()
         self._jobs: defaultdict[JobId, _JobState] = defaultdict(_JobState)
-        self._beats: dict[str, tuple[int, float]] = {}
+        self._beats: dict[str, tuple[int, str, float]] = {}
         self._done_until: dict[str, float] = {}
         self._limits: dict[str, tuple[float, float]] = {}
 
     def ping(self) -> None:
         """Return at once: memory always answers."""
+
+    def describe(self) -> LiveFacts:
+        """Return that it is this process's memory."""
+        return LiveFacts(server="memory of this process", persistence="none")
 
     def push_ready(self, job_id: JobId, numbers: Sequence[int]) -> None:
         """Hint that these items are ready; of very many hints the oldest are dropped."""
@@ -126,20 +130,24 @@ class MemoryLive:
             limit, at = self._limits.get(store, (0.0, float("-inf")))
             return limit if self._clock() - at <= _LIMIT_LIFE_S else None
 
-    def beat(self, name: str, slots: int) -> None:
-        """Say that a worker process is there; forgotten after 30 s."""
+    def beat(self, name: str, slots: int, version: str = "") -> None:
+        """Say that a process is there, with 0 slots one that runs no tasks; forgotten after 30 s."""
         with self._changed:
-            self._beats[name] = (slots, self._clock())
+            self._beats[name] = (slots, version, self._clock())
 
-    def workers(self) -> list[WorkerBeat]:
-        """Return the worker processes that said so in the last 30 s, by name."""
+    def processes(self) -> list[ProcessBeat]:
+        """Return the processes that said so in the last 30 s, by name."""
         with self._changed:
             now = self._clock()
-            self._beats = {name: beat for name, beat in self._beats.items() if now - beat[1] <= _BEAT_LIFE_S}
+            self._beats = {name: beat for name, beat in self._beats.items() if now - beat[2] <= _BEAT_LIFE_S}
             return [
-                WorkerBeat(name=name, slots=slots, seconds_ago=max(0.0, now - at))
-                for name, (slots, at) in sorted(self._beats.items())
+                ProcessBeat(name=name, slots=slots, seconds_ago=max(0.0, now - at), version=version)
+                for name, (slots, version, at) in sorted(self._beats.items())
             ]
+
+    def workers(self) -> list[ProcessBeat]:
+        """Return those of them that run tasks."""
+        return [beat for beat in self.processes() if beat.slots]
 
     def forget_job(self, job_id: JobId) -> None:
         """Remove everything about a job."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +22,7 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
 )
 from redis.exceptions import (
     ConnectionError as RedisConnectionError,
@@ -33,7 +34,7 @@ from redis.retry import Retry
 
 from awcopy.config import Secret
 from awcopy.errors import AwcopyError, CredentialsError, ServiceUnreachable, UsageError
-from awcopy.live.base import WorkerBeat
+from awcopy.live.base import LiveFacts, ProcessBeat
 from awcopy.model.job import JobId
 
 _CONNECT_TIMEOUT_S = 5
@@ -118,6 +119,16 @@ class RedisLive:
         """Return when the service answers."""
         with self._translating():
             self._redis.ping()
+
+    def describe(self) -> LiveFacts:
+        """Return what the server is and how it is set up."""
+        with self._translating():
+            told = self._redis.info()
+            try:
+                saves = self._redis.config_get("save").get("save")
+            except ResponseError:  # managed servers keep their configuration to themselves
+                return _read_facts(told, "")
+        return _read_facts(told, "snapshots" if saves else "none")
 
     def push_ready(self, job_id: JobId, numbers: Sequence[int]) -> None:
         """Hint that these items are ready; of very many hints the oldest are dropped."""
@@ -206,13 +217,13 @@ class RedisLive:
             limit = self._redis.get(f"{self._namespace}:limit:{store}")
         return None if limit is None else float(limit)
 
-    def beat(self, name: str, slots: int) -> None:
-        """Say that a worker process is there; forgotten after 30 s."""
+    def beat(self, name: str, slots: int, version: str = "") -> None:
+        """Say that a process is there, with 0 slots one that runs no tasks; forgotten after 30 s."""
         with self._translating():
-            self._beat([self._workers_key], [f"{slots} {name}", _BEAT_LIFE_S])
+            self._beat([self._workers_key], [f"{slots}/{version} {name}", _BEAT_LIFE_S])
 
-    def workers(self) -> list[WorkerBeat]:
-        """Return the worker processes that said so in the last 30 s, by name."""
+    def processes(self) -> list[ProcessBeat]:
+        """Return the processes that said so in the last 30 s, by name."""
         with self._translating(), self._redis.pipeline() as pipe:
             pipe.zrange(self._workers_key, 0, -1, withscores=True)
             pipe.time()
@@ -222,6 +233,10 @@ class RedisLive:
         # By age, oldest first: of a worker that came back with other slots, the latest beat stays.
         latest = {beat.name: beat for beat in beats if beat.seconds_ago <= _BEAT_LIFE_S}
         return [latest[name] for name in sorted(latest)]
+
+    def workers(self) -> list[ProcessBeat]:
+        """Return those of them that run tasks."""
+        return [beat for beat in self.processes() if beat.slots]
 
     def forget_job(self, job_id: JobId) -> None:
         """Remove everything about a job."""
@@ -243,9 +258,23 @@ class RedisLive:
             raise _translate_redis(exc, self._where) from exc
 
 
-def _read_beat(member: str, seconds_ago: float) -> WorkerBeat:
-    slots, _, name = member.partition(" ")
-    return WorkerBeat(name=name, slots=int(slots), seconds_ago=seconds_ago)
+def _read_beat(member: str, seconds_ago: float) -> ProcessBeat:
+    about, _, name = member.partition(" ")
+    slots, _, version = about.partition("/")
+    return ProcessBeat(name=name, slots=int(slots), seconds_ago=seconds_ago, version=version)
+
+
+def _read_facts(told: Mapping[str, Any], snapshots: str) -> LiveFacts:
+    """Return what matters of Redis' INFO; a server that keeps a part of it to itself says less."""
+    protocol = str(told.get("redis_version", ""))
+    name = str(told.get("server_name", "redis")).capitalize()
+    has_limit = int(told.get("maxmemory", 0)) > 0
+    return LiveFacts(
+        server=f"{name} {told.get('valkey_version', protocol)}".strip(),
+        protocol=tuple(int(part) for part in protocol.split(".") if part.isdecimal()),
+        eviction=str(told.get("maxmemory_policy", "")) if has_limit else "",
+        persistence="append-only file" if told.get("aof_enabled") else snapshots,
+    )
 
 
 def _connect(url: Secret) -> Redis:
@@ -301,4 +330,4 @@ def _translate_redis(error: RedisError, where: str) -> AwcopyError:
     kind, reason = next((kind, reason) for classes, kind, reason in _REASONS if isinstance(error, classes))
     what = "the password and the user's rights" if kind is CredentialsError else "the server and the network"
     hint = f"check AWCOPY_REDIS_URL, {what}"
-    return kind(f"Redis at {where} {reason} ({type(error).__name__})", hint=hint)
+    return kind(f"Redis at {where} {reason}", hint=hint)

@@ -180,6 +180,18 @@ class TokenAccess:
         return self._token is None or self._token.expires_on - _TOKEN_REST_S <= self._clock()
 
 
+def describe_own_credentials() -> str:
+    """Return how this machine signs in to Azure.
+
+    Raises:
+        CredentialsError: It cannot.
+    """
+    credential = _default_credential()
+    with translating_azure(op="signing in", where="any account"):
+        credential.get_token(TOKEN_SCOPE)
+    return "an identity of this machine (azure-identity)"
+
+
 def _default_credential() -> TokenCredential:
     # Imported here: it costs 0.3 s, and most sinks have a key.
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415

@@ -150,14 +150,14 @@ def translating_azure(*, op: str, where: str) -> Iterator[None]:
     except azure.ClientAuthenticationError as exc:
         if exc.status_code is None or not exc.response:  # azure-identity's: no token could be had
             hint = "sign in (az login), give the workers an identity, or give an account key"
-            raise CredentialsError(f"no credentials for {where}, {type(exc).__name__}", hint=hint) from exc
+            raise CredentialsError(f"this machine has no Azure credentials for {where}", hint=hint) from exc
         raise error_from_refusal(_refusal_of(exc), op=op, where=where) from exc
     except azure.HttpResponseError as exc:
         raise error_from_refusal(_refusal_of(exc), op=op, where=where) from exc
     except azure.AzureError as exc:
         is_unknown_host = re.search("resolve|name or service|getaddrinfo", str(exc), re.IGNORECASE)
         hint = WRONG_ACCOUNT if is_unknown_host else "check the endpoint, the network and the proxy"
-        message = f"{op} in {where} got no answer, {type(exc).__name__}"
+        message = f"{op} in {where} got no answer"
         raise ConnectionLost(message, hint=hint, service_code="dns" if is_unknown_host else "") from exc
 
 

@@ -149,27 +149,36 @@ def error_from_botocore(exc: Exception, *, op: str, bucket: str) -> AwcopyError:
     """Return the error that an exception of botocore means."""
     if isinstance(exc, boto.ClientError):
         return error_from_refusal(_refusal_of(exc.response), op=op, bucket=bucket)
-    kind: type[AwcopyError] = RequestRefused
-    hint = "check the bucket's name, the region and the endpoint"
-    if isinstance(exc, boto.UnauthorizedSSOTokenError | boto.SSOTokenLoadError | boto.TokenRetrievalError):
-        kind, hint = CredentialsRefused, "sign in again (aws sso login), then resume the job"
-    elif isinstance(exc, _CREDENTIAL_FAULTS):
-        kind, hint = CredentialsError, "give an access key and secret, or configure them for boto3"
-    elif isinstance(exc, boto.ConnectionError | boto.HTTPClientError):
-        kind, hint = ConnectionLost, "check the endpoint, the network and the proxy"
-    # botocore's own text may name a URL, so only the exception's name is passed on.
-    return kind(f"{op} in s3://{bucket} failed, {type(exc).__name__}", hint=hint)
+    # botocore's own text may name a URL, so it is not passed on.
+    kind, why, hint = next(
+        (entry for faults, entry in _FAULTS if isinstance(exc, faults)),
+        (RequestRefused, f"unexpected {type(exc).__name__}", "check the bucket, the region and the endpoint"),
+    )
+    return kind(f"{op} in s3://{bucket} failed: {why}", hint=hint)
 
 
-_CREDENTIAL_FAULTS: Final = (
-    boto.NoCredentialsError,
-    boto.PartialCredentialsError,
-    boto.CredentialRetrievalError,
-    boto.MetadataRetrievalError,
-    boto.ProfileNotFound,
-    boto.ConfigParseError,
-    boto.InfiniteLoopConfigError,
-    boto.RefreshWithMFAUnsupportedError,
+_GIVE: Final = "give an access key and secret, or configure them for boto3"
+_SIGN_IN: Final = "sign in again (aws sso login), then resume the job"
+_NETWORK: Final = "check the endpoint, the network and the proxy"
+# The most particular class first.
+_FAULTS: Final[tuple[tuple[type[Exception], tuple[type[AwcopyError], str, str]], ...]] = (
+    (boto.UnauthorizedSSOTokenError, (CredentialsRefused, "the sign-in to AWS has ended", _SIGN_IN)),
+    (boto.SSOTokenLoadError, (CredentialsRefused, "nobody is signed in to AWS here", _SIGN_IN)),
+    (boto.TokenRetrievalError, (CredentialsRefused, "the sign-in to AWS cannot be renewed", _SIGN_IN)),
+    (boto.NoCredentialsError, (CredentialsError, "this machine has no AWS credentials", _GIVE)),
+    (boto.PartialCredentialsError, (CredentialsError, "a part of the AWS credentials is missing", _GIVE)),
+    (boto.CredentialRetrievalError, (CredentialsError, "the AWS credentials could not be fetched", _GIVE)),
+    (boto.MetadataRetrievalError, (CredentialsError, "the instance's role could not be fetched", _GIVE)),
+    (boto.ProfileNotFound, (CredentialsError, "AWS's configuration files have no such profile", _GIVE)),
+    (boto.ConfigParseError, (CredentialsError, "AWS's configuration file cannot be read", _GIVE)),
+    (boto.InfiniteLoopConfigError, (CredentialsError, "AWS's configuration names roles in a circle", _GIVE)),
+    (boto.RefreshWithMFAUnsupportedError, (CredentialsError, "the role wants a one-time code", _GIVE)),
+    (boto.ProxyConnectionError, (ConnectionLost, "the proxy cannot be reached", _NETWORK)),
+    (boto.SSLError, (ConnectionLost, "the service's certificate is not trusted", _NETWORK)),
+    (boto.ConnectTimeoutError, (ConnectionLost, "the service does not answer in time", _NETWORK)),
+    (boto.ReadTimeoutError, (ConnectionLost, "the service does not answer in time", _NETWORK)),
+    (boto.ConnectionError, (ConnectionLost, "the service cannot be reached", _NETWORK)),
+    (boto.HTTPClientError, (ConnectionLost, "the connection broke", _NETWORK)),
 )
 
 

@@ -461,3 +461,10 @@ def test_deleting_what_is_no_job_does_nothing(ledger, job_id):
     ledger.write_manifest(JOB, 1, [])
     ledger.delete_job(JobId(job_id))
     assert ledger.read_manifest(JOB, 1) == []
+
+
+def test_that_it_can_be_written_is_found_out_without_a_trace(ledger):
+    ledger.check_writable()
+    ledger.check_writable()
+    assert ledger.list_jobs() == []
+    assert list(ledger.list_items(JOB)) == []

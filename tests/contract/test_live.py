@@ -226,3 +226,20 @@ def test_a_job_can_be_forgotten(live):
     assert live.place_ages(JOB, 1) == {}
     assert live.moved_bytes(JOB) == 0
     live.forget_job(JOB)
+
+
+def test_a_process_without_slots_is_there_and_is_no_worker(live):
+    live.beat("beat", 0, "1.2.3")
+    live.beat("w1", 8)
+    assert [(one.name, one.slots, one.version) for one in live.processes()] == [
+        ("beat", 0, "1.2.3"),
+        ("w1", 8, ""),
+    ]
+    assert [worker.name for worker in live.workers()] == ["w1"]
+
+
+def test_it_says_what_it_is_and_keeps(live):
+    facts = live.describe()
+    assert facts.server
+    assert not facts.protocol or facts.protocol >= (6, 0)
+    assert facts.persistence in {"append-only file", "snapshots", "none"}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
+from awcopy import __version__
 from awcopy.errors import ServiceUnreachable
 from awcopy.steps.reconcile import Repairs
 from tests.unit.factories import JOB_ID
@@ -58,10 +59,12 @@ def test_a_worker_says_in_every_round_that_it_is_there(house):
     assert waits == [housekeeping.BEAT_EVERY_S] * 3
     [beat] = house.world.live.workers()
     assert (beat.name, beat.slots, beat.seconds_ago) == ("w1", 8, 5.0)
+    assert beat.version == __version__
 
 
-def test_a_process_that_runs_no_tasks_sends_no_heartbeat(house):
-    house.run(1, slots=0)
+def test_a_process_that_runs_no_tasks_is_seen_but_is_no_worker(house):
+    house.run(1, slots=0, name="beat")
+    assert [process.name for process in house.world.live.processes()] == ["beat"]
     assert house.world.live.workers() == []
 
 

@@ -1,0 +1,142 @@
+"""``awcopy doctor``: is everything there that a copy needs, and what to do where it is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from awcopy import __version__
+from awcopy.cli.console import print_json, print_texts, safe_text
+from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES, check_azure_keys
+from awcopy.cli.help import Exit, helpful
+from awcopy.cli.setup import begin, open_fleet
+from awcopy.cli.values import output_option
+from awcopy.config import load_store_defaults
+from awcopy.errors import AwcopyError, CredentialsError
+from awcopy.jobs import health
+from awcopy.jobs.health import Check, Finding, State
+from awcopy.units import GIB, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.text import Text
+
+    from awcopy.config import Settings
+
+_STYLES = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
+_LEAST_DISK_BYTES = GIB
+_CODES = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.CREDENTIALS, Exit.UNREACHABLE, Exit.INTERRUPTED)
+
+
+@click.command(cls=helpful("awcopy doctor", "awcopy doctor -o json | jq .state", exit_codes=_CODES))
+@output_option("table", "json")
+def doctor(output: str) -> int:
+    """Look at every part that a copy needs, all at once, and say what is missing.
+
+    Looks at the settings, Redis, the ledger, the workers and beat, the fleet's keys, the clock, this shell's
+    credentials and the disk. One row and one document are written to the ledger, and removed again.
+
+    The exit code is 0 with warnings too; else it is that of the first part that fails.
+    """
+    findings = health.run_checks(make_checks())
+    worst = max(findings, key=lambda finding: list(State).index(finding.state)).state
+    if output == "json":
+        records = [finding.to_json() for finding in findings]
+        print_json({"schema": "awcopy.doctor/1", "state": worst.value, "findings": records})
+    else:
+        print_texts(_lines(findings))
+    return next((finding.exit_code for finding in findings if finding.state is State.FAIL), Exit.OK)
+
+
+def make_checks() -> list[Check]:
+    """Return the checks, in the order in which their findings are shown."""
+    here = [
+        Check(part="aws", look=_check_aws, worst=State.WARN),
+        Check(part="azure", look=_check_azure, worst=State.WARN),
+        Check(part="disk", look=_check_disk, worst=State.WARN),
+    ]
+    try:
+        settings = begin()
+        fleet = open_fleet(settings)
+    except AwcopyError as error:
+        return [Check(part="settings", look=partial(_raise, error)), *here]
+    return [
+        Check(part="settings", look=partial(_check_settings, settings)),
+        Check(part="redis", look=partial(health.check_live, fleet.live)),
+        Check(part="ledger", look=partial(health.check_ledger, fleet.ledger)),
+        Check(part="clock", look=partial(health.check_clock, fleet.ledger)),
+        Check(part="workers", look=partial(health.check_workers, fleet.live)),
+        Check(part="version", look=partial(health.check_versions, fleet.live, __version__)),
+        Check(part="beat", look=partial(health.check_beat, fleet.live)),
+        Check(part="keys", look=partial(health.check_keys, settings.keys)),
+        *here,
+    ]
+
+
+def _raise(error: AwcopyError) -> Finding:
+    raise error
+
+
+def _check_settings(settings: Settings) -> Finding:
+    says = f"can be read; the fleet is {settings.namespace!r}"
+    return Finding(part="settings", state=State.OK, says=says)
+
+
+def _check_aws() -> Finding:
+    from awcopy.bootstrap import describe_own_aws
+
+    try:
+        return Finding(part="aws", state=State.OK, says=f"credentials from {describe_own_aws()}")
+    except CredentialsError as error:
+        return _without_credentials("aws", error, AWS_VARIABLES)
+
+
+def _check_azure() -> Finding:
+    from awcopy.bootstrap import describe_own_azure
+
+    own = load_store_defaults()
+    try:
+        if own.azure:
+            check_azure_keys(own.azure, own.azure_origin)
+            account = f" of {own.azure_account}" if own.azure_account else ""
+            return Finding(part="azure", state=State.OK, says=f"credentials{account} from {own.azure_origin}")
+        return Finding(part="azure", state=State.OK, says=f"credentials from {describe_own_azure()}")
+    except CredentialsError as error:
+        return _without_credentials("azure", error, AZURE_VARIABLES)
+
+
+def _without_credentials(part: str, error: CredentialsError, variables: str) -> Finding:
+    advice = f"set {variables}, unless the workers have their own"
+    return Finding(part=part, state=State.WARN, says=error.message, advice=advice)
+
+
+def _check_disk() -> Finding:
+    here = Path.cwd()
+    free_bytes = shutil.disk_usage(here).free
+    says = f"{format_size(free_bytes)} free here, for a journal"
+    if not os.access(here, os.W_OK):
+        advice = "name another folder: --journal PATH"
+        return Finding(part="disk", state=State.WARN, says="no journal can be written here", advice=advice)
+    if free_bytes < _LEAST_DISK_BYTES:
+        advice = "a journal takes about 300 bytes per object"
+        return Finding(part="disk", state=State.WARN, says=says, advice=advice)
+    return Finding(part="disk", state=State.OK, says=says)
+
+
+def _lines(findings: Sequence[Finding]) -> Iterator[Text]:
+    from rich.text import Text
+
+    from awcopy.logs import mask_secrets
+
+    for finding in findings:
+        told = f"{finding.says}; {finding.advice}" if finding.advice else finding.says
+        yield Text.assemble(
+            (f"{finding.state.value:<4}", _STYLES[finding.state]),
+            f"  {finding.part:<8}  {safe_text(mask_secrets(told))}",
+        )
