@@ -1,21 +1,27 @@
-"""Everything awcopy reads from the environment, read once; no other module looks there."""
+"""Everything awcopy reads from the environment and its configuration files; no other module looks there."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from awcopy.errors import UsageError
+from awcopy.config_files import Reader, named_file, read_files, user_file
+from awcopy.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Azurite and the storage emulators before it answer to this short connection string.
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
+
+# How a secret is written that lies elsewhere.
+FROM_VARIABLE = "@env:"
+FROM_FILE = "@file:"
 
 
 class Secret:
@@ -55,7 +61,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one process. Each comes from ``AWCOPY_<NAME>`` and carries its help."""
+    """The settings of one process. Each carries its help, and comes from its own variable or a file.
+
+    A secret may be written as ``@env:NAME`` or ``@file:PATH``: then that variable or file holds it.
+    """
 
     redis_url: Secret = field(
         default=Secret("redis://127.0.0.1:6379/0"),
@@ -129,20 +138,83 @@ class StoreDefaults:
     azure_endpoint_url: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSettings:
+    """The settings, and by their names where each comes from that has not its default: a variable or a file."""
+
+    settings: Settings
+    origins: Mapping[str, str | Path]
+
+
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Return the settings that the environment names, defaults for the rest.
+    """Return the settings that the files and the environment give, defaults for the rest.
 
     Raises:
-        UsageError: A value cannot be read as its setting's type.
+        UsageError: A value cannot be read as its setting's type, or a file not at all.
+    """
+    return load_settings_with_origins(environ).settings
+
+
+def load_settings_with_origins(environ: Mapping[str, str] | None = None) -> LoadedSettings:
+    """Return the same with where each comes from. Variables go before files.
+
+    Raises:
+        UsageError: As ``load_settings``.
     """
     env = os.environ if environ is None else environ
-    given = {f.name: env[name] for f in fields(Settings) if (name := variable_name(f.name)) in env}
-    return Settings(**{name: _parse_setting(name, text) for name, text in given.items()})  # type: ignore[arg-type]  # each value is parsed to its field's type
+    readers: dict[str, Reader] = {f.name: partial(_check_value, f.default) for f in fields(Settings)}
+    read = read_files(env, readers)
+    values: dict[str, object] = {name: value for name, (value, _) in read.items()}
+    origins: dict[str, str | Path] = {name: path for name, (_, path) in read.items()}
+    for name in readers:
+        if (variable := variable_name(name)) in env:
+            values[name], origins[name] = _parse_setting(name, env[variable]), variable
+    for name, value in values.items():
+        if isinstance(value, Secret):
+            origin = origins[name]
+            where = f"{origin}: {name}" if isinstance(origin, Path) else origin
+            values[name] = resolve_secret(where, value.reveal(), env)
+    settings = Settings(**values)  # type: ignore[arg-type]  # each value is parsed to its field's type
+    return LoadedSettings(settings=settings, origins=origins)
+
+
+def config_files(environ: Mapping[str, str] | None = None) -> list[Path]:
+    """Return the files that settings are read from, the last one first to count; they need not be there."""
+    env = os.environ if environ is None else environ
+    return [path for path in (user_file(env), named_file(env)) if path]
 
 
 def variable_name(setting: str) -> str:
     """Return the environment variable of a setting."""
     return f"AWCOPY_{setting.upper()}"
+
+
+def resolve_secret(where: str, text: str, environ: Mapping[str, str] | None = None) -> Secret:
+    """Return the secret that ``@env:NAME`` or ``@file:PATH`` stands for; any other text is one itself.
+
+    Raises:
+        CredentialsError: The variable or file is not there, or empty; ``where`` begins the message.
+    """
+    env = os.environ if environ is None else environ
+    if text.startswith(FROM_VARIABLE):
+        value = env.get(text.removeprefix(FROM_VARIABLE), "")
+    elif text.startswith(FROM_FILE):
+        value = _read_secret(where, Path(text.removeprefix(FROM_FILE)))
+    else:
+        return Secret(text)
+    if not value.strip():
+        raise CredentialsError(f"{where}: {text} is empty", hint="set it and try again")
+    return Secret(value.strip())
+
+
+def _read_secret(where: str, path: Path) -> str:
+    try:
+        return path.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise CredentialsError(
+            f"{where}: cannot be read from {path}: {reason}", hint="name a file with only the secret"
+        ) from None
 
 
 def _parse_setting(name: str, text: str) -> object:
@@ -154,6 +226,23 @@ def _parse_setting(name: str, text: str) -> object:
     if isinstance(default, int):
         return _parse_whole(name, text)
     return Path(text) if isinstance(default, Path) else text
+
+
+def _check_value(default: object, value: object) -> object:
+    """Return a file's value as its setting's type; the error goes on where the key's name ends."""
+    if isinstance(default, bool):
+        if isinstance(value, bool):
+            return value
+        raise UsageError("is neither true nor false", hint="write true or false, without quotes")
+    if isinstance(default, int):
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+            return value
+        raise UsageError("is not a whole number of 1 or more", hint="write it without quotes")
+    if not isinstance(value, str):
+        raise UsageError("is not a text", hint="write it in quotes")
+    if isinstance(default, Secret):
+        return Secret(value)
+    return Path(value) if isinstance(default, Path) else value
 
 
 def _parse_flag(name: str, text: str) -> bool:

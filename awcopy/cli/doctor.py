@@ -16,7 +16,8 @@ from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES, check_azure_k
 from awcopy.cli.help import Exit, helpful
 from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.values import output_option
-from awcopy.config import load_store_defaults
+from awcopy.config import Secret, load_settings_with_origins, load_store_defaults
+from awcopy.config_files import is_open_to_others
 from awcopy.errors import AwcopyError, CredentialsError
 from awcopy.jobs import health
 from awcopy.jobs.health import Check, Finding, State
@@ -85,7 +86,18 @@ def _raise(error: AwcopyError) -> Finding:
 
 def _check_settings(settings: Settings) -> Finding:
     says = f"can be read; the fleet is {settings.namespace!r}"
+    if open_files := _open_files():
+        says = f"{' and '.join(map(str, open_files))} holds a secret, and others may read it"
+        return Finding(part="settings", state=State.WARN, says=says, advice=f"chmod 600 {open_files[0]}")
     return Finding(part="settings", state=State.OK, says=says)
+
+
+def _open_files() -> list[Path]:
+    """Return the configuration files that hold a secret and that others may read."""
+    loaded = load_settings_with_origins()
+    secrets = (name for name in loaded.origins if isinstance(getattr(loaded.settings, name), Secret))
+    files = {path for name in secrets if isinstance(path := loaded.origins[name], Path)}
+    return sorted(filter(is_open_to_others, files))
 
 
 def _check_aws() -> Finding:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from awcopy import config
 from awcopy.cli.console import print_warning
 from awcopy.cli.credentials import check_azure_keys
 from awcopy.cli.legacy import PARAMETERS
-from awcopy.config import AwsKeys, AzureKeys, Secret
+from awcopy.config import FROM_FILE, FROM_VARIABLE, AwsKeys, AzureKeys, Secret
 from awcopy.errors import CredentialsError
 from awcopy.vault.credentials import JobCredentials
 
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
     from awcopy.cli.legacy import LegacyCall
 
-_VARIABLE = "@env:"
-_FILE = "@file:"
 _ASK = "-"
 # An access key's id names the key and opens nothing.
 _MUST_BE_HIDDEN = ("secret", "storagekey")
@@ -50,19 +47,10 @@ def resolve_credentials(call: LegacyCall) -> JobCredentials:
 
 def resolve_secret(name: str, text: str) -> Secret:
     """Return the secret that a parameter's value stands for."""
-    if text == _ASK:
-        value = _ask(name)
-    elif text.startswith(_VARIABLE):
-        # The user names the variable, so no setting can stand for it.
-        value = os.environ.get(text.removeprefix(_VARIABLE), "")  # noqa: TID251
-    elif text.startswith(_FILE):
-        value = _read_file(name, Path(text.removeprefix(_FILE)))
-    else:
-        value = text
-    if not value.strip():
-        shown = f" ({text})" if text.startswith((_VARIABLE, _FILE)) else ""
-        raise CredentialsError(f"{name}:{shown} is empty", hint="set it and try again")
-    return Secret(value.strip())
+    secret = Secret(_ask(name).strip()) if text == _ASK else config.resolve_secret(name, text)
+    if not secret.reveal().strip():
+        raise CredentialsError(f"{name}: is empty", hint="set it and try again")
+    return secret
 
 
 def _make_credentials(secrets: Mapping[str, Secret]) -> JobCredentials:
@@ -74,20 +62,10 @@ def _make_credentials(secrets: Mapping[str, Secret]) -> JobCredentials:
 
 
 def _is_in_clear(text: str) -> bool:
-    return text != _ASK and not text.startswith((_VARIABLE, _FILE))
+    return text != _ASK and not text.startswith((FROM_VARIABLE, FROM_FILE))
 
 
 def _ask(name: str) -> str:
     if sys.stdin.isatty():
         return str(click.prompt(name, hide_input=True, err=True))
     return sys.stdin.readline()
-
-
-def _read_file(name: str, path: Path) -> str:
-    try:
-        return path.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise CredentialsError(
-            f"{name}: cannot be read from {path}: {reason}", hint="name a file with only the secret"
-        ) from None

@@ -5,7 +5,6 @@ A command's module is imported only when it is invoked, so that ``awcopy --help`
 
 from __future__ import annotations
 
-import importlib
 import os
 import shlex
 import sys
@@ -16,7 +15,8 @@ import click
 
 from awcopy import __version__
 from awcopy.cli.console import outputs_json, prepare_streams, print_error, print_line, print_note
-from awcopy.cli.help import Exit, HelpfulGroup
+from awcopy.cli.help import Exit
+from awcopy.cli.lazy import lazy_group, stand_ins
 from awcopy.errors import AwcopyError, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ COMMANDS = {
     "ls": ("awcopy.cli.ls:ls", "List the keys of a bucket."),
     "jobs": ("awcopy.cli.jobs:jobs", "List, show, watch and report jobs."),
     "keys": ("awcopy.cli.keys:keys", "Make and show the keys that credentials are sealed with."),
+    "config": ("awcopy.cli.config:config", "Show the settings, and where they come from."),
     "doctor": ("awcopy.cli.doctor:doctor", "Look at all parts, and say what is missing."),
     "worker": ("awcopy.cli.worker:worker", "Run a worker: the processes that copy."),
     "beat": ("awcopy.cli.beat:beat", "Run beat: what has to happen at its time."),
@@ -50,37 +51,9 @@ EXAMPLES = (
 )
 
 
-class LazyGroup(HelpfulGroup):
-    """Commands by name, each imported when it is invoked."""
-
-    examples = EXAMPLES
-    exit_codes = tuple(Exit)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command, importing it."""
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the help page."""
-        del ctx
-        return list(COMMANDS)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing one."""
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
-
-
 @click.group(
-    cls=LazyGroup,
-    # Stand-ins by which Click finds what a mistyped name may have meant.
-    commands={name: click.Command(name) for name in COMMANDS},
+    cls=lazy_group(COMMANDS, *EXAMPLES, exit_codes=tuple(Exit)),
+    commands=stand_ins(COMMANDS),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="awcopy")
