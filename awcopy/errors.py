@@ -22,6 +22,7 @@ AwcopyError
         │   └── CredentialsRefused  the credentials themselves are wrong, expired or revoked
         ├── SourceChanged           the object is no longer the one that was listed
         ├── ObjectArchived          the object must be restored before it can be read
+        ├── SourceUnreadable        the sink cannot read the object by itself; a worker may
         ├── BlobConflict            the overwrite condition did not hold at commit
         ├── BlocksMissing           the sink does not hold the blocks that a commit names
         └── RequestRefused          any other 4xx
@@ -124,13 +125,22 @@ class TransientError(StorageError):
 
 
 class Throttled(TransientError):
-    """The store asks for fewer requests."""
+    """The store asks for fewer requests; ``by_source``: the source asks the sink, which read from it."""
 
     code = "throttled"
 
-    def __init__(self, message: str, *, retry_after_s: float = 0.0, status: int = 503, **facts: str) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float = 0.0,
+        by_source: bool = False,
+        status: int = 503,
+        **facts: str,
+    ) -> None:
         super().__init__(message, status=status, **facts)
         self.retry_after_s = retry_after_s
+        self.by_source = by_source
 
 
 class ConnectionLost(TransientError):
@@ -194,6 +204,12 @@ class ObjectArchived(PermanentError):
     """The object lies in an archive class and must be restored before it can be read."""
 
     code = "archived"
+
+
+class SourceUnreadable(PermanentError):
+    """The sink cannot read the object from the source by itself; a worker may be able to."""
+
+    code = "source_unreadable"
 
 
 class BlobConflict(PermanentError):

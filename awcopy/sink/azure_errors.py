@@ -21,9 +21,12 @@ from awcopy.errors import (
     CredentialsError,
     CredentialsRefused,
     IntegrityError,
+    ObjectArchived,
     ObjectNotFound,
     RequestRefused,
     ServerFault,
+    SourceChanged,
+    SourceUnreadable,
     StorageError,
     StoreNotFound,
     Throttled,
@@ -88,6 +91,21 @@ _STATUSES: Final[dict[int, tuple[type[StorageError], str]]] = {
     429: (Throttled, ""),
     503: (Throttled, ""),
 }
+# What the source said when the sink read from it by itself; its own code decides, where Azure passes it on.
+_SOURCE_CODES: Final[dict[str, type[StorageError]]] = {
+    "InvalidObjectState": ObjectArchived,
+    "InvalidRange": SourceChanged,
+    "PreconditionFailed": SourceChanged,
+    "SlowDown": Throttled,
+}
+_SOURCE_STATUSES: Final[dict[int, type[StorageError]]] = {
+    408: ServerFault,
+    412: SourceChanged,
+    416: SourceChanged,
+    429: Throttled,
+    503: Throttled,
+}
+_CANNOT_READ: Final = "the source may be closed to Azure; --route stream reads it through the workers"
 _EXPIRED: Final = re.compile(
     r"not valid in the specified(?: key)? time frame|token is expired", re.IGNORECASE
 )
@@ -105,12 +123,18 @@ class Refusal:
 
 
 def error_from_answer(answer: Answer, *, op: str, where: str) -> StorageError:
-    """Return the error that an answer of 300 or more means; ``where`` is account and container."""
+    """Return the error that an answer of 300 or more means; ``where`` is account and container.
+
+    Where the sink was to read from the source by itself, the source's refusals are told from the sink's own.
+    """
     text = answer.body.decode("utf-8", "replace")
     wait = answer.headers.get("retry-after", "")
+    code = answer.headers.get("x-ms-error-code") or _element("Code", text)
+    if code == "CannotVerifyCopySource":
+        return _error_of_source(answer, op=op, where=where)
     refusal = Refusal(
         status=answer.status,
-        code=answer.headers.get("x-ms-error-code") or _element("Code", text),
+        code=code,
         reason=" ".join(
             filter(None, (_element("Message", text), _element("AuthenticationErrorDetail", text)))
         ),
@@ -140,6 +164,22 @@ def error_from_refusal(refusal: Refusal, *, op: str, where: str) -> StorageError
             request_id=refusal.request_id,
         )
     return kind(message, hint=hint, status=status, service_code=refusal.code, request_id=refusal.request_id)
+
+
+def _error_of_source(answer: Answer, *, op: str, where: str) -> StorageError:
+    told = answer.headers.get("x-ms-copy-source-status-code", "")
+    status = int(told) if told.isascii() and told.isdecimal() else answer.status
+    code = answer.headers.get("x-ms-copy-source-error-code", "")
+    kind = _SOURCE_CODES.get(code) or _SOURCE_STATUSES.get(status, SourceUnreadable)
+    if kind is SourceUnreadable and status >= 500:  # noqa: PLR2004 - HTTP
+        kind = ServerFault
+    why = f"{code} (status {status})" if code else f"status {status}"
+    message = f"{op} in {where}: Azure asked the source, which refused it, {why}"
+    request_id = answer.headers.get("x-ms-request-id", "")
+    if kind is Throttled:
+        return Throttled(message, by_source=True, status=status, service_code=code, request_id=request_id)
+    hint = _CANNOT_READ if kind is SourceUnreadable else ""
+    return kind(message, hint=hint, status=status, service_code=code, request_id=request_id)
 
 
 @contextmanager

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from awcopy.model.objects import BlobHead, BlobProperties, BlockId, Condition, StagedBlock
+    from awcopy.model.objects import BlobHead, BlobProperties, BlockId, Condition, Span, StagedBlock
+
+# learn.microsoft.com, "Put Block From URL": x-ms-copy-source is at most 2 KiB long.
+LONGEST_URL = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,27 @@ class Sink(Protocol):
 
         Raises:
             IntegrityError: The sink received other bytes than the CRC says; nothing was staged.
+        """
+
+    def stage_block_from_url(self, name: str, block_id: BlockId, url: str, span: Span) -> int:
+        """Have the sink itself read a span of a URL as one block; return the CRC-64 of what it staged.
+
+        Not to be sent twice under one id: if the first request were late, its bytes would replace those
+        whose CRC-64 is known.
+
+        Args:
+            name: The blob's name.
+            block_id: As for ``stage_block``, of the same length.
+            url: A signed URL of the object, at most ``LONGEST_URL`` characters.
+            span: Which bytes to read, at most 4,000 MiB.
+
+        Raises:
+            SourceUnreadable: The sink could not read the object; the reason names what the source said.
+            SourceChanged: The object has become shorter than the span's end.
+            ObjectArchived: The object must be restored first.
+            Throttled: The sink, or the source (``by_source``), asks for fewer requests.
+            ServerFault: Likewise either of them; the same may succeed later.
+            RequestRefused: The sink does not do this at all, or does not say what it staged.
         """
 
     def staged_blocks(self, name: str) -> tuple[StagedBlock, ...]:

@@ -12,8 +12,26 @@ from datetime import UTC, datetime
 from typing import Final
 
 from awcopy.crc64 import crc64 as crc64_of
-from awcopy.errors import BlobConflict, BlocksMissing, IntegrityError, RequestRefused, StoreNotFound
-from awcopy.model.objects import BlobHead, BlobProperties, BlockId, Condition, ContentHeaders, StagedBlock
+from awcopy.errors import (
+    AccessDenied,
+    BlobConflict,
+    BlocksMissing,
+    IntegrityError,
+    ObjectNotFound,
+    RequestRefused,
+    SourceChanged,
+    SourceUnreadable,
+    StoreNotFound,
+)
+from awcopy.model.objects import (
+    BlobHead,
+    BlobProperties,
+    BlockId,
+    Condition,
+    ContentHeaders,
+    Span,
+    StagedBlock,
+)
 from awcopy.sink.base import BlobPage
 
 # Called before each operation with its name and the blob's name or prefix; may raise, to let it fail.
@@ -41,6 +59,7 @@ class MemorySink:
 
     has_container: bool = True
     fault: Fault | None = None
+    read_url: Callable[[str, Span], bytes] | None = None  # the network on which this sink reads by itself
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     blobs: dict[str, StoredBlob] = field(default_factory=dict)
     _staged: dict[str, dict[BlockId, bytes]] = field(default_factory=dict)
@@ -100,12 +119,30 @@ class MemorySink:
     def stage_block(self, name: str, block_id: BlockId, data: memoryview, *, crc64: int) -> None:
         """Stage one block."""
         self._begin("stage_block", name)
+        _check_crc64(data, crc64)
+        self._stage(name, block_id, bytes(data))
+
+    def stage_block_from_url(self, name: str, block_id: BlockId, url: str, span: Span) -> int:
+        """Read a span of a URL as one block; return its CRC-64."""
+        self._begin("stage_block_from_url", name)
+        if self.read_url is None:
+            raise SourceUnreadable("the sink reaches no source", status=500)
+        try:
+            content = self.read_url(url, span)
+        except (AccessDenied, ObjectNotFound) as exc:
+            raise SourceUnreadable(
+                "the sink could not read the source", status=exc.status, service_code=exc.service_code
+            ) from exc
+        if len(content) != span.size_bytes:
+            raise SourceChanged("the object is shorter than it was", status=416)
+        self._stage(name, block_id, content)
+        return crc64_of(content)
+
+    def _stage(self, name: str, block_id: BlockId, content: bytes) -> None:
         if not 1 <= len(block_id) <= MAX_BLOCK_ID_LENGTH:
             raise RequestRefused(
                 "a block id has 1 to 64 characters", status=400, service_code="OutOfRangeInput"
             )
-        _check_crc64(data, crc64)
-        content = bytes(data)
         with self._lock:
             staged = self._staged.setdefault(name, {})
             if staged and len(next(iter(staged))) != len(block_id):

@@ -64,5 +64,12 @@ class Source(Protocol):
         :meth:`read_object` does.
         """
 
+    def presign(self, obj: SourceObject) -> str:
+        """Return a URL from which anyone can read the object for an hour; empty when there can be none.
+
+        Nothing is sent. The URL is a secret: it stands in no message, log or record. It names the object's
+        version where that is known; otherwise it reads whatever the key holds by then.
+        """
+
     def close(self) -> None:
         """Give up idle connections; the source can still be used afterwards."""

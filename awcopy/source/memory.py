@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from awcopy import crc64 as crc
 from awcopy.errors import (
@@ -44,6 +45,7 @@ class MemorySource:
     fault: Fault | None = None
     is_missing: bool = False  # as if there were no such bucket
     is_denied: bool = False  # as if the credentials allowed nothing
+    has_urls: bool = False  # whether objects can be read from URLs
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _objects: dict[str, _Stored] = field(default_factory=dict)
     _sorted: list[tuple[bytes, str]] | None = None  # keys in UTF-8 byte order, made anew when one is added
@@ -139,6 +141,24 @@ class MemorySource:
         self._begin("read_range", obj.key)
         stored = self._pinned(obj)
         _copy(stored.content[span.offset : span.offset + span.size_bytes], into)
+
+    def presign(self, obj: SourceObject) -> str:
+        """Return a URL that ``read_url`` takes, if this source has any; it does not expire."""
+        path = f"{quote(self.bucket)}/{quote(obj.key)}"
+        return f"memory://{path}?versionId={quote(obj.version_id)}" if self.has_urls else ""
+
+    def read_url(self, url: str, span: Span) -> bytes:
+        """Return those bytes of what a URL names, whatever it holds now; for a sink that reads by itself."""
+        parts = urlsplit(url)
+        key = unquote(parts.path.removeprefix("/"))
+        self._begin("read_url", key)
+        stored = self._find(key)
+        version_id = parse_qs(parts.query).get("versionId", [""])[0]
+        if version_id not in {"", stored.head.version_id}:
+            raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
+        if stored.listed.storage_class in _ARCHIVE_CLASSES:
+            raise ObjectArchived("the object is archived", status=403, service_code="InvalidObjectState")
+        return stored.content[span.offset : span.offset + span.size_bytes]
 
     def close(self) -> None:
         """Do nothing: there are no connections."""

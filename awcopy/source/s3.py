@@ -42,13 +42,15 @@ from awcopy.source.base import ListPage
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import etag_of, head_from_headers
 from awcopy.source.s3_listing import parse_list_page
-from awcopy.source.sigv4 import Signer
+from awcopy.source.sigv4 import Credentials, Signer
 
 DEFAULT_REGION: Final = "us-east-1"
 _ANY_REGION_URL: Final = "https://s3.us-east-1.amazonaws.com"  # tells any bucket's region, unsigned
 _CHECKSUMS: Final = {"x-amz-checksum-mode": "ENABLED"}
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _OK: Final = 200
+# Long enough for a clock that is as wrong as Amazon accepts, 15 minutes, and for a read that waits.
+_URL_LIFE_S: Final = 3600
 _REFUSED_HEADS: Final = frozenset({400, 401, 403})
 
 
@@ -142,6 +144,16 @@ class S3Source:
         """Fill ``into`` with those bytes of the pinned object."""
         self._read(obj, {"range": span.header}, into, span)
 
+    def presign(self, obj: SourceObject) -> str:
+        """Return a URL at the bucket's own region from which anyone can read the object for an hour."""
+        address = self._address or self._locate()
+        path = address.key_path + encode_path(obj.key)
+        query = address.signer.presign(
+            path, _version_query(obj), self._frozen_credentials(), expires_s=_URL_LIFE_S
+        )
+        origin = address.pool.origin
+        return f"{origin.scheme}://{origin.netloc}{path}?{query}"
+
     def close(self) -> None:
         """Give up idle connections; the source can still be used afterwards."""
         if self._address:
@@ -152,7 +164,7 @@ class S3Source:
     ) -> Answer:
         address = self._address or self._locate()
         path = address.key_path + encode_path(obj.key)
-        query = f"versionId={quote(obj.version_id, safe='-_.~')}" if obj.version_id else ""
+        query = _version_query(obj)
         if obj.etag:
             headers = {**headers, "if-match": f'"{obj.etag}"'}
 
@@ -176,16 +188,19 @@ class S3Source:
         check: HeadCheck | None = None,
     ) -> Answer:
         address = self._address or self._locate()
-        try:
-            credentials = self._credentials.get_frozen_credentials()
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
-            raise error_from_botocore(exc, op="renewing the credentials", bucket=self._spec.bucket) from exc
-        signed = address.signer.sign(method, path, query, headers, credentials)
+        signed = address.signer.sign(method, path, query, headers, self._frozen_credentials())
         target = f"{path}?{query}" if query else path
         answer = address.pool.request(method, target, signed, None, into, check=check)
         if answer.status >= 300:  # noqa: PLR2004 - HTTP: redirects are not followed, so they are refusals too
             raise error_from_answer(answer, op=op, bucket=self._spec.bucket, is_object=is_object)
         return answer
+
+    def _frozen_credentials(self) -> Credentials:
+        try:
+            frozen: Credentials = self._credentials.get_frozen_credentials()
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
+            raise error_from_botocore(exc, op="renewing the credentials", bucket=self._spec.bucket) from exc
+        return frozen
 
     def _head_plainly(self, path: str) -> Answer:
         """Ask without the checksum; if that is refused too, find out why, since HEAD's answers do not say."""
@@ -241,7 +256,11 @@ class S3Source:
         config = Config(
             signature_version="s3v4",
             ignore_configured_endpoint_urls=True,  # the spec's endpoint has been decided already
-            s3={"addressing_style": "path" if is_path_style else "virtual"},
+            # A global address may redirect, which a sink that reads by itself does not follow.
+            s3={
+                "addressing_style": "path" if is_path_style else "virtual",
+                "us_east_1_regional_endpoint": "regional",
+            },
         )
         client = session.create_client(
             "s3", region_name=region, endpoint_url=spec.endpoint_url or None, config=config
@@ -267,6 +286,10 @@ def find_region(pool: Pool, bucket: str) -> str:
     if not region and answer.status >= 300:  # noqa: PLR2004 - HTTP
         raise error_from_answer(answer, op="finding the region", bucket=bucket, is_object=False)
     return region or DEFAULT_REGION
+
+
+def _version_query(obj: SourceObject) -> str:
+    return f"versionId={quote(obj.version_id, safe='-_.~')}" if obj.version_id else ""
 
 
 def _check_pinned(obj: SourceObject, headers: Headers) -> None:

@@ -1,7 +1,8 @@
 """Signatures (AWS Signature Version 4) of requests without a body, as the data plane of S3 sends them.
 
-Signs by header, so that no URL carries a signature, and keeps the day's signing key; equal to botocore's
-signer, which takes about 150 microseconds where this takes about 10. Decides nothing about what is sent.
+Signs our own requests by header, so that their URLs carry no signature, and URLs only for a sink that is to
+read by itself. Keeps the day's signing key; equal to botocore's signer, which takes about 150 microseconds
+where this takes about 10. Decides nothing about what is sent.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
+from urllib.parse import quote
 
 EMPTY_SHA256: Final = sha256().hexdigest()
 
@@ -69,6 +71,31 @@ class Signer:
         del signed["host"]  # The connection adds it.
         signed["Accept-Encoding"] = "identity"  # Not signed: proxies are known to change it.
         return signed
+
+    def presign(self, path: str, query: str, credentials: Credentials, *, expires_s: int) -> str:
+        """Return the query of a signed URL with which anyone can GET the path; a secret while it lasts.
+
+        Only the Host header is signed, since whoever uses the URL sends headers of its own choice.
+
+        Args:
+            path: The path as it will be sent, percent-encoded.
+            query: More of the query, percent-encoded and sorted by name; its names sort after ``X-Amz-``.
+            credentials: Whose signature it is to be; when they end, the URL does.
+            expires_s: How long the URL can be used, at most a week.
+        """
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
+        scope = f"{stamp[:8]}/{self._region}/s3/aws4_request"
+        token = f"&X-Amz-Security-Token={quote(credentials.token, safe='-_.~')}" if credentials.token else ""
+        signed = (
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256"
+            f"&X-Amz-Credential={quote(f'{credentials.access_key}/{scope}', safe='-_.~')}"
+            f"&X-Amz-Date={stamp}&X-Amz-Expires={expires_s}{token}&X-Amz-SignedHeaders=host"
+            f"{'&' if query else ''}{query}"
+        )
+        request = f"GET\n{path}\n{signed}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
+        text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{sha256(request.encode()).hexdigest()}"
+        signature = hmac.digest(self._key(credentials.secret_key, stamp[:8]), text.encode(), "sha256").hex()
+        return f"{signed}&X-Amz-Signature={signature}"
 
     def _key(self, secret_key: str, day: str) -> bytes:
         kept = self._day_key

@@ -94,7 +94,7 @@ class StepContext:
         source, sink = self.stores.get(job, self.open_stores)
         bucket = self.limiters.of(f"s3:{job.spec.source.bucket}")
         account = self.limiters.of(f"az:{job.spec.sink.account}")
-        return LimitedSource(source, bucket), LimitedSink(sink, account)
+        return LimitedSource(source, bucket), LimitedSink(sink, account, bucket)
 
     def transfer(self, job: Job, lease: Lease) -> Transfer:
         """Return what the transfers of one leased item need."""

@@ -55,6 +55,10 @@ class LimitedSource:
         with self.limiter.slot():
             self.source.read_range(obj, span, into)
 
+    def presign(self, obj: SourceObject) -> str:
+        """See the port; nothing is sent."""
+        return self.source.presign(obj)
+
     def close(self) -> None:
         """See the port."""
         self.source.close()
@@ -62,10 +66,15 @@ class LimitedSource:
 
 @dataclass(frozen=True, slots=True)
 class LimitedSink:
-    """A sink behind a limiter; see ``awcopy.sink.base.Sink``."""
+    """A sink behind a limiter; see ``awcopy.sink.base.Sink``.
+
+    When the sink reads from the source by itself, the request counts at the source too, and each limiter
+    learns from its own store.
+    """
 
     sink: Sink
     limiter: Limiter
+    source_limiter: Limiter
 
     def probe(self) -> None:
         """See the port."""
@@ -103,6 +112,11 @@ class LimitedSink:
         """See the port."""
         with self.limiter.slot():
             self.sink.stage_block(name, block_id, data, crc64=crc64)
+
+    def stage_block_from_url(self, name: str, block_id: BlockId, url: str, span: Span) -> int:
+        """See the port."""
+        with self.limiter.slot(), self.source_limiter.slot(is_source_of_another=True):
+            return self.sink.stage_block_from_url(name, block_id, url, span)
 
     def staged_blocks(self, name: str) -> tuple[StagedBlock, ...]:
         """See the port."""

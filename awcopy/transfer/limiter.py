@@ -52,16 +52,20 @@ class Limiter:
         return int(self._limit)
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Wait until one more request may be under way; learn from how it ends."""
+    def slot(self, *, is_source_of_another: bool = False) -> Iterator[None]:
+        """Wait until one more request may be under way; learn from how it ends.
+
+        ``is_source_of_another``: this store is the source of a request to another one, which limits that too.
+        """
         self._learn_from_others()
         with self._changed:
             self._changed.wait_for(lambda: self._under_way < self.limit)
             self._under_way += 1
         try:
             yield
-        except Throttled:
-            self._lower()
+        except Throttled as error:
+            if error.by_source is is_source_of_another:
+                self._lower()
             raise
         else:
             self._raise()

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -53,6 +54,7 @@ class Case:
     put: Callable[..., object]
     delete: Callable[[str], object]
     elsewhere: Callable[..., Source]  # the same store with another bucket or secret
+    read_url: Callable[[str, Span], bytes]  # as a sink that reads by itself does
     prefix: str = ""
 
     def key(self, name: str) -> str:
@@ -72,7 +74,7 @@ class Case:
 
 
 def memory_case() -> Case:
-    source = MemorySource()
+    source = MemorySource(has_urls=True)
 
     def put(key: str, content: bytes, *, metadata=None, storage_class="STANDARD", **headers) -> None:
         fields = ContentHeaders(**headers) if headers else None
@@ -81,7 +83,21 @@ def memory_case() -> Case:
     def elsewhere(*, bucket: str = "", secret: str = "") -> Source:
         return MemorySource(is_missing=bool(bucket), is_denied=bool(secret))
 
-    return Case(name="memory", source=source, put=put, delete=source.delete_object, elsewhere=elsewhere)
+    return Case(
+        name="memory",
+        source=source,
+        put=put,
+        delete=source.delete_object,
+        elsewhere=elsewhere,
+        read_url=source.read_url,
+    )
+
+
+def read_by_http(url: str, span: Span) -> bytes:
+    """Read a URL as a stranger does, with no header of ours but the range."""
+    request = Request(url, headers={"Range": span.header})
+    with urlopen(request, timeout=30) as answer:
+        return answer.read()
 
 
 def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
@@ -117,7 +133,9 @@ def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
     def delete(key: str) -> None:
         client.delete_object(Bucket=bucket, Key=key)
 
-    return Case(name=name, source=elsewhere(), put=put, delete=delete, elsewhere=elsewhere)
+    return Case(
+        name=name, source=elsewhere(), put=put, delete=delete, elsewhere=elsewhere, read_url=read_by_http
+    )
 
 
 @pytest.fixture(scope="module", params=["memory", "seaweedfs", "moto"])
@@ -317,6 +335,12 @@ def test_many_threads_share_one_source(case):
     with ThreadPoolExecutor(12) as pool:
         contents = list(pool.map(lambda obj: read(case, obj), objects * 3))
     assert contents == [bytes([i]) * 1000 for i in range(12)] * 3
+
+
+@pytest.mark.parametrize("name", ["plain", "a b+c%", "ü/ö?x#y&z=1", "tilde~'()"])
+def test_a_signed_url_reads_a_span_and_needs_nothing_else(case, name):
+    obj = case.stored(name, b"0123456789")
+    assert case.read_url(case.source.presign(obj), Span(offset=2, size_bytes=3)) == b"234"
 
 
 def test_errors_name_no_key_and_no_secret(case):

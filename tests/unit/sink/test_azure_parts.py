@@ -15,7 +15,7 @@ from awcopy.config import AzureKeys, Secret
 from awcopy.crc64 import crc64, to_azure
 from awcopy.http import Answer
 from awcopy.model.job import SinkSpec
-from awcopy.model.objects import ALWAYS, IF_ABSENT, BlobProperties, BlockId, StagedBlock
+from awcopy.model.objects import ALWAYS, IF_ABSENT, BlobProperties, BlockId, Span, StagedBlock
 from awcopy.sink import azure_access
 from awcopy.sink.azure_access import KeyAccess, SasAccess, TokenAccess, make_access
 from awcopy.sink.azure_blob import AzureBlobSink
@@ -368,3 +368,71 @@ def test_a_head_that_cannot_be_read_is_the_servers_fault():
     sink, _ = sink_with(Answer(200, {"content-length": "1"}, b"", 0))
     with pytest.raises(errors.ServerFault):
         sink.head("x")
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "kind"),
+    [
+        (403, {"status": "403"}, errors.SourceUnreadable),
+        (404, {"status": "404", "error": "NoSuchKey"}, errors.SourceUnreadable),
+        (403, {"status": "403", "error": "InvalidObjectState"}, errors.ObjectArchived),
+        (412, {"status": "412"}, errors.SourceChanged),
+        (416, {"status": "416", "error": "InvalidRange"}, errors.SourceChanged),
+        (503, {"status": "503", "error": "SlowDown"}, errors.Throttled),
+        (500, {"status": "500"}, errors.ServerFault),
+        (403, {}, errors.SourceUnreadable),  # before 2024-02-04 the status alone was the source's
+        (503, {}, errors.Throttled),
+    ],
+)
+def test_a_refusal_of_the_source_is_not_one_of_the_sink(status, facts, kind):
+    headers = {f"x_ms_copy_source_{name}_code": value for name, value in facts.items()}
+    answer = refusal(status, "CannotVerifyCopySource", **headers)
+    error = error_from_answer(answer, op="copying a block", where="az://acc/cont")
+    assert type(error) is kind
+    assert "asked the source" in error.message
+
+
+def test_who_throttles_is_told_apart():
+    by_source = refusal(503, "CannotVerifyCopySource", x_ms_copy_source_status_code="503")
+    for answer, expected in ((by_source, True), (refusal(503, "ServerBusy"), False)):
+        error = error_from_answer(answer, op="copying a block", where="az://acc/cont")
+        assert isinstance(error, errors.Throttled)
+        assert error.by_source is expected
+
+
+class Asked:
+    """Stands for the pool; keeps what was asked, and answers with the given headers."""
+
+    def __init__(self, **headers: str) -> None:
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.requests: list = []
+
+    def request(self, *arguments, **options) -> Answer:
+        self.requests.append((arguments, options))
+        return Answer(201, self.headers, b"", 0)
+
+
+def copying_sink(monkeypatch, pool: Asked) -> AzureBlobSink:
+    sink = AzureBlobSink(SPEC, AzureKeys(account_key=Secret(KEY)), connections=1)
+    monkeypatch.setattr(sink, "_pool", pool)
+    return sink
+
+
+def test_azure_is_asked_once_to_read_a_span_and_says_what_it_read(monkeypatch):
+    pool = Asked(x_ms_content_crc64=to_azure(crc64(b"Hell")))
+    sink = copying_sink(monkeypatch, pool)
+    url = "https://bucket.s3.eu-west-1.amazonaws.com/k?X-Amz-Signature=5e"
+    found = sink.stage_block_from_url("b", BlockId("1"), url, Span(offset=4, size_bytes=4))
+    assert found == crc64(b"Hell")
+    (method, _, headers, body), options = pool.requests[0]
+    assert (method, body, options["is_repeatable"]) == ("PUT", None, False)
+    assert headers["x-ms-copy-source"] == url
+    assert headers["x-ms-source-range"] == "bytes=4-7"
+    assert "x-ms-source-if-match" not in headers
+
+
+@pytest.mark.parametrize("headers", [{}, {"x_ms_content_crc64": "short"}])
+def test_a_sink_that_does_not_say_what_it_read_is_not_believed(monkeypatch, headers):
+    sink = copying_sink(monkeypatch, Asked(**headers))
+    with pytest.raises(errors.RequestRefused, match="does not say"):
+        sink.stage_block_from_url("b", BlockId("1"), "https://h/k", Span(offset=0, size_bytes=4))

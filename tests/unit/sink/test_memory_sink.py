@@ -1,8 +1,8 @@
 import pytest
 
 from awcopy.crc64 import crc64
-from awcopy.errors import RequestRefused, Throttled
-from awcopy.model.objects import ALWAYS, BlobProperties, BlockId
+from awcopy.errors import AccessDenied, ObjectNotFound, RequestRefused, SourceUnreadable, Throttled
+from awcopy.model.objects import ALWAYS, BlobProperties, BlockId, Span
 from awcopy.sink import memory
 from awcopy.sink.memory import MemorySink
 
@@ -28,3 +28,20 @@ def test_azures_limits_hold(monkeypatch):
         sink.stage_block("b", BlockId("3"), memoryview(b"x"), crc64=crc64(b"x"))
     with pytest.raises(RequestRefused):
         sink.commit_blocks("b", [BlockId("1"), BlockId("2")], properties=BlobProperties(), condition=ALWAYS)
+
+
+def test_a_sink_that_reaches_no_source_reads_nothing_by_itself():
+    with pytest.raises(SourceUnreadable):
+        MemorySink().stage_block_from_url("b", BlockId("1"), "memory://b/k", Span(offset=0, size_bytes=1))
+
+
+@pytest.mark.parametrize("reason", [AccessDenied("no", status=403), ObjectNotFound("gone", status=404)])
+def test_a_refusal_of_the_source_is_the_sources(reason):
+    def refuse(_url: str, _span: Span) -> bytes:
+        raise reason
+
+    with pytest.raises(SourceUnreadable) as caught:
+        MemorySink(read_url=refuse).stage_block_from_url(
+            "b", BlockId("1"), "memory://b/k", Span(offset=0, size_bytes=1)
+        )
+    assert caught.value.status == reason.status

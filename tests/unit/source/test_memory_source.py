@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from awcopy.errors import ObjectNotFound, Throttled
+from awcopy.errors import ObjectArchived, ObjectNotFound, Throttled
+from awcopy.model.objects import Span
 from awcopy.source.memory import MemorySource
 
 
@@ -34,3 +37,29 @@ def test_another_version_than_the_one_there_is_not_found():
     pinned = type(obj)(key="k", size_bytes=1, etag=obj.etag, modified_at=obj.modified_at, version_id="v0")
     with pytest.raises(ObjectNotFound):
         source.read_object(pinned, memoryview(bytearray(1)))
+
+
+def test_a_url_reads_what_the_key_holds_by_then():
+    source = MemorySource(has_urls=True)
+    url = source.presign(source.put_object("a b/ü?#", b"before"))
+    source.put_object("a b/ü?#", b"after!")
+    assert source.read_url(url, Span(offset=1, size_bytes=4)) == b"fter"
+
+
+def test_a_url_reads_its_version_only():
+    source = MemorySource(has_urls=True)
+    obj = replace(source.put_object("k", b"x", version_id="v1"), version_id="v0")
+    with pytest.raises(ObjectNotFound):
+        source.read_url(source.presign(obj), Span(offset=0, size_bytes=1))
+
+
+def test_a_source_has_no_urls_unless_it_is_told_so():
+    source = MemorySource()
+    assert source.presign(source.put_object("k")) == ""
+
+
+def test_an_archived_object_is_not_read_from_its_url():
+    source = MemorySource(has_urls=True)
+    url = source.presign(source.put_object("k", b"x", storage_class="GLACIER"))
+    with pytest.raises(ObjectArchived):
+        source.read_url(url, Span(offset=0, size_bytes=1))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import botocore.exceptions as boto
 import pytest
@@ -22,6 +24,7 @@ from awcopy.source.s3_listing import parse_list_page
 
 HEADERS = {"last-modified": "Sun, 06 Nov 1994 08:49:37 GMT", "content-length": "5", "etag": '"e-2"'}
 KEYS = AwsKeys(access_key=Secret("AKIDEXAMPLE"), secret_key=Secret("secret"))
+OBJ = SourceObject(key="k", size_bytes=10, etag="e", modified_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def refusal(status: int, code: str = "", message: str = "", extra: str = "", **headers: str) -> Answer:
@@ -319,6 +322,21 @@ def source_with(*answers: Answer) -> tuple[S3Source, FakePool]:
     return source, pool
 
 
+@pytest.mark.parametrize(("version_id", "expected"), [("", []), ("a.b", ["a.b"])])
+def test_a_signed_url_names_the_version_where_it_is_known(version_id, expected):
+    source = S3Source(SourceSpec(bucket="b", endpoint_url="http://h"), KEYS, connections=1)
+    parts = urlsplit(source.presign(replace(OBJ, key="a b/ü", version_id=version_id)))
+    facts = parse_qs(parts.query)
+    assert (parts.netloc, parts.path) == ("h", "/b/a%20b/%C3%BC")
+    assert facts.get("versionId", []) == expected
+    assert int(facts["X-Amz-Expires"][0]) <= 3600
+
+
+def test_signed_urls_of_amazon_name_the_region_so_that_nothing_redirects():
+    source = S3Source(SourceSpec(bucket="data", region="us-east-1"), KEYS, connections=1)
+    assert source.presign(OBJ).startswith("https://data.s3.us-east-1.amazonaws.com/k?X-Amz-")
+
+
 @pytest.mark.parametrize("status", [200, 301, 403])
 def test_the_region_is_told_by_any_answer(status):
     pool = FakePool(Answer(status, {"x-amz-bucket-region": "eu-west-3"}, b"", 0))
@@ -363,9 +381,6 @@ def test_a_version_is_pinned_in_the_query():
 def test_a_directory_bucket_is_refused():
     with pytest.raises(errors.RequestRefused):
         S3Source(SourceSpec(bucket="data--use1-az4--x-s3", region="us-east-1"), KEYS, connections=1).probe("")
-
-
-OBJ = SourceObject(key="k", size_bytes=10, etag="e", modified_at=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 import datetime as dt
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
@@ -82,3 +83,21 @@ def test_the_bytes_are_asked_for_as_they_are_stored():
 
 def test_the_hash_of_no_body_is_the_known_one():
     assert sigv4.EMPTY_SHA256.startswith("e3b0c44298fc1c14")
+
+
+@pytest.mark.parametrize("credentials", [SHORT, SESSION])
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("query", ["", "versionId=a.b_c~d"])
+def test_signed_urls_equal_botocores(credentials, key, query):
+    path = f"/bucket/{encode_path(key)}"
+    url = f"http://127.0.0.1:8333{path}" + (f"?{query}" if query else "")
+    request = AWSRequest("GET", url)
+    S3SigV4QueryAuth(credentials, "s3", "eu-west-1", expires=3600).add_auth(request)
+    theirs = dict(parse_qsl(urlsplit(request.url).query))
+    ours = signer().presign(path, query, credentials, expires_s=3600)
+    assert dict(parse_qsl(ours)) == theirs
+
+
+def test_a_signed_url_is_good_for_the_host_alone_and_for_as_long_as_is_said():
+    facts = dict(parse_qsl(signer().presign("/b/k", "", SHORT, expires_s=60)))
+    assert (facts["X-Amz-SignedHeaders"], facts["X-Amz-Expires"]) == ("host", "60")

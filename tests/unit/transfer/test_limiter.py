@@ -173,6 +173,9 @@ SINK_CALLS = {
     "head": lambda sink: sink.head("k"),
     "put_blob": lambda sink: sink.put_blob("k", memoryview(b""), crc64=0, **_NAMED),
     "stage_block": lambda sink: sink.stage_block("k", "id", memoryview(b"x"), crc64=0),
+    "stage_block_from_url": lambda sink: sink.stage_block_from_url(
+        "k", "id", "memory://bucket/k", Span(offset=0, size_bytes=1)
+    ),
     "staged_blocks": lambda sink: sink.staged_blocks("k"),
     "commit_blocks": lambda sink: sink.commit_blocks("k", [], **_NAMED),
 }
@@ -192,14 +195,25 @@ def test_every_request_to_a_sink_goes_through_its_limiter(fleet, op):
     world, limiter = World(), fleet.limiter()
     world.sink_calls.fail(op, Throttled("slow down"))
     with pytest.raises(Throttled):
-        SINK_CALLS[op](LimitedSink(world.sink, limiter))
+        SINK_CALLS[op](LimitedSink(world.sink, limiter, fleet.limiter(store="s3:other")))
     assert limiter.limit == LEAST
+
+
+@pytest.mark.parametrize("by_source", [True, False])
+def test_a_store_that_a_sink_reads_by_itself_learns_from_its_own_refusals(fleet, by_source):
+    world, own, source = World(), fleet.limiter(store="az:account"), fleet.limiter(store="s3:other")
+    world.sink_calls.fail("stage_block_from_url", Throttled("slow down", by_source=by_source))
+    with pytest.raises(Throttled):
+        SINK_CALLS["stage_block_from_url"](LimitedSink(world.sink, own, source))
+    lowered, left = (source, own) if by_source else (own, source)
+    assert (lowered.limit, left.limit) == (LEAST, 64)
 
 
 def test_a_store_behind_a_limiter_answers_as_it_would_without(fleet):
     world = World()
     obj = world.source.put_object("k", b"content")
-    source, sink = LimitedSource(world.source, fleet.limiter()), LimitedSink(world.sink, fleet.limiter())
+    source = LimitedSource(world.source, fleet.limiter())
+    sink = LimitedSink(world.sink, fleet.limiter(), fleet.limiter())
     assert source.list_page("").objects == (obj,)
     assert source.head("k") == world.source.head("k")
     assert sink.is_empty("")
