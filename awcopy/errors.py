@@ -19,12 +19,15 @@ AwcopyError
         ├── ObjectNotFound          the object or blob is not there
         ├── StoreNotFound           the bucket or container is not there
         ├── AccessDenied            the credentials do not allow this
-        │   └── CredentialsRefused  the credentials themselves are wrong, expired or revoked
+        │   ├── CredentialsRefused  the credentials themselves are wrong, expired or revoked
+        │   └── TagsDenied          the credentials do not allow reading the object's tags
         ├── SourceChanged           the object is no longer the one that was listed
         ├── ObjectArchived          the object must be restored before it can be read
         ├── SourceUnreadable        the sink cannot read the object by itself; a worker may
         ├── BlobConflict            the overwrite condition did not hold at commit
         ├── BlocksMissing           the sink does not hold the blocks that a commit names
+        ├── MetadataNotAllowed      Azure does not take the metadata, and the policy is not to change it
+        ├── TagsNotAllowed          the same of tags
         └── RequestRefused          any other 4xx
 
 Messages are for people and hold no credentials, no signed URLs and no raw object keys;
@@ -192,6 +195,24 @@ class CredentialsRefused(AccessDenied):
     """The credentials themselves are wrong, expired or revoked: no object's fault, the job pauses."""
 
     code = "credentials_refused"
+
+
+class TagsDenied(AccessDenied):
+    """The credentials do not allow reading the object's tags, which the job is to copy."""
+
+    code = "tags_denied"
+
+
+class MetadataNotAllowed(PermanentError):
+    """Azure does not take the object's metadata or headers as the job's policy wants them."""
+
+    code = "metadata_not_allowed"
+
+
+class TagsNotAllowed(PermanentError):
+    """Azure does not take the object's tags as the job's policy wants them."""
+
+    code = "tags_not_allowed"
 
 
 class SourceChanged(PermanentError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from awcopy.errors import UsageError
+from awcopy.planning.naming import name_problem
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -131,6 +132,8 @@ def _sink_of_path(path: str, *, endpoint_url: str = "") -> SinkAddress:
     check_container(container)
     # A destination is a folder: "x" and "x/" both give "x/k", never "xk".
     folder = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+    if problem := name_problem(f"{folder}k"):
+        raise UsageError(f"no blob can keep the destination's prefix: {problem}", hint="choose another one")
     return SinkAddress(account=account, container=container, prefix=folder, endpoint_url=endpoint_url)
 
 

@@ -26,7 +26,16 @@ from awcopy.cli.values import (
 )
 from awcopy.config import load_store_defaults
 from awcopy.errors import UsageError
-from awcopy.model.job import JobSpec, Overwrite, Selection, SinkSpec, SourceSpec
+from awcopy.model.job import (
+    JobSpec,
+    MetadataPolicy,
+    NamePolicy,
+    Overwrite,
+    Selection,
+    SinkSpec,
+    SourceSpec,
+)
+from awcopy.planning.tiers import AUTO, TIERS
 from awcopy.units import MIB
 from awcopy.vault.credentials import JobCredentials
 
@@ -36,7 +45,6 @@ if TYPE_CHECKING:
     from awcopy.config import StoreDefaults
     from awcopy.jobs.journal import Journal
 
-TIERS = ("Hot", "Cool", "Cold", "Archive")
 MOST_AGENTS = 1000
 MOST_FILES_PER_TASK = 10_000
 EXAMPLES = (
@@ -105,8 +113,30 @@ EXAMPLES = (
 )
 @click.option(
     "--tier",
-    type=click.Choice(TIERS, case_sensitive=False),
-    help="Access tier of the blobs; else the account's.",
+    type=click.Choice((*TIERS, AUTO), case_sensitive=False),
+    help="Access tier of the blobs, auto: by the storage class; else the account's.",
+)
+@click.option(
+    "--names",
+    type=click.Choice([choice.value for choice in NamePolicy]),
+    default=NamePolicy.FAIL.value,
+    show_default=True,
+    help="Keys that Azure would change or refuse: fail them, or encode what it would not keep as %XX.",
+)
+@click.option(
+    "--metadata",
+    type=click.Choice([choice.value for choice in MetadataPolicy]),
+    default=MetadataPolicy.RENAME.value,
+    show_default=True,
+    help="Metadata, tags and headers that Azure does not take as they are: rewrite them so that they can be "
+    "told back, leave them out, or fail the object.",
+)
+@click.option("--tags", is_flag=True, help="Copy the objects' tags as index tags of the blobs.")
+@click.option(
+    "--no-stamp",
+    is_flag=True,
+    help="Do not write in the blobs' metadata what they are copies of (awcopy_etag and others); what changed "
+    "is then told by size and date.",
 )
 @click.option(
     "--name", type=NAME, default="default", show_default=True, help="The job's name; need not be unique."
@@ -191,6 +221,10 @@ def make_spec(options: Mapping[str, Any], defaults: StoreDefaults) -> JobSpec:
         block_size_bytes=options["block_size"],
         files_per_task=options["files_per_task"],
         tier=options["tier"] or "",
+        names=NamePolicy(options["names"]),
+        metadata=MetadataPolicy(options["metadata"]),
+        copies_tags=options["tags"],
+        has_stamps=not options["no_stamp"],
     )
 
 

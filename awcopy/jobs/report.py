@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from awcopy.model.outcome import Outcome
 
-REPORT_COLUMNS = ("key", "blob", "outcome", "reason", "proof", "bytes", "etag", "crc64", "attempts", "detail")
+REPORT_COLUMNS = (
+    "key", "blob", "outcome", "reason", "proof", "bytes", "etag", "crc64", "attempts", "detail", "notices",
+)  # fmt: skip
 
 
-def report_record(outcome: Outcome) -> dict[str, str | int | None]:
+def report_record(outcome: Outcome) -> dict[str, str | int | list[str] | None]:
     """Return the outcome as a report holds it; the CRC is 16 hexadecimal digits, as in a blob's stamp."""
     return {
         "key": outcome.key,
@@ -23,10 +25,11 @@ def report_record(outcome: Outcome) -> dict[str, str | int | None]:
         "crc64": None if outcome.crc64 is None else f"{outcome.crc64:016x}",
         "attempts": outcome.attempts,
         "detail": outcome.detail,
+        "notices": list(outcome.notices),
     }
 
 
 def report_cells(outcome: Outcome) -> tuple[str, ...]:
     """Return the same record as the cells of a table, in the order of the columns."""
-    record = report_record(outcome)
+    record = {**report_record(outcome), "notices": "; ".join(outcome.notices)}
     return tuple("" if (value := record[column]) is None else str(value) for column in REPORT_COLUMNS)

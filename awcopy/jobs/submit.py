@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from awcopy.errors import CredentialsError, ServerFault, StoreNotFound, Throttled
+from awcopy.errors import CredentialsError, ServerFault, StoreNotFound, Throttled, UsageError
 from awcopy.model.job import Job, JobSpec, JobState, new_job_id
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import seal
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+
+class Attempt(Protocol):
+    """Something that tries a call, again if it may help, and returns what it returns."""
+
+    def __call__(self, call: Callable[[], T], /) -> T:
+        """Return the call's result."""
+
 
 BUSY_TRIES = 4
 BUSY_WAIT_S = 0.5
@@ -50,6 +58,31 @@ def check_stores(spec: JobSpec, source: Source, sink: Sink, *, create_container:
         if not create_container:
             raise
         look(sink.create_container)
+    check_abilities(spec, source, sink, look)
+
+
+def check_abilities(spec: JobSpec, source: Source, sink: Sink, attempt: Attempt) -> None:
+    """Return when both stores can do what the job asks beyond copying; ask only where it does.
+
+    That tags may be read is tried on one object: where they may not, S3 tells nobody that there are any.
+
+    Raises:
+        UsageError: The sink's account has no access tiers, or no tags.
+        TagsDenied: The source's credentials do not allow reading tags.
+    """
+    if not (spec.tier or spec.copies_tags):
+        return
+    account = attempt(sink.account)
+    if spec.tier and not account.has_tiers:
+        message = f"the account {spec.sink.account} is of the kind {account.kind}, which has no access tiers"
+        raise UsageError(message, hint="leave out --tier")
+    if not spec.copies_tags:
+        return
+    if account.is_hierarchical:
+        message = f"the account {spec.sink.account} has a hierarchical namespace, whose blobs have no tags"
+        raise UsageError(message, hint="leave out --tags, or copy to an account without one")
+    for obj in attempt(lambda: source.list_page(spec.source.prefix, limit=1)).objects:
+        attempt(lambda obj=obj: source.read_tags(obj))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
 
 
 def look(attempt: Callable[[], T]) -> T:

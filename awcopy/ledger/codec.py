@@ -192,6 +192,8 @@ def _dump_outcome(outcome: Outcome) -> str:
         line += f',"attempts":{outcome.attempts}'
     if outcome.detail:
         line += f',"detail":{quote(outcome.detail)}'
+    if outcome.notices:
+        line += f',"notices":{_dump(outcome.notices)}'
     return line + "}\n"
 
 
@@ -209,6 +211,7 @@ def _load_outcome(members: dict[str, Any]) -> Outcome:
         crc64=None if crc64 is None else int(crc64, 16),
         attempts=get("attempts", 1),
         detail=get("detail", ""),
+        notices=tuple(get("notices", ())),
     )
 
 

@@ -65,6 +65,21 @@ class Route(StrEnum):
     STREAM = "stream"  # through the worker
 
 
+class NamePolicy(StrEnum):
+    """What happens to an object whose name Azure would not keep as it is."""
+
+    FAIL = "fail"
+    ENCODE = "encode"  # what Azure would not keep is written as %XX; see ``awcopy.planning.naming``
+
+
+class MetadataPolicy(StrEnum):
+    """What happens to metadata, tags and headers that Azure does not take as they are."""
+
+    RENAME = "rename"  # written in a form that Azure takes, and that the original can be told from
+    EXCLUDE = "exclude"  # left out
+    FAIL = "fail"  # the object is not copied
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
     """Where objects come from."""
@@ -123,7 +138,11 @@ class JobSpec:
     agents: int = 4  # most items of the job that run at once
     block_size_bytes: int = 8 * MIB
     files_per_task: int = 500
-    tier: str = ""
+    tier: str = ""  # Hot, Cool, Cold, Archive; auto: by the storage class; empty: the account's own
+    names: NamePolicy = NamePolicy.FAIL
+    metadata: MetadataPolicy = MetadataPolicy.RENAME
+    copies_tags: bool = False
+    has_stamps: bool = True  # blobs say in their metadata which object they are a copy of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,11 @@ class ObjectHead:
     crc64: int | None = None  # CRC-64/NVME of the whole object, if the source keeps one
     md5: bytes = b""  # the content's MD5, when the ETag is known to be one
     version_id: str = ""
-    tag_count: int = 0
+    tag_count: int = 0  # 0 also when the credentials do not allow reading tags
+    extras: Mapping[str, str] = field(
+        default_factory=dict
+    )  # what Azure has no property for, by its name there
+    missing_metadata: int = 0  # values that the source keeps and cannot send in a header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class BlobProperties:
     metadata: Mapping[str, str] = field(default_factory=dict)  # header-safe ASCII, names are C# identifiers
     content_md5: bytes = b""  # 16 bytes, or empty when unknown
     tier: str = ""  # Hot, Cool, Cold, Archive, or empty for the account's default
+    tags: Mapping[str, str] = field(default_factory=dict)  # index tags, in the characters that Azure takes
+    notices: tuple[str, ...] = ()  # what is otherwise than in the object; not sent as such
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +77,19 @@ class BlobHead:
     metadata: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     headers: ContentHeaders = field(default_factory=ContentHeaders)
     content_md5: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkAccount:
+    """What a sink's account can do; what the sink does not say counts as possible."""
+
+    kind: str = ""  # StorageV2, BlockBlobStorage, ...; empty when it is not known
+    is_hierarchical: bool = False  # has directories: a hierarchical namespace
+
+    @property
+    def has_tiers(self) -> bool:
+        """Whether blobs have access tiers: not on premium accounts, nor on those of the first generation."""
+        return self.kind in {"", "StorageV2", "BlobStorage"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

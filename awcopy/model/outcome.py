@@ -43,6 +43,7 @@ class Outcome:
     crc64: int | None = None
     attempts: int = 1
     detail: str = ""  # one sentence for a person, without secrets
+    notices: tuple[str, ...] = ()  # what the blob has otherwise than the object: "metadata_renamed: 2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

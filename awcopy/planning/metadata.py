@@ -1,22 +1,29 @@
-"""What is written beside a blob's bytes: the object's headers and metadata, and awcopy's stamp.
+"""What is written beside a blob's bytes: the object's headers, metadata and tags, and awcopy's stamp.
 
 Azure takes metadata names that are C# identifiers and ASCII values only; S3 knows neither rule. Names and
-values are therefore rewritten so that the original can be told exactly from the result.
+values are therefore rewritten so that the original can be told exactly from the result, unless the job's
+policy wants them left out, or the object not copied.
 """
 
 from __future__ import annotations
 
 import base64
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from awcopy.model.objects import BlobProperties
+from awcopy.errors import MetadataNotAllowed
+from awcopy.model.job import MetadataPolicy
+from awcopy.model.objects import BlobProperties, ContentHeaders
 from awcopy.model.outcome import Proof
+from awcopy.planning.naming import blob_name, is_renamed
+from awcopy.planning.tags import fit_tags
+from awcopy.planning.tiers import AUTO, choose_tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from awcopy.model.job import JobId
+    from awcopy.model.job import Job, JobId
     from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
 
 STAMP_ETAG = "awcopy_etag"
@@ -26,35 +33,55 @@ STAMP_CRC64 = "awcopy_crc64"
 STAMP_PROOF = "awcopy_proof"
 STAMP_JOB = "awcopy_job"
 STAMP_VERSION = "awcopy_version"
+STAMP_KEY = "awcopy_key"  # of an object whose blob bears another name
+STAMP_NOTICES = "awcopy_notices"
 
-# Also each "_" that would begin an escape once the character after the digits is written.
-_NOT_IN_NAMES = re.compile(r"[^a-z0-9_]|^[0-9]|_(?=x[0-9a-f]+[^a-z0-9])")
+MAX_METADATA_BYTES = 8192  # of all names and values together
+_NOTICES_BYTES = 256  # kept free for the notices, which are known last
+_BETWEEN_NOTICES = "; "
+
+# Also each "_" that would begin an escape once the character after the digits is written, and names that
+# would be taken for awcopy's own.
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9_]|^[0-9]|^a(?=wcopy_)|_(?=x[0-9a-f]+[^a-z0-9])")
 _PLAIN_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?|")
+_HEADERS = tuple(header.name for header in fields(ContentHeaders))
 
 
 def blob_properties(
+    job: Job,
     head: ObjectHead,
     obj: SourceObject,
-    job_id: JobId,
     *,
     crc64: int,
     proof: Proof,
     md5: bytes = b"",
-    tier: str = "",
+    tags: Mapping[str, str] | None = None,
 ) -> BlobProperties:
-    """Return the properties of the blob that an object becomes."""
-    renamed = {encode_name(name): encode_value(value) for name, value in head.metadata.items()}
-    stamp = {
-        STAMP_ETAG: encode_value(obj.etag),
-        STAMP_MODIFIED: obj.modified_at.isoformat(),
-        STAMP_SIZE: str(obj.size_bytes),
-        STAMP_CRC64: f"{crc64:016x}",
-        STAMP_PROOF: proof.value,
-        STAMP_JOB: job_id,
-    }
-    if obj.version_id:
-        stamp[STAMP_VERSION] = encode_value(obj.version_id)
-    return BlobProperties(headers=head.headers, metadata={**renamed, **stamp}, content_md5=md5, tier=tier)
+    """Return the properties of the blob that an object becomes.
+
+    Raises:
+        MetadataNotAllowed: Azure does not take the metadata as the job's policy wants it.
+        TagsNotAllowed: The same of the tags.
+    """
+    spec = job.spec
+    has_other_name = is_renamed(spec, obj.key, blob_name(spec, obj.key))
+    stamp = _stamp(obj, job.id, crc64=crc64, proof=proof) if spec.has_stamps else {}
+    if has_other_name and spec.has_stamps:
+        stamp[STAMP_KEY] = encode_value(obj.key)
+    headers, moved, notices = _fit_headers(head, spec.metadata)
+    metadata, changes = _fit_metadata(head, spec.metadata, {**stamp, **moved})
+    tagged, tag_notices = fit_tags(tags or {}, spec.metadata)
+    tier = choose_tier(spec.tier, obj.storage_class)
+    notices += changes + tag_notices
+    if has_other_name:
+        notices.insert(0, "name_encoded")
+    if tier and spec.tier == AUTO:
+        notices.append(f"tier: {tier}")
+    if notices and spec.has_stamps:
+        metadata[STAMP_NOTICES] = _BETWEEN_NOTICES.join(notices)
+    return BlobProperties(
+        headers=headers, metadata=metadata, content_md5=md5, tier=tier, tags=tagged, notices=tuple(notices)
+    )
 
 
 def is_stamped_with(blob: BlobHead, obj: SourceObject) -> bool:
@@ -78,6 +105,11 @@ def read_proof(metadata: Mapping[str, str]) -> tuple[Proof, int | None]:
         return Proof(metadata.get(STAMP_PROOF, "")), int(metadata[STAMP_CRC64], 16)
     except (KeyError, ValueError):
         return Proof.LENGTH, None
+
+
+def read_notices(metadata: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the notices that a stamp names."""
+    return tuple(filter(None, metadata.get(STAMP_NOTICES, "").split(_BETWEEN_NOTICES)))
 
 
 def encode_name(name: str) -> str:
@@ -105,3 +137,76 @@ def decode_value(value: str) -> str:
     if not (value.startswith("=?UTF-8?B?") and value.endswith("?=")):
         return value
     return base64.b64decode(value[10:-2]).decode("utf-8", "surrogateescape")
+
+
+def _stamp(obj: SourceObject, job_id: JobId, *, crc64: int, proof: Proof) -> dict[str, str]:
+    stamp = {
+        STAMP_ETAG: encode_value(obj.etag),
+        STAMP_MODIFIED: obj.modified_at.isoformat(),
+        STAMP_SIZE: str(obj.size_bytes),
+        STAMP_CRC64: f"{crc64:016x}",
+        STAMP_PROOF: proof.value,
+        STAMP_JOB: job_id,
+    }
+    if obj.version_id:
+        stamp[STAMP_VERSION] = encode_value(obj.version_id)
+    return stamp
+
+
+def _fit_headers(
+    head: ObjectHead, policy: MetadataPolicy
+) -> tuple[ContentHeaders, dict[str, str], list[str]]:
+    """Return the headers that Azure keeps, the metadata that others become, and what was done."""
+    encoded = {name: encode_value(getattr(head.headers, name)) for name in _HEADERS}
+    odd = [name for name, value in encoded.items() if value != getattr(head.headers, name)]
+    changed = len(odd) + len(head.extras)
+    if not changed:
+        return head.headers, {}, []
+    if policy is MetadataPolicy.FAIL:
+        raise MetadataNotAllowed(f"{changed} of its headers cannot be kept by Azure as they are")
+    if policy is MetadataPolicy.EXCLUDE:
+        kept = {**encoded, **dict.fromkeys(odd, "")}
+        return ContentHeaders(**kept), {}, [f"headers_excluded: {changed}"]
+    moved = {f"awcopy_{name}": encode_value(value) for name, value in head.extras.items()}
+    return ContentHeaders(**encoded), moved, [f"headers_renamed: {changed}"]
+
+
+def _fit_metadata(
+    head: ObjectHead, policy: MetadataPolicy, own: dict[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the user's metadata as Azure takes it together with awcopy's own, and what was done."""
+    renamed = {encode_name(name): encode_value(value) for name, value in head.metadata.items()}
+    plain = [name for name in head.metadata if encode_name(name) == name]
+    odd = len(renamed) - len(plain)
+    if policy is MetadataPolicy.FAIL and odd + head.missing_metadata:
+        count = odd + head.missing_metadata
+        raise MetadataNotAllowed(f"{count} entries of its metadata cannot be kept as they are")
+    kept = renamed
+    if policy is MetadataPolicy.EXCLUDE:
+        kept = _fitting({name: renamed[name] for name in sorted(plain)}, own)
+    if _size(kept) + _size(own) + _NOTICES_BYTES > MAX_METADATA_BYTES:
+        raise MetadataNotAllowed(
+            f"its metadata takes {_size(kept) + _size(own):,} bytes as Azure would keep it, awcopy's own"
+            f" included; Azure keeps {MAX_METADATA_BYTES - _NOTICES_BYTES:,}"
+        )
+    notices = {
+        "metadata_renamed": odd if kept is renamed else 0,
+        "metadata_excluded": len(renamed) - len(kept),
+        "metadata_missing": head.missing_metadata,
+    }
+    return {**kept, **own}, [f"{what}: {count}" for what, count in notices.items() if count]
+
+
+def _fitting(metadata: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Return the entries that there is room for beside awcopy's own, the first ones first."""
+    room = MAX_METADATA_BYTES - _NOTICES_BYTES - _size(own)
+    kept: dict[str, str] = {}
+    for name, value in metadata.items():
+        if len(name) + len(value) <= room:
+            kept[name] = value
+            room -= len(name) + len(value)
+    return kept
+
+
+def _size(metadata: Mapping[str, str]) -> int:
+    return sum(len(name) + len(value) for name, value in metadata.items())

@@ -1,9 +1,20 @@
-"""Which blob an object becomes, and which names Azure would not keep as they are."""
+r"""Which blob an object becomes, and which names Azure would not keep as they are.
+
+Azure resolves ``.`` and ``..`` segments, drops dots at a segment's end and turns ``\`` into ``/``, all silently,
+so that such a name lands on another blob. It refuses control characters and what is too long, and its
+listings cannot carry U+FFFE and U+FFFF as they are.
+
+Source: learn.microsoft.com, "Naming and referencing containers, blobs, and metadata"; the aliasing was
+seen on the live service (Azure/azure-sdk-for-rust issue 5275).
+"""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from awcopy.model.job import NamePolicy
 
 if TYPE_CHECKING:
     from awcopy.model.job import JobSpec
@@ -11,38 +22,71 @@ if TYPE_CHECKING:
 MAX_NAME_CHARACTERS = 1024
 MAX_NAME_SEGMENTS = 254
 # C0, DEL and C1 controls, and the code points that a list answer cannot carry as they are.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+_CONTROLS = "\x00-\x1f\x7f-\x9f\ufffe\uffff"
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+# Bytes of a key that are no UTF-8 are held as these, which only some S3-compatible servers can give.
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")
+# What the encoding can produce, and nothing else; in capitals, as it is written.
+_ENCODED = r"%(?:[01][0-9A-F]|25|2E|5C|7F|C2%[89][0-9A-F]|EF%BF%B[EF])"
+_IS_ENCODED = re.compile(_ENCODED)
+# A "%" that is there already is encoded only where it would be taken for the encoding.
+_TO_ENCODE = re.compile(rf"[{_CONTROLS}\\]|\.+(?=/|\Z)|%(?={_ENCODED[1:]})")
 
 
 def blob_name(spec: JobSpec, key: str) -> str:
     """Return the blob that an object becomes: the sink's prefix, then the key below the source's folder.
 
     The source's folder is its prefix up to and including the last ``/``; so ``data/`` and ``data/rep``
-    both turn ``data/report.csv`` into ``report.csv``. Injective for the keys of one job.
+    both turn ``data/report.csv`` into ``report.csv``. Where the job says so, what Azure would not keep is
+    encoded. Injective for the keys of one job, either way.
     """
-    folder = spec.source.prefix.rpartition("/")
-    return spec.sink.prefix + key[len(folder[0] + folder[1]) :]
+    name = _below_folder(spec, key)
+    return spec.sink.prefix + (encode_blob_name(name) if spec.names is NamePolicy.ENCODE else name)
+
+
+def is_renamed(spec: JobSpec, key: str, blob: str) -> bool:
+    """Return whether the blob bears another name than the key's own, because that one had to be encoded."""
+    return blob != spec.sink.prefix + _below_folder(spec, key)
+
+
+def encode_blob_name(name: str) -> str:
+    r"""Return the name with exactly what Azure would not keep as ``%XX`` of its UTF-8 bytes.
+
+    That is: all dots at a segment's end, ``\``, control characters, U+FFFE and U+FFFF; and, so that no two
+    names meet, each ``%`` that begins what looks like one of these. All else stays, ``%2F`` for example.
+    Injective; ``decode_blob_name`` tells the name back.
+    """
+    return _TO_ENCODE.sub(_percent, name)
+
+
+def decode_blob_name(name: str) -> str:
+    """Return the name that ``encode_blob_name`` was given."""
+    return _IS_ENCODED.sub(lambda match: unquote(match[0]), name)
 
 
 def name_problem(name: str) -> str:  # noqa: PLR0911 - a list of rules
-    r"""Return why Azure would not keep this blob name as it is, or nothing when it would.
-
-    Azure resolves ``.`` and ``..`` segments, drops a dot at a segment's end and turns ``\`` into ``/``,
-    all silently, so that such a name lands on another blob.
-
-    Source: learn.microsoft.com, "Naming and referencing containers, blobs, and metadata"; the aliasing was
-    seen on the live service (Azure/azure-sdk-for-rust issue 5275).
-    """
+    """Return why Azure would not keep this blob name as it is, or nothing when it would."""
     if not name:
         return "the name is empty"
     if len(name) > MAX_NAME_CHARACTERS:
         return f"the name has more than {MAX_NAME_CHARACTERS} characters"
     if name.count("/") >= MAX_NAME_SEGMENTS:
         return f"the name has more than {MAX_NAME_SEGMENTS} path segments"
+    if _NOT_UTF8.search(name):
+        return "the name is not valid UTF-8"
     if "\\" in name:
         return "the name has a backslash, which Azure turns into a slash"
-    if _CONTROLS.search(name):
+    if _CONTROL.search(name):
         return "the name has a control character"
     if name.endswith(".") or "./" in name:
         return "a path segment of the name ends in a dot, which Azure drops"
     return ""
+
+
+def _below_folder(spec: JobSpec, key: str) -> str:
+    folder = spec.source.prefix.rpartition("/")
+    return key[len(folder[0] + folder[1]) :]
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join([f"%{byte:02X}" for byte in match[0].encode()])

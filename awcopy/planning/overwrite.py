@@ -54,7 +54,8 @@ def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Deci
         case Overwrite.NEVER:
             return Decision(act=Act.SKIP, reason="exists")
         case Overwrite.CHANGED:
-            return Decision(act=Act.SKIP, reason="unchanged") if _is_same(blob, obj) else replace
+            is_same = _is_same(blob, obj) or (not job.spec.has_stamps and _seems_same(blob, obj))
+            return Decision(act=Act.SKIP, reason="unchanged") if is_same else replace
         case Overwrite.NEWER:
             return (
                 replace
@@ -68,6 +69,11 @@ def _is_same(blob: BlobHead, obj: SourceObject) -> bool:
         return True
     same_md5 = bool(blob.content_md5) and blob.content_md5.hex() == obj.etag.lower()
     return same_md5 and blob.size_bytes == obj.size_bytes
+
+
+def _seems_same(blob: BlobHead, obj: SourceObject) -> bool:
+    """Return what can be told without a stamp: a blob of that size was written since the object was."""
+    return blob.size_bytes == obj.size_bytes and blob.modified_at >= obj.modified_at
 
 
 def _modified_at(blob: BlobHead) -> datetime:

@@ -108,7 +108,9 @@ class KeyAccess:
             account_name=self._spec.account,
             container_name=self._spec.container,
             account_key=self._account_key,
-            permission=ContainerSasPermissions(read=True, add=True, create=True, write=True, list=True),
+            permission=ContainerSasPermissions(
+                read=True, add=True, create=True, write=True, list=True, tag=True
+            ),
             start=start,
             expiry=start + timedelta(seconds=_CLOCK_SKEW_S + _SAS_LIFE_S),
         )

@@ -22,6 +22,7 @@ from awcopy.errors import (
     CredentialsRefused,
     IntegrityError,
     ObjectNotFound,
+    PermanentError,
     RequestRefused,
     ServerFault,
     StorageError,
@@ -43,9 +44,11 @@ from awcopy.model.objects import (
     BlockId,
     Condition,
     ContentHeaders,
+    SinkAccount,
     Span,
     StagedBlock,
 )
+from awcopy.planning.tags import write_tags
 from awcopy.sink.azure_access import make_access
 from awcopy.sink.azure_errors import WRONG_ACCOUNT, error_from_answer, translating_azure
 from awcopy.sink.azure_xml import encode_block_id, parse_blob_page, parse_staged_blocks, write_block_list
@@ -102,6 +105,17 @@ class AzureBlobSink:
     def probe(self) -> None:
         """Return when the container is there and the credentials that write into it are good."""
         self.list_page("", limit=1)
+
+    def account(self) -> SinkAccount:
+        """Return what the account can do; credentials for one container may not tell."""
+        try:
+            answer = self._request("HEAD", "", "restype=account&comp=properties", {}, op="asking the account")
+        except PermanentError:
+            return SinkAccount()
+        return SinkAccount(
+            kind=answer.headers.get("x-ms-account-kind", ""),
+            is_hierarchical=answer.headers.get("x-ms-is-hns-enabled", "") == "true",
+        )
 
     def create_container(self) -> None:
         """Create the container; nothing happens when it is there already."""
@@ -264,6 +278,8 @@ def _property_headers(properties: BlobProperties) -> dict[str, str]:
             headers[header] = value
     if properties.tier:
         headers["x-ms-access-tier"] = properties.tier
+    if properties.tags:
+        headers["x-ms-tags"] = write_tags(properties.tags)
     return headers
 
 

@@ -35,7 +35,9 @@ from awcopy.http import Answer
 
 WRONG_ACCOUNT: Final = "the storage account's name may be wrong"
 _WRONG_KEY: Final = "the account key or the SAS token is wrong or has expired"
-_RIGHTS: Final = "the SAS or the role needs to read, add, create, write and list (racwl)"
+_RIGHTS: Final = (
+    "the SAS or the role needs to read, add, create, write and list (racwl), and for --tags to tag (t)"
+)
 _FIREWALL: Final = "the account's network rules refuse this machine, or the role lacks a right"
 _CONTAINER: Final = "check the container's name, or let awcopy create it"
 _OTHER_VERSION: Final = "the server does not know this version of the protocol"

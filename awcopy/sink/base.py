@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from awcopy.model.objects import BlobHead, BlobProperties, BlockId, Condition, Span, StagedBlock
+    from awcopy.model.objects import (
+        BlobHead,
+        BlobProperties,
+        BlockId,
+        Condition,
+        SinkAccount,
+        Span,
+        StagedBlock,
+    )
 
 # learn.microsoft.com, "Put Block From URL": x-ms-copy-source is at most 2 KiB long.
 LONGEST_URL = 2048
@@ -30,6 +38,9 @@ class Sink(Protocol):
 
     def probe(self) -> None:
         """Return when the container is there and answers to the credentials; raise the reason otherwise."""
+
+    def account(self) -> SinkAccount:
+        """Return what the account can do; where it may not be asked, nothing is known of it."""
 
     def create_container(self) -> None:
         """Create the container; nothing happens when it is there already."""

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import threading
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -29,6 +29,7 @@ from awcopy.model.objects import (
     BlockId,
     Condition,
     ContentHeaders,
+    SinkAccount,
     Span,
     StagedBlock,
 )
@@ -50,6 +51,7 @@ class StoredBlob:
     content: bytes
     head: BlobHead
     tier: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
     blocks: tuple[tuple[BlockId, bytes], ...] = ()  # none when it was written in one call
 
 
@@ -60,6 +62,7 @@ class MemorySink:
     has_container: bool = True
     fault: Fault | None = None
     read_url: Callable[[str, Span], bytes] | None = None  # the network on which this sink reads by itself
+    facts: SinkAccount = field(default_factory=lambda: SinkAccount(kind="StorageV2"))
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     blobs: dict[str, StoredBlob] = field(default_factory=dict)
     _staged: dict[str, dict[BlockId, bytes]] = field(default_factory=dict)
@@ -70,6 +73,11 @@ class MemorySink:
     def probe(self) -> None:
         """Return when the container is there."""
         self._begin("probe", "")
+
+    def account(self) -> SinkAccount:
+        """Return what the account can do."""
+        self._begin("account", "")
+        return self.facts
 
     def create_container(self) -> None:
         """Create the container; nothing happens when it is there already."""
@@ -209,7 +217,9 @@ class MemorySink:
             )
             if name not in self.blobs:
                 self._sorted = None
-            self.blobs[name] = StoredBlob(content=content, head=head, tier=properties.tier, blocks=blocks)
+            self.blobs[name] = StoredBlob(
+                content=content, head=head, tier=properties.tier, tags=properties.tags, blocks=blocks
+            )
             self._staged.pop(name, None)
             return head.etag
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from awcopy.model.objects import ObjectHead, SourceObject, Span
 
 
@@ -43,6 +45,14 @@ class Source(Protocol):
 
         Raises:
             ObjectNotFound: There is no such object.
+        """
+
+    def read_tags(self, obj: SourceObject) -> Mapping[str, str]:
+        """Return the object's tags, of its pinned version where there is one.
+
+        Raises:
+            ObjectNotFound: It is gone.
+            TagsDenied: The credentials do not allow this.
         """
 
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:

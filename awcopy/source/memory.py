@@ -19,6 +19,7 @@ from awcopy.errors import (
     ObjectNotFound,
     SourceChanged,
     StoreNotFound,
+    TagsDenied,
 )
 from awcopy.model.objects import ContentHeaders, ObjectHead, SourceObject, Span
 from awcopy.source.base import ListPage
@@ -35,6 +36,7 @@ class _Stored:
     content: bytes
     listed: SourceObject
     head: ObjectHead
+    tags: Mapping[str, str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class MemorySource:
     is_missing: bool = False  # as if there were no such bucket
     is_denied: bool = False  # as if the credentials allowed nothing
     has_urls: bool = False  # whether objects can be read from URLs
+    hides_tags: bool = False  # as if they did not allow reading tags
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _objects: dict[str, _Stored] = field(default_factory=dict)
     _sorted: list[tuple[bytes, str]] | None = None  # keys in UTF-8 byte order, made anew when one is added
@@ -63,7 +66,8 @@ class MemorySource:
         modified_at: datetime = START,
         storage_class: str = "STANDARD",
         version_id: str = "",
-        tag_count: int = 0,
+        tags: Mapping[str, str] | None = None,
+        extras: Mapping[str, str] | None = None,
     ) -> SourceObject:
         """Store an object and return it as it will be listed, without its version, as ListObjectsV2 does.
 
@@ -86,12 +90,13 @@ class MemorySource:
             metadata={name.lower(): value for name, value in (metadata or {}).items()},
             crc64=kept_crc64 if has_crc64 else None,
             version_id=version_id,
-            tag_count=tag_count,
+            tag_count=0 if self.hides_tags else len(tags or {}),
+            extras=dict(extras or {}),
         )
         with self._lock:
             if key not in self._objects:
                 self._sorted = None
-            self._objects[key] = _Stored(content=content, listed=listed, head=head)
+            self._objects[key] = _Stored(content=content, listed=listed, head=head, tags=dict(tags or {}))
         return listed
 
     def delete_object(self, key: str) -> None:
@@ -128,6 +133,13 @@ class MemorySource:
         """Return what the object's headers say now."""
         self._begin("head", key)
         return self._find(key).head
+
+    def read_tags(self, obj: SourceObject) -> Mapping[str, str]:
+        """Return the object's tags."""
+        self._begin("read_tags", obj.key)
+        if self.hides_tags:
+            raise TagsDenied("the tags may not be read", status=403, service_code="AccessDenied")
+        return self._find(obj.key).tags
 
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
         """Fill ``into`` with the pinned object and return what its headers say."""

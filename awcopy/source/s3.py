@@ -21,10 +21,12 @@ from botocore.config import Config
 from awcopy.config import AwsKeys
 from awcopy.errors import (
     AccessDenied,
+    CredentialsRefused,
     IntegrityError,
     RequestRefused,
     SourceChanged,
     StorageError,
+    TagsDenied,
 )
 from awcopy.http import (
     CONNECT_TIMEOUT_S,
@@ -41,7 +43,7 @@ from awcopy.model.objects import ObjectHead, SourceObject, Span
 from awcopy.source.base import ListPage
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import etag_of, head_from_headers
-from awcopy.source.s3_listing import parse_list_page
+from awcopy.source.s3_listing import parse_list_page, parse_tags
 from awcopy.source.sigv4 import Credentials, Signer
 
 DEFAULT_REGION: Final = "us-east-1"
@@ -119,7 +121,7 @@ class S3Source:
         if after and not token:
             rest["start-after"] = after
         # In the order of their names, as the signature wants them.
-        query = "&".join([f"{name}={quote(value, safe='-_.~')}" for name, value in (place | rest).items()])
+        query = "&".join([f"{name}={_quote(value)}" for name, value in (place | rest).items()])
         bucket_path = self._locate().bucket_path
         answer = self._request("GET", bucket_path, query, {}, op="listing", is_object=False)
         return parse_list_page(answer.body, token=token)
@@ -135,6 +137,21 @@ class S3Source:
             # The checksum of an object under a KMS key needs kms:Decrypt, the rest of its headers does not.
             answer = self._head_plainly(path)
         return head_from_headers(answer.headers)
+
+    def read_tags(self, obj: SourceObject) -> Mapping[str, str]:
+        """Return the object's tags."""
+        path = self._locate().key_path + encode_path(obj.key)
+        query = "&".join(filter(None, ("tagging=", _version_query(obj))))
+        try:
+            answer = self._request("GET", path, query, {}, op="reading an object's tags")
+        except CredentialsRefused:
+            raise
+        except AccessDenied as exc:
+            hint = "the credentials need s3:GetObjectTagging; or leave the tags behind"
+            raise TagsDenied(
+                exc.message, hint=hint, status=exc.status, service_code=exc.service_code
+            ) from exc
+        return parse_tags(answer.body)
 
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
         """Fill ``into`` with the pinned object and return what its headers say."""
@@ -289,7 +306,11 @@ def find_region(pool: Pool, bucket: str) -> str:
 
 
 def _version_query(obj: SourceObject) -> str:
-    return f"versionId={quote(obj.version_id, safe='-_.~')}" if obj.version_id else ""
+    return f"versionId={_quote(obj.version_id)}" if obj.version_id else ""
+
+
+def _quote(value: str) -> str:
+    return quote(value, safe="-_.~", errors="surrogateescape")
 
 
 def _check_pinned(obj: SourceObject, headers: Headers) -> None:

@@ -13,6 +13,7 @@ from awcopy.http import Headers, parse_http_date
 from awcopy.model.objects import ContentHeaders, ObjectHead
 
 _METADATA: Final = "x-amz-meta-"
+_EXTRAS: Final = {"expires": "expires", "x-amz-website-redirect-location": "website_redirect"}
 _MD5_ETAG: Final = re.compile(r"[0-9a-fA-F]{32}")
 _ENCODED_WORDS: Final = re.compile(r"=\?[^?]+\?[BbQq]\?[^?]*\?=(\s+=\?[^?]+\?[BbQq]\?[^?]*\?=)*")
 
@@ -27,6 +28,7 @@ def head_from_headers(headers: Headers) -> ObjectHead:
         modified_at = parse_http_date(headers["last-modified"])
         size_bytes = int(headers["content-length"])
         tag_count = int(headers.get("x-amz-tagging-count", 0))
+        missing_metadata = int(headers.get("x-amz-missing-meta", 0))
     except (KeyError, ValueError):
         raise ServerFault("the answer does not say the object's length and date") from None
     return ObjectHead(
@@ -43,6 +45,8 @@ def head_from_headers(headers: Headers) -> ObjectHead:
         md5=_md5(headers),
         version_id=headers.get("x-amz-version-id", ""),
         tag_count=tag_count,
+        extras={name: decode_value(headers[header]) for header, name in _EXTRAS.items() if header in headers},
+        missing_metadata=missing_metadata,
     )
 
 

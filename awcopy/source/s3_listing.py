@@ -1,4 +1,4 @@
-"""Reads the XML of ListObjectsV2: about 8 microseconds a key, where botocore's parser takes 65."""
+"""Reads S3's XML: ListObjectsV2, about 8 microseconds a key where botocore's parser takes 65, and tags."""
 
 from __future__ import annotations
 
@@ -23,6 +23,29 @@ def parse_list_page(body: bytes, *, token: str) -> ListPage:
         ServerFault: The document is cut, has another form, or does not say where the listing goes on. A page
             that seemed complete and was not would lose objects silently.
     """
+    root, space = _parse(body, "ListBucketResult")
+    is_encoded = root.findtext(f"{space}EncodingType") == "url"
+    decode: Callable[[str], str] = _decode_key if is_encoded else str
+    try:
+        objects = tuple([_parse_object(entry, space, decode) for entry in root.iterfind(f"{space}Contents")])
+    except (KeyError, TypeError, ValueError) as exc:
+        raise _fault("holds an entry without key, size or date") from exc
+    return ListPage(objects=objects, token=_next_token(root, space, token))
+
+
+def parse_tags(body: bytes) -> dict[str, str]:
+    """Return the tags that an answer of GetObjectTagging holds.
+
+    Raises:
+        ServerFault: The document is cut or has another form.
+    """
+    root, space = _parse(body, "Tagging")
+    entries = root.iterfind(f"{space}TagSet/{space}Tag")
+    return {entry.findtext(f"{space}Key") or "": entry.findtext(f"{space}Value") or "" for entry in entries}
+
+
+def _parse(body: bytes, kind: str) -> tuple[ET.Element, str]:
+    """Return the document's root, and the namespace that its elements' names begin with."""
     if b"<!DOCTYPE" in body[:1024]:
         raise _fault("holds a document type")
     try:
@@ -30,15 +53,14 @@ def parse_list_page(body: bytes, *, token: str) -> ListPage:
     except ET.ParseError as exc:
         raise _fault("is cut or no XML") from exc
     space, brace, name = root.tag.rpartition("}")
-    if name != "ListBucketResult":
+    if name != kind:
         raise _fault("is of another kind")
-    space += brace
-    decode: Callable[[str], str] = unquote_plus if root.findtext(f"{space}EncodingType") == "url" else str
-    try:
-        objects = tuple([_parse_object(entry, space, decode) for entry in root.iterfind(f"{space}Contents")])
-    except (KeyError, TypeError, ValueError) as exc:
-        raise _fault("holds an entry without key, size or date") from exc
-    return ListPage(objects=objects, token=_next_token(root, space, token))
+    return root, space + brace
+
+
+def _decode_key(text: str) -> str:
+    """Return the key, bytes of it that are no UTF-8 as surrogates, so that no two keys become one."""
+    return unquote_plus(text, errors="surrogateescape")
 
 
 def _parse_object(entry: ET.Element, space: str, decode: Callable[[str], str]) -> SourceObject:
@@ -65,4 +87,4 @@ def _next_token(root: ET.Element, space: str, token: str) -> str:
 
 
 def _fault(why: str) -> ServerFault:
-    return ServerFault(f"the listing's answer {why}")
+    return ServerFault(f"the source's answer {why}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError, TransientError
+from awcopy.jobs.submit import check_abilities
 from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState, move
 from awcopy.steps.agent import Turn, stop_job
@@ -100,4 +101,5 @@ def _look(context: StepContext, job: Job) -> bool:
     retrier = context.retrier(lambda: None)
     retrier.call(lambda: source.probe(job.spec.source.prefix))
     retrier.call(sink.probe)
+    check_abilities(job.spec, source, sink, retrier.call)
     return retrier.call(lambda: sink.is_empty(job.spec.sink.prefix))

@@ -9,8 +9,8 @@ from awcopy.crc64 import combine, crc64
 from awcopy.errors import IntegrityError, SourceChanged
 from awcopy.model.outcome import Proof
 from awcopy.planning.blocks import block_id, pin_blocks, read_block_id
-from awcopy.planning.metadata import blob_properties
 from awcopy.transfer.context import run_each
+from awcopy.transfer.properties import properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,8 +65,10 @@ def combine_blocks(file: PinnedFile, crcs: dict[int, int], indexes: Iterable[int
 
 def commit_file(
     transfer: Transfer, file: PinnedFile, crcs: dict[int, int], condition: Condition
-) -> tuple[Proof, int]:
-    """Commit the staged blocks as the blob, with its properties; return the proof and the whole's CRC-64.
+) -> tuple[Proof, int, tuple[str, ...]]:
+    """Commit the staged blocks as the blob, with its properties.
+
+    Returns the proof, the whole's CRC-64, and the notices about what the blob has otherwise than the object.
 
     Nothing is committed unless the combined CRC equals the one that the source keeps, if it keeps one.
 
@@ -80,15 +82,13 @@ def commit_file(
     check_pin(file.object, head)
     whole = combine_blocks(file, crcs, range(file.plan.blocks))
     proof = prove(head, whole, md5=b"") or Proof.BLOCKS
-    properties = blob_properties(
-        head, file.object, transfer.job.id, crc64=whole, proof=proof, tier=transfer.job.spec.tier
-    )
+    properties = properties_of(transfer, head, file.object, crc64=whole, proof=proof, md5=head.md5)
     ids = [block_id(file.pin, index, crcs[index]) for index in range(file.plan.blocks)]
     transfer.check()
     transfer.retrier.call(
         lambda: transfer.sink.commit_blocks(file.blob, ids, properties=properties, condition=condition)
     )
-    return proof, whole
+    return proof, whole, properties.notices
 
 
 def prove(head: ObjectHead, whole: int, *, md5: bytes) -> Proof:

@@ -18,11 +18,12 @@ from awcopy.errors import (
 )
 from awcopy.model.outcome import Outcome, Proof, Result
 from awcopy.planning.blocks import plan_blocks
-from awcopy.planning.metadata import STAMP_ETAG, blob_properties, decode_value, read_proof
+from awcopy.planning.metadata import STAMP_ETAG, decode_value, read_notices, read_proof
 from awcopy.planning.naming import blob_name, name_problem
 from awcopy.planning.overwrite import COPY_NEW, Act, Decision, decide_overwrite
 from awcopy.transfer.blocks import PinnedFile, commit_file, prove, stage_blocks, staged_crcs
 from awcopy.transfer.context import run_each
+from awcopy.transfer.properties import properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ _ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 class _Copied:
     proof: Proof
     crc64: int
+    notices: tuple[str, ...]
 
 
 def copy_objects(transfer: Transfer, objects: Sequence[SourceObject], *, look_first: bool) -> list[Outcome]:
@@ -157,7 +159,9 @@ def _settle(
                 restarts += 1
         else:
             done = _outcome(obj, blob, Result.COPIED)
-            return replace(done, proof=copied.proof, crc64=copied.crc64, attempts=attempts)
+            return replace(
+                done, proof=copied.proof, crc64=copied.crc64, attempts=attempts, notices=copied.notices
+            )
 
 
 def _file(
@@ -180,9 +184,7 @@ def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _
     obj = file.object
     with transfer.buffers.lend(obj.size_bytes) as content:
         head, crc, proof = transfer.retrier.call(lambda: _read_proved(transfer, obj, content))
-        properties = blob_properties(
-            head, obj, transfer.job.id, crc64=crc, proof=proof, md5=head.md5, tier=transfer.job.spec.tier
-        )
+        properties = properties_of(transfer, head, obj, crc64=crc, proof=proof, md5=head.md5)
         transfer.check()
         transfer.retrier.call(
             lambda: transfer.sink.put_blob(
@@ -190,7 +192,7 @@ def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _
             )
         )
     transfer.moved(obj.size_bytes)
-    return _Copied(proof=proof, crc64=crc)
+    return _Copied(proof=proof, crc64=crc, notices=properties.notices)
 
 
 def _read_proved(transfer: Transfer, obj: SourceObject, content: memoryview) -> tuple[ObjectHead, int, Proof]:
@@ -204,8 +206,8 @@ def _copy_blocks(transfer: Transfer, file: PinnedFile, condition: Condition) -> 
     crcs = staged_crcs(transfer, file)
     missing = [index for index in range(file.plan.blocks) if index not in crcs]
     crcs |= stage_blocks(transfer, file, missing)
-    proof, whole = commit_file(transfer, file, crcs, condition)
-    return _Copied(proof=proof, crc64=whole)
+    proof, whole, notices = commit_file(transfer, file, crcs, condition)
+    return _Copied(proof=proof, crc64=whole, notices=notices)
 
 
 def _pin_again(transfer: Transfer, obj: SourceObject) -> SourceObject:
@@ -224,7 +226,14 @@ def _kept(obj: SourceObject, blob: BlobHead) -> Outcome:
     proof, crc = read_proof(blob.metadata)
     done = _outcome(obj, blob.name, Result.COPIED)
     etag = decode_value(blob.metadata.get(STAMP_ETAG, ""))
-    return replace(done, etag=etag or obj.etag, size_bytes=blob.size_bytes, proof=proof, crc64=crc)
+    return replace(
+        done,
+        etag=etag or obj.etag,
+        size_bytes=blob.size_bytes,
+        proof=proof,
+        crc64=crc,
+        notices=read_notices(blob.metadata),
+    )
 
 
 def _head(transfer: Transfer, blob: str) -> BlobHead | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from awcopy.model.objects import (
         BlobHead,
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         BlockId,
         Condition,
         ObjectHead,
+        SinkAccount,
         SourceObject,
         Span,
         StagedBlock,
@@ -44,6 +45,11 @@ class LimitedSource:
         """See the port."""
         with self.limiter.slot():
             return self.source.head(key)
+
+    def read_tags(self, obj: SourceObject) -> Mapping[str, str]:
+        """See the port."""
+        with self.limiter.slot():
+            return self.source.read_tags(obj)
 
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
         """See the port."""
@@ -80,6 +86,11 @@ class LimitedSink:
         """See the port."""
         with self.limiter.slot():
             self.sink.probe()
+
+    def account(self) -> SinkAccount:
+        """See the port."""
+        with self.limiter.slot():
+            return self.sink.account()
 
     def create_container(self) -> None:
         """See the port."""

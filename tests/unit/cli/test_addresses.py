@@ -63,7 +63,8 @@ def test_a_sink_is_an_account_a_container_and_a_folder(
     [
         "", "backup", "az://", "az://acme", "az://acme/", "az://ACME/backup", "az://acme/Backup", "az://acme/a--b",
         "az://acme/ab", "https://acme.blob.core.windows.net", "https://example.com/acme/backup", "http://[/x",
-        "https://acme.blob.core.windows.net:port/backup", "ftp://acme/backup",
+        "https://acme.blob.core.windows.net:port/backup", "ftp://acme/backup", "az://acme/backup/../x",
+        "az://acme/backup/x.", "az://acme/backup/a\\b", "https://acme.blob.core.windows.net/backup/%0a",
     ],
 )  # fmt: skip
 def test_what_is_no_sink_is_refused(text: str) -> None:

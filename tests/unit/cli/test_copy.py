@@ -10,7 +10,7 @@ from awcopy.cli import copy as command
 from awcopy.cli.main import main
 from awcopy.cli.setup import begin
 from awcopy.config import Secret
-from awcopy.model.job import Overwrite, Selection, SinkSpec, SourceSpec
+from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite, Selection, SinkSpec, SourceSpec
 from awcopy.units import MIB
 
 AWS = {"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "SK"}
@@ -57,6 +57,8 @@ def test_the_defaults_of_a_copy(launched) -> None:
     assert spec.selection == Selection()
     assert (spec.agents, spec.block_size_bytes, spec.files_per_task, spec.tier) == (4, 8 * MIB, 500, "")
     assert spec.overwrite is Overwrite.CHANGED
+    assert (spec.names, spec.metadata) == (NamePolicy.FAIL, MetadataPolicy.RENAME)
+    assert (spec.copies_tags, spec.has_stamps) == (False, True)
 
 
 def test_every_option_reaches_the_specification(launched) -> None:
@@ -65,7 +67,8 @@ def test_every_option_reaches_the_specification(launched) -> None:
         "--older-than 2026-02-01 "
         "--min-size 1K --max-size 1G --endpoint-url https://s3.example.com --region eu-west-1 "
         "--azure-endpoint https://blob.example.com --agents 1000 --block-size 4000M --files-per-task 7 "
-        "--overwrite newer --tier cold --name nightly --create-container --local -q -v -o json"
+        "--overwrite newer --tier cold --names encode --metadata exclude --tags --no-stamp "
+        "--name nightly --create-container --local -q -v -o json"
     )
     launch = launch_of(launched, *LINE, *options.split())
     spec = launch.spec
@@ -82,6 +85,8 @@ def test_every_option_reaches_the_specification(launched) -> None:
     assert spec.sink.endpoint_url == "https://blob.example.com"
     assert (spec.agents, spec.block_size_bytes, spec.files_per_task) == (1000, 4000 * MIB, 7)
     assert (spec.overwrite, spec.tier) == (Overwrite.NEWER, "Cold")
+    assert (spec.names, spec.metadata) == (NamePolicy.ENCODE, MetadataPolicy.EXCLUDE)
+    assert (spec.copies_tags, spec.has_stamps) == (True, False)
     assert (launch.name, launch.output, launch.quiet, launch.verbose) == ("nightly", "json", True, True)
     assert launch.create_container
 

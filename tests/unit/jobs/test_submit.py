@@ -3,9 +3,17 @@ from __future__ import annotations
 import pytest
 
 from awcopy.config import AwsKeys, Secret
-from awcopy.errors import AccessDenied, CredentialsError, ServiceUnreachable, StoreNotFound
+from awcopy.errors import (
+    AccessDenied,
+    CredentialsError,
+    ServiceUnreachable,
+    StoreNotFound,
+    TagsDenied,
+    UsageError,
+)
 from awcopy.jobs.submit import JobRequest, check_stores, submit_job
 from awcopy.model.job import JobState
+from awcopy.model.objects import SinkAccount
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import create_keys, open_sealed, read_private_keys, read_public_key
 from tests.unit.factories import make_spec
@@ -69,6 +77,39 @@ def test_a_missing_container_is_created_only_when_asked(world, create_container)
         with pytest.raises(StoreNotFound):
             check_stores(make_spec(), world.source, world.sink)
     assert world.sink.has_container is create_container
+
+
+def check(world, **spec):
+    check_stores(make_spec(**spec), world.source, world.sink)
+
+
+@pytest.mark.parametrize("kind", ["BlockBlobStorage", "Storage"])
+def test_a_tier_is_refused_for_an_account_that_has_none(world, kind):
+    world.sink.facts = SinkAccount(kind=kind)
+    check(world)
+    with pytest.raises(UsageError, match=f"{kind}, which has no access tiers"):
+        check(world, tier="Cool")
+
+
+def test_tags_are_refused_for_an_account_that_has_none(world):
+    world.sink.facts = SinkAccount(kind="StorageV2", is_hierarchical=True)
+    check(world, tier="Cool")
+    with pytest.raises(UsageError, match="hierarchical namespace"):
+        check(world, copies_tags=True)
+
+
+def test_an_account_that_does_not_say_what_it_can_do_is_no_mistake(world):
+    world.sink.facts = SinkAccount()
+    check(world, tier="Cool", copies_tags=True)
+    assert world.sink.has_container
+
+
+def test_tags_that_may_not_be_read_are_told_before_anything_is_written(world):
+    world.source.put_object("k", b"x")
+    world.source.hides_tags = True
+    check(world)
+    with pytest.raises(TagsDenied):
+        check(world, copies_tags=True)
 
 
 def test_no_container_is_created_for_a_source_that_cannot_be_listed(world):

@@ -23,7 +23,18 @@ from awcopy.ledger.codec import (
     load_record,
 )
 from awcopy.model.items import BlockRange, FileState, Item, ItemKind, ItemState, LargeFile, ListRange
-from awcopy.model.job import Job, JobSpec, JobState, Overwrite, Route, Selection, SinkSpec, SourceSpec
+from awcopy.model.job import (
+    Job,
+    JobSpec,
+    JobState,
+    MetadataPolicy,
+    NamePolicy,
+    Overwrite,
+    Route,
+    Selection,
+    SinkSpec,
+    SourceSpec,
+)
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome, Proof, ProofCounts, Result, Tally, Totals
 
@@ -60,6 +71,7 @@ outcomes = st.builds(
     crc64=st.none() | crcs,
     attempts=numbers,
     detail=texts,
+    notices=st.lists(texts).map(tuple),
 )
 selections = st.builds(
     Selection,
@@ -77,6 +89,10 @@ specs = st.builds(
     route=st.sampled_from(Route),
     agents=numbers,
     tier=texts,
+    names=st.sampled_from(NamePolicy),
+    metadata=st.sampled_from(MetadataPolicy),
+    copies_tags=st.booleans(),
+    has_stamps=st.booleans(),
 )
 jobs = st.builds(
     Job,

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from awcopy.errors import MetadataNotAllowed
+from awcopy.model.job import MetadataPolicy, NamePolicy
 from awcopy.model.objects import ContentHeaders
 from awcopy.model.outcome import Proof
 from awcopy.planning.metadata import (
@@ -16,9 +18,10 @@ from awcopy.planning.metadata import (
     encode_value,
     is_stamped_by,
     is_stamped_with,
+    read_notices,
     read_proof,
 )
-from tests.unit.factories import JOB_ID, NOW, make_blob, make_head, make_object
+from tests.unit.factories import JOB_ID, NOW, make_blob, make_head, make_job, make_object, make_spec
 
 # Lower case, as S3 keeps names; the characters that make escapes are drawn often.
 names = st.text(alphabet="_x2d0fg-.") | st.text(
@@ -83,9 +86,11 @@ def test_other_values_are_encoded(value):
     assert decode_value(encoded) == value
 
 
-def make_properties(*, head=None, obj=None, **changes):
-    facts = {"crc64": 0xAB, "proof": Proof.CRC64, **changes}
-    return blob_properties(head or make_head(), obj or make_object(), JOB_ID, **facts)
+def make_properties(*, head=None, obj=None, tags=None, **spec):
+    job = make_job(spec=make_spec(**spec))
+    return blob_properties(
+        job, head or make_head(), obj or make_object(), crc64=0xAB, proof=Proof.CRC64, tags=tags
+    )
 
 
 def test_headers_and_metadata_are_kept():
@@ -109,9 +114,129 @@ def test_the_stamp_says_what_was_copied_and_by_which_job():
     }
 
 
-def test_an_object_cannot_forge_the_stamp():
+def test_an_object_cannot_forge_the_stamp_and_keeps_what_it_has():
     metadata = {"awcopy_etag": "forged", "awcopy_job": "forged"}
-    assert "forged" not in make_properties(head=make_head(metadata=metadata)).metadata.values()
+    properties = make_properties(head=make_head(metadata=metadata))
+    assert properties.metadata["awcopy_etag"] == "e1"
+    assert properties.metadata["_x61_wcopy_etag"] == "forged"
+    assert properties.notices == ("metadata_renamed: 2",)
+
+
+def test_without_stamps_only_the_users_metadata_is_written():
+    properties = make_properties(head=make_head(metadata={"owner": "dana", "a-b": "c"}), has_stamps=False)
+    assert properties.metadata == {"owner": "dana", "a_x2d_b": "c"}
+    assert properties.notices == ("metadata_renamed: 1",)
+
+
+ODD_METADATA = {"owner": "dana", "a-b": "1", "a_x2d_b": "2", "1st": "é"}
+
+
+def kept_by(policy, **head):
+    """Return the metadata beside the stamp, and the notices."""
+    properties = make_properties(head=make_head(**head), metadata=policy)
+    own = {name for name in properties.metadata if name.startswith("awcopy_")}
+    return {name: properties.metadata[name] for name in properties.metadata.keys() - own}, properties
+
+
+def test_names_that_azure_does_not_take_are_rewritten_and_counted():
+    metadata, properties = kept_by(MetadataPolicy.RENAME, metadata=ODD_METADATA)
+    told = {decode_name(name): decode_value(value) for name, value in metadata.items()}
+    assert told == ODD_METADATA
+    assert properties.notices == ("metadata_renamed: 3",)
+
+
+def test_names_that_azure_does_not_take_are_left_out_on_request():
+    metadata, properties = kept_by(MetadataPolicy.EXCLUDE, metadata=ODD_METADATA)
+    assert metadata == {"owner": "dana"}
+    assert properties.notices == ("metadata_excluded: 3",)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ({"metadata": ODD_METADATA}, "3 entries"),
+        ({"missing_metadata": 2}, "2 entries"),
+        ({"extras": {"expires": "never"}}, "1 of its headers"),
+        ({"headers": ContentHeaders(content_disposition="é")}, "1 of its headers"),
+    ],
+)
+def test_what_azure_does_not_take_fails_the_object_on_request(head, message):
+    with pytest.raises(MetadataNotAllowed, match=message):
+        kept_by(MetadataPolicy.FAIL, **head)
+
+
+def test_plain_metadata_passes_every_policy():
+    for policy in MetadataPolicy:
+        metadata, properties = kept_by(policy, metadata={"owner": "größe"})
+        assert decode_value(metadata["owner"]) == "größe"
+        assert properties.notices == ()
+
+
+def test_headers_that_azure_has_no_place_for_become_metadata():
+    _, properties = kept_by(
+        MetadataPolicy.RENAME,
+        extras={"expires": "Thu, 01 Dec 2026 16:00:00 GMT"},
+        headers=ContentHeaders(content_type="text/plain", content_disposition='inline; filename="日"'),
+    )
+    assert properties.metadata["awcopy_expires"] == "Thu, 01 Dec 2026 16:00:00 GMT"
+    assert properties.headers.content_type == "text/plain"
+    assert decode_value(properties.headers.content_disposition) == 'inline; filename="日"'
+    assert properties.notices == ("headers_renamed: 2",)
+
+
+def test_headers_that_azure_has_no_place_for_are_left_out_on_request():
+    headers = ContentHeaders(content_type="text/plain", content_language="日")
+    _, properties = kept_by(MetadataPolicy.EXCLUDE, extras={"expires": "x"}, headers=headers)
+    assert "awcopy_expires" not in properties.metadata
+    assert properties.headers == ContentHeaders(content_type="text/plain")
+    assert properties.notices == ("headers_excluded: 2",)
+
+
+def test_values_that_the_source_cannot_send_are_told():
+    assert kept_by(MetadataPolicy.RENAME, missing_metadata=2)[1].notices == ("metadata_missing: 2",)
+
+
+@pytest.mark.parametrize("policy", [MetadataPolicy.RENAME, MetadataPolicy.FAIL])
+def test_more_metadata_than_azure_keeps_fails_the_object(policy):
+    with pytest.raises(MetadataNotAllowed, match="7,936"):
+        kept_by(policy, metadata={"large": "x" * 8000})
+
+
+def test_of_more_metadata_than_azure_keeps_what_fits_is_kept_on_request():
+    entries = {"a": "small", "large": "x" * 8000, "z": "small"}
+    metadata, properties = kept_by(MetadataPolicy.EXCLUDE, metadata=entries)
+    assert metadata == {"a": "small", "z": "small"}
+    assert properties.notices == ("metadata_excluded: 1",)
+
+
+@given(metadata=st.dictionaries(names.filter(bool), values), policy=st.sampled_from(MetadataPolicy))
+def test_metadata_is_never_more_than_azure_keeps(metadata, policy):
+    try:
+        properties = make_properties(head=make_head(metadata=metadata), metadata=policy)
+    except MetadataNotAllowed:
+        return
+    assert sum(len(name) + len(value) for name, value in properties.metadata.items()) <= 8192
+
+
+def test_a_name_that_was_encoded_is_told_with_its_key():
+    properties = make_properties(obj=make_object("a./ü"), names=NamePolicy.ENCODE)
+    assert decode_value(properties.metadata["awcopy_key"]) == "a./ü"
+    assert properties.notices == ("name_encoded",)
+
+
+def test_the_notices_are_told_from_the_stamp():
+    properties = make_properties(
+        head=make_head(metadata={"a-b": "c"}), obj=make_object("a."), names=NamePolicy.ENCODE, tier="auto"
+    )
+    assert properties.notices == ("name_encoded", "metadata_renamed: 1", "tier: Hot")
+    assert read_notices(properties.metadata) == properties.notices
+    assert read_notices({}) == ()
+
+
+def test_tags_are_kept_beside_the_metadata():
+    properties = make_properties(tags={"who": "a@b", "plain": "x"})
+    assert properties.tags == {"who": "a_x40_b", "plain": "x"}
+    assert properties.notices == ("tags_renamed: 1",)
 
 
 @pytest.mark.parametrize("etag", ["e1", "d41d8cd98f00b204e9800998ecf8427e-3", "é", " "])

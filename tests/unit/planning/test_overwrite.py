@@ -15,6 +15,20 @@ STAMP = {"awcopy_etag": "e1", "awcopy_size": "7"}
 LATER, EARLIER = NOW + timedelta(seconds=1), NOW - timedelta(seconds=1)
 
 
+@pytest.mark.parametrize(
+    ("blob", "act"),
+    [
+        (make_blob(modified_at=NOW), Act.SKIP),
+        (make_blob(modified_at=LATER), Act.SKIP),
+        (make_blob(modified_at=EARLIER), Act.COPY),
+        (make_blob(modified_at=LATER, size_bytes=8), Act.COPY),
+    ],
+)
+def test_without_stamps_a_later_blob_of_the_same_size_is_taken_for_unchanged(blob, act):
+    job = make_job(spec=make_spec(has_stamps=False))
+    assert decide_overwrite(job, make_object(), blob).act is act
+
+
 def decide(overwrite, blob, **changes):
     return decide_overwrite(make_job(spec=make_spec(overwrite=overwrite)), make_object(**changes), blob)
 

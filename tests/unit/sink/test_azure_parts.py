@@ -151,7 +151,7 @@ def test_a_sas_is_made_once_and_again_before_it_ends():
     facts = {name: values[0] for name, values in parse_qs(second.query).items()}
     start, end = (datetime.fromisoformat(facts[name]).timestamp() - now[0] for name in ("st", "se"))
     assert (start, end) == (-900, 6 * 3600)
-    assert (facts["sr"], set(facts["sp"])) == ("c", set("racwl"))
+    assert (facts["sr"], set(facts["sp"])) == ("c", set("racwlt"))
 
 
 def test_a_key_that_is_not_base64_is_refused():

@@ -20,7 +20,7 @@ from awcopy.source import s3
 from awcopy.source.s3 import S3Source, find_region
 from awcopy.source.s3_errors import error_from_answer, translating_botocore
 from awcopy.source.s3_headers import head_from_headers
-from awcopy.source.s3_listing import parse_list_page
+from awcopy.source.s3_listing import parse_list_page, parse_tags
 
 HEADERS = {"last-modified": "Sun, 06 Nov 1994 08:49:37 GMT", "content-length": "5", "etag": '"e-2"'}
 KEYS = AwsKeys(access_key=Secret("AKIDEXAMPLE"), secret_key=Secret("secret"))
@@ -150,6 +150,9 @@ def test_headers_become_a_head():
         "x-amz-meta-one": "1",
         "x-amz-version-id": "v",
         "x-amz-tagging-count": "3",
+        "x-amz-missing-meta": "2",
+        "x-amz-website-redirect-location": "/elsewhere",
+        "expires": "never",
         "x-amz-checksum-crc64nvme": "rosUhgp5mIg=",
         "x-amz-checksum-type": "FULL_OBJECT",
     }
@@ -158,6 +161,8 @@ def test_headers_become_a_head():
     assert head.modified_at == datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
     assert (head.headers.content_type, head.headers.content_encoding) == ("text/plain", "gzip")
     assert (head.metadata, head.crc64) == ({"one": "1"}, 0xAE8B14860A799888)
+    assert head.extras == {"expires": "never", "website_redirect": "/elsewhere"}
+    assert head.missing_metadata == 2
 
 
 @pytest.mark.parametrize(
@@ -229,6 +234,25 @@ def test_a_page_is_read_and_what_is_new_in_it_passed_over(space):
 
 def test_keys_stay_as_they_are_when_the_server_did_not_encode_them():
     assert parse_list_page(listing(ENTRY), token="").objects[0].key == "a%2Bb+c"
+
+
+def test_keys_that_are_no_utf8_stay_apart():
+    entries = "".join(ENTRY.replace("a%2Bb+c", key) for key in ("%FE", "%FF", "%EF%BF%BD"))
+    page = parse_list_page(listing(f"<EncodingType>url</EncodingType>{entries}"), token="")
+    assert [obj.key for obj in page.objects] == ["\udcfe", "\udcff", "\ufffd"]
+
+
+@pytest.mark.parametrize("space", ["", ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'])
+def test_tags_are_read(space):
+    tags = "<Tag><Key>who</Key><Value>a&amp;b</Value></Tag><Tag><Key>empty</Key><Value/></Tag>"
+    body = f"<Tagging{space}><TagSet>{tags}</TagSet></Tagging>".encode()
+    assert parse_tags(body) == {"who": "a&b", "empty": ""}
+
+
+@pytest.mark.parametrize("body", [b"<Tagging>", b"<Other/>", b"<!DOCTYPE x><Tagging/>"])
+def test_tags_that_cannot_be_read_are_not_taken_for_none(body):
+    with pytest.raises(errors.ServerFault):
+        parse_tags(body)
 
 
 def test_dates_of_other_places_become_utc():

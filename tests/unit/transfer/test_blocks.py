@@ -103,7 +103,7 @@ def test_a_commit_writes_bytes_headers_metadata_and_tier_at_once(world):
     file = pin(world, headers=headers, metadata={"owner": "dana"})
     transfer = make_transfer(world, make_job(spec=make_spec(tier="Cool")))
     crcs = stage_blocks(transfer, file, all_of(file))
-    assert commit_file(transfer, file, crcs, IF_ABSENT) == (Proof.CRC64, crc64(CONTENT))
+    assert commit_file(transfer, file, crcs, IF_ABSENT) == (Proof.CRC64, crc64(CONTENT), ())
     blob = world.sink.blobs["k"]
     assert (blob.content, blob.tier, blob.head.headers) == (CONTENT, "Cool", headers)
     assert blob.head.metadata["owner"] == "dana"

@@ -17,7 +17,7 @@ from awcopy.errors import (
     StoreNotFound,
     Throttled,
 )
-from awcopy.model.job import Overwrite
+from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite
 from awcopy.model.outcome import Proof, Result
 from awcopy.planning.blocks import plan_blocks
 from awcopy.sink.memory import StoredBlob
@@ -109,6 +109,80 @@ def test_without_a_look_a_blob_that_is_there_is_still_respected(world, content):
     assert world.sink.blobs["k"].content == b"old"
 
 
+# What else is written, and what is told about it.
+
+
+@SIZES
+def test_tags_are_copied_in_the_same_call_where_the_job_wants_them(world, content):
+    obj = world.source.put_object("k", content, tags={"who": "a@b"})
+    transfer = make_transfer(world, make_job_with(copies_tags=True))
+    outcome = copy_object(transfer, obj, look_first=True)
+    assert world.sink.blobs["k"].tags == {"who": "a_x40_b"}
+    assert outcome.notices == ("tags_renamed: 1",)
+    assert world.source_calls.calls["read_tags"] == 1
+
+
+def test_tags_are_asked_for_only_where_there_are_some_and_the_job_wants_them(world):
+    tagged, plain = world.source.put_object("t", SMALL, tags={"a": "b"}), world.source.put_object("p", SMALL)
+    copy(world, tagged)
+    copy_object(make_transfer(world, make_job_with(copies_tags=True)), plain, look_first=True)
+    assert world.source_calls.calls["read_tags"] == 0
+    assert world.sink.blobs["t"].tags == {}
+
+
+@SIZES
+def test_tags_that_may_not_be_read_fail_the_object(world, content):
+    obj = world.source.put_object("k", content, tags={"a": "b"})
+    world.source.hides_tags = True
+    outcome = copy_object(make_transfer(world, make_job_with(copies_tags=True)), obj, look_first=True)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "tags_denied")
+    assert world.sink.blobs == {}
+
+
+@SIZES
+def test_metadata_that_the_policy_does_not_allow_fails_the_object(world, content):
+    obj = world.source.put_object("k", content, metadata={"a-b": "c"})
+    transfer = make_transfer(world, make_job_with(metadata=MetadataPolicy.FAIL))
+    outcome = copy_object(transfer, obj, look_first=True)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "metadata_not_allowed")
+    assert world.sink.blobs == {}
+
+
+@SIZES
+def test_a_name_that_azure_would_change_is_encoded_where_the_job_says_so(world, content):
+    obj = world.source.put_object("a/../b", content)
+    transfer = make_transfer(world, make_job_with(names=NamePolicy.ENCODE))
+    outcome = copy_object(transfer, obj, look_first=True)
+    assert (outcome.result, outcome.blob, outcome.notices) == (
+        Result.COPIED, "a/%2E%2E/b", ("name_encoded",),
+    )  # fmt: skip
+    assert world.sink.blobs["a/%2E%2E/b"].head.metadata["awcopy_key"] == "a/../b"
+
+
+@SIZES
+def test_what_was_copied_before_is_told_with_its_notices(world, content):
+    obj = world.source.put_object("k", content, metadata={"a-b": "c"})
+    first, again = copy(world, obj), copy(world, obj)
+    assert again.notices == first.notices == ("metadata_renamed: 1",)
+
+
+@pytest.mark.parametrize(("storage_class", "tier"), [("STANDARD_IA", "Cool"), ("ODD", "")])
+def test_the_tier_follows_the_class_where_the_job_says_auto(world, storage_class, tier):
+    obj = world.source.put_object("k", SMALL, storage_class=storage_class)
+    outcome = copy_object(make_transfer(world, make_job_with(tier="auto")), obj, look_first=True)
+    assert world.sink.blobs["k"].tier == tier
+    assert outcome.notices == ((f"tier: {tier}",) if tier else ())
+
+
+def test_without_stamps_the_same_job_takes_what_it_wrote_for_unchanged(world):
+    obj = world.source.put_object("k", SMALL)
+    transfer = make_transfer(world, make_job_with(has_stamps=False))
+    assert copy_object(transfer, obj, look_first=True).result is Result.COPIED
+    assert world.sink.blobs["k"].head.metadata == {}
+    again = copy_object(transfer, obj, look_first=True)
+    assert (again.result, again.reason) == (Result.SKIPPED, "unchanged")
+
+
 # Not read at all.
 
 
@@ -120,6 +194,7 @@ def test_without_a_look_a_blob_that_is_there_is_still_respected(world, content):
         ("a", {"storage_class": "DEEP_ARCHIVE"}, Result.SKIPPED, "archived"),
         ("a/../b", {}, Result.FAILED, "name_not_allowed"),
         ("a\\b", {}, Result.FAILED, "name_not_allowed"),
+        ("a\udcff", {}, Result.FAILED, "name_not_allowed"),
         ("x" * 1025, {}, Result.FAILED, "name_not_allowed"),
     ],
 )

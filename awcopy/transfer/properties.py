@@ -1,0 +1,34 @@
+"""The properties of one object's blob: its tags are read where the job wants them; what is kept is planned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from awcopy.planning.metadata import blob_properties
+
+if TYPE_CHECKING:
+    from awcopy.model.objects import BlobProperties, ObjectHead, SourceObject
+    from awcopy.model.outcome import Proof
+    from awcopy.transfer.context import Transfer
+
+
+def properties_of(
+    transfer: Transfer,
+    head: ObjectHead,
+    obj: SourceObject,
+    *,
+    crc64: int,
+    proof: Proof,
+    md5: bytes = b"",
+) -> BlobProperties:
+    """Return the properties of the blob that an object becomes.
+
+    Raises:
+        TagsDenied: The job copies tags, and the credentials do not allow reading the object's.
+        MetadataNotAllowed: Azure does not take the metadata as the job's policy wants it.
+        TagsNotAllowed: The same of the tags.
+    """
+    job = transfer.job
+    has_tags = job.spec.copies_tags and head.tag_count > 0
+    tags = transfer.retrier.call(lambda: transfer.source.read_tags(obj)) if has_tags else {}
+    return blob_properties(job, head, obj, crc64=crc64, proof=proof, md5=md5, tags=tags)
