@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 BlockId = NewType("BlockId", str)
 
+# Classes whose objects must be restored before they can be read (docs.aws.amazon.com, RestoreObject).
+ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceObject:

@@ -21,14 +21,13 @@ from awcopy.errors import (
     StoreNotFound,
     TagsDenied,
 )
-from awcopy.model.objects import ContentHeaders, ObjectHead, SourceObject, Span
+from awcopy.model.objects import ARCHIVED_CLASSES, ContentHeaders, ObjectHead, SourceObject, Span
 from awcopy.source.base import ListPage
 
 # Called before each operation with its name and the key or prefix; may raise, to let the operation fail.
 Fault = Callable[[str, str], None]
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_ARCHIVE_CLASSES: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +195,7 @@ class MemorySource:
             raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
         if obj.etag not in {"", stored.head.etag}:
             raise SourceChanged("the object is no longer the one that was listed", status=412)
-        if stored.listed.storage_class in _ARCHIVE_CLASSES:
+        if stored.listed.storage_class in ARCHIVED_CLASSES:
             raise ObjectArchived("the object is archived", status=403, service_code="InvalidObjectState")
         return stored
 

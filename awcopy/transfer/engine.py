@@ -16,6 +16,7 @@ from awcopy.errors import (
     StorageError,
     StoreNotFound,
 )
+from awcopy.model.objects import ARCHIVED_CLASSES
 from awcopy.model.outcome import Outcome, Proof, Result
 from awcopy.planning.blocks import plan_blocks
 from awcopy.planning.metadata import STAMP_ETAG, decode_value, read_notices, read_proof
@@ -41,8 +42,6 @@ ENDS_THE_ITEM = (CredentialsRefused, StoreNotFound)
 # What may come out right when it is begun anew: the source is pinned again, the sink looked at again, blocks
 # that are gone are staged again, and blocks whose sum is wrong get other ids.
 _BEGUN_ANEW = (SourceChanged, BlobConflict, BlocksMissing, IntegrityError)
-
-_ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +87,7 @@ def settle_unread(obj: SourceObject, blob: str) -> Outcome | None:
     """Return the outcome of an object that is not copied whatever the stores hold, or None."""
     if obj.key.endswith("/") and obj.size_bytes == 0:
         return _outcome(obj, blob, Result.SKIPPED, "folder_marker")
-    if obj.storage_class in _ARCHIVED:
+    if obj.storage_class in ARCHIVED_CLASSES:
         return _outcome(obj, blob, Result.SKIPPED, "archived", "it must be restored before it can be read")
     problem = name_problem(blob)
     return _outcome(obj, blob, Result.FAILED, "name_not_allowed", problem) if problem else None

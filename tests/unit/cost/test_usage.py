@@ -1,0 +1,66 @@
+"""Counting requests: the numbers that the README's table of costs names, for each object."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from awcopy.cost.usage import Usage
+from awcopy.units import GIB, MIB
+from tests.unit.factories import make_object
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def count(*sizes: int, block: int = 8 * MIB) -> Usage:
+    usage = Usage(block_size_bytes=block, now=NOW)
+    for size in sizes:
+        usage.add(make_object(size_bytes=size))
+    return usage
+
+
+@pytest.mark.parametrize(
+    ("size", "transfers", "looks"),
+    [
+        (0, 1, 1),  # one GET and one Put Blob, a HEAD before it
+        (8 * MIB, 1, 1),
+        (8 * MIB + 1, 3, 3),  # two GETs and a HEAD; two Put Blocks and a Put Block List
+        (16 * MIB, 3, 3),
+        (400_000 * MIB, 50_001, 3),
+        (400_000 * MIB + 1, 44_446, 3),  # more than 50,000 blocks of 8 MiB: 9 MiB blocks
+    ],
+)
+def test_requests_of_one_object(size: int, transfers: int, looks: int) -> None:
+    (used,) = count(size).classes.values()
+    assert (used.transfers(8 * MIB), used.looks(8 * MIB)) == (transfers, looks)
+
+
+def test_a_block_size_smaller_than_those_offered_is_counted_too() -> None:
+    (used,) = count(3, block=1).classes.values()
+    assert used.transfers(1) == 4
+    assert used.transfers(4 * MIB) == 1
+
+
+def test_lists_hold_a_thousand_keys() -> None:
+    usage = count()
+    assert usage.lists == 1
+    usage.listed = 1000
+    assert usage.lists == 1
+    usage.leave()
+    assert (usage.lists, usage.left_alone) == (2, 1)
+
+
+def test_folder_markers_are_listed_and_not_copied() -> None:
+    usage = count()
+    usage.add(make_object("data/", size_bytes=0))
+    assert (usage.listed, usage.classes) == (1, {})
+
+
+def test_classes_are_counted_apart() -> None:
+    usage = count(GIB)
+    usage.add(make_object(size_bytes=1, storage_class="GLACIER"))
+    assert {name: (used.objects, used.size_bytes) for name, used in usage.classes.items()} == {
+        "STANDARD": (1, GIB),
+        "GLACIER": (1, 1),
+    }
