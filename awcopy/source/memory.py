@@ -167,7 +167,7 @@ class MemorySource:
         version_id = parse_qs(parts.query).get("versionId", [""])[0]
         if version_id not in {"", stored.head.version_id}:
             raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
-        if stored.listed.storage_class in _ARCHIVE_CLASSES:
+        if stored.listed.storage_class in ARCHIVED_CLASSES:
             raise ObjectArchived("the object is archived", status=403, service_code="InvalidObjectState")
         return stored.content[span.offset : span.offset + span.size_bytes]
 
