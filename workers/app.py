@@ -32,9 +32,10 @@ def make_app(settings: Settings) -> Celery:
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,  # more would make idle slots wait behind busy ones
-        # The ledger knows how items ended. The backend serves the chord alone, which must outlive any pause.
+        # The ledger knows how items ended. The backend serves the chord alone; one that expires is a callback
+        # that does not come, and reconciling ends the job in its place.
         task_ignore_result=True,
-        result_chord_expires=0,
+        result_chord_expires=7 * 86_400,
         result_expires=86_400,
         broker_use_ssl=tls,
         redis_backend_use_ssl=tls,

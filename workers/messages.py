@@ -8,10 +8,11 @@ from celery import chord
 
 from awcopy.model.items import ItemKind
 from awcopy.model.job import JobId
-from awcopy.steps.agent import Turn
+from awcopy.steps.places import Turn
 
 if TYPE_CHECKING:
     from celery import Celery
+    from celery.app.task import Context
     from celery.canvas import Signature
 
     from awcopy.steps.dispatch import Generation
@@ -72,6 +73,21 @@ def publish_generation(app: Celery, generation: Generation) -> None:
     chord((_turn_signature(app, turn) for turn in generation.turns()), app=app)(body)
 
 
+def publish_turn(app: Celery, turn: Turn, chord_of: Context | None = None) -> None:
+    """Publish the next turn of a place, which counts in the chord of the task before it, if that was in one."""
+    place = {}
+    if chord_of:
+        place = {"chord": chord_of.chord, "group_id": chord_of.group, "group_index": chord_of.group_index}
+    app.send_task(
+        turn_task(turn),
+        kwargs=turn_message(turn),
+        kwargsrepr=describe_turn(turn),
+        argsrepr="",
+        ignore_result=True,
+        **place,
+    )
+
+
 def publish_dispatch(app: Celery, job_id: JobId) -> None:
     """Ask a worker to take up a job."""
     app.send_task(
@@ -91,6 +107,8 @@ def publish_repairs(app: Celery, repairs: Repairs) -> None:
         publish_dispatch(app, job_id)
     for generation in repairs.generations:
         publish_generation(app, generation)
+    for turn in repairs.turns:
+        publish_turn(app, turn)
 
 
 def _turn_signature(app: Celery, turn: Turn) -> Signature:

@@ -10,10 +10,11 @@ from celery import Task, shared_task
 from awcopy.errors import AwcopyError
 from awcopy.model.items import ItemKind
 from awcopy.model.job import JobId
-from awcopy.steps.agent import End, Turn, take_turn
+from awcopy.steps.agent import End, take_turn
 from awcopy.steps.context import StepContext
 from awcopy.steps.dispatch import dispatch
 from awcopy.steps.finish import finish
+from awcopy.steps.places import Turn
 from workers import messages
 
 log = structlog.get_logger(__name__)
@@ -40,9 +41,13 @@ class StepTask(Task):
         ):
             end = self._take_turn_safely(turn)
         if isinstance(end, Turn):
-            self._hand_on(end)
-        elif end is End.SUPERSEDED:
-            self.request.chord = None  # the place is not ours to give back
+            # A place of another generation is in no chord of this task's.
+            messages.publish_turn(self.app, end, self.request if end.generation == turn.generation else None)
+        elif end is End.GIVEN_UP:
+            if not self.request.chord:  # a place that was revived; whoever gives up the last one ends the job
+                messages.publish_finish(self.app, turn.job_id)
+            return  # a task that ends with its chord gives its place back
+        self.request.chord = None
 
     def _take_turn_safely(self, turn: Turn) -> Turn | End:
         try:
@@ -52,21 +57,6 @@ class StepTask(Task):
             log.warning("turn_failed", error=error.code, message=error.message)
             self.context.sleep(LEDGER_AWAY_S)
             return turn
-
-    def _hand_on(self, turn: Turn) -> None:
-        """Publish the place's next task, which then counts in the chord; this one no longer does."""
-        request = self.request
-        self.app.send_task(
-            messages.turn_task(turn),
-            kwargs=messages.turn_message(turn),
-            kwargsrepr=messages.describe_turn(turn),
-            argsrepr="",
-            chord=request.chord,
-            group_id=request.group,
-            group_index=request.group_index,
-            ignore_result=True,
-        )
-        request.chord = None
 
 
 @shared_task(base=StepTask, bind=True, name=messages.DISPATCH)

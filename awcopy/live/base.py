@@ -11,6 +11,18 @@ if TYPE_CHECKING:
     from awcopy.model.job import JobId
 
 
+# The turn of a place that no task holds yet: it is kept for an agent that still holds an item of an older generation.
+KEPT = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where one place of a generation stands."""
+
+    turn: int  # KEPT, or counted from 0
+    seconds_ago: float  # that it took this turn
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessBeat:
     """One process of the fleet that said lately that it is there."""
@@ -52,8 +64,8 @@ class Live(Protocol):
     def once_every(self, name: str, every_s: float) -> bool:
         """Return True to one caller per ``every_s``, of all processes; the others need not act too."""
 
-    def begin_generation(self, job_id: JobId, generation: int, places: int) -> None:
-        """Set every place of a new generation to turn 0."""
+    def begin_generation(self, job_id: JobId, generation: int, places: int, *, kept: int = 0) -> None:
+        """Set every place of a new generation to turn 0, and the last ``kept`` of them to KEPT."""
 
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
         """Move a place from ``turn`` to the next one; False if it is not, or no longer, at that turn."""
@@ -61,8 +73,8 @@ class Live(Protocol):
     def turn_of(self, job_id: JobId, generation: int, place: int) -> int | None:
         """Return the turn at which a place is; None if the generation or the place is not known."""
 
-    def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
-        """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
+    def places(self, job_id: JobId, generation: int) -> dict[int, Place]:
+        """Return where each place of a generation stands, by number; none if the generation is not known."""
 
     def waiting_messages(self) -> int:
         """Return how many messages wait in the fleet's queue."""

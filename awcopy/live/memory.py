@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from awcopy.live.base import LiveFacts, ProcessBeat
+from awcopy.live.base import KEPT, LiveFacts, Place, ProcessBeat
 from awcopy.model.job import JobId
 
 _READY_LIMIT = 10_000
@@ -71,12 +71,13 @@ class MemoryLive:
             self._done_until[name] = now + every_s
             return True
 
-    def begin_generation(self, job_id: JobId, generation: int, places: int) -> None:
-        """Set every place of a new generation to turn 0; nothing happens when a newer one has begun."""
+    def begin_generation(self, job_id: JobId, generation: int, places: int, *, kept: int = 0) -> None:
+        """Set every place of a new generation to its first turn; nothing happens when a newer one has begun."""
         with self._changed:
             job = self._jobs[job_id]
             if generation >= job.generation:
-                job.generation, job.turns = generation, dict.fromkeys(range(places), 0)
+                job.generation = generation
+                job.turns = {place: KEPT if place >= places - kept else 0 for place in range(places)}
                 job.turned_at = dict.fromkeys(range(places), self._clock())
 
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
@@ -95,13 +96,16 @@ class MemoryLive:
             job = self._jobs[job_id]
             return job.turns.get(place) if job.generation == generation else None
 
-    def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
-        """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
+    def places(self, job_id: JobId, generation: int) -> dict[int, Place]:
+        """Return where each place of a generation stands, by number; none if the generation is not known."""
         with self._changed:
             job, now = self._jobs[job_id], self._clock()
             if job.generation != generation:
                 return {}
-            return {place: max(0.0, now - at) for place, at in job.turned_at.items()}
+            return {
+                place: Place(turn=turn, seconds_ago=max(0.0, now - job.turned_at[place]))
+                for place, turn in job.turns.items()
+            }
 
     def waiting_messages(self) -> int:
         """Return 0: there is no queue between the threads of one process."""

@@ -34,7 +34,7 @@ from redis.retry import Retry
 
 from awcopy.config import Secret
 from awcopy.errors import AwcopyError, CredentialsError, ServiceUnreachable, UsageError
-from awcopy.live.base import LiveFacts, ProcessBeat
+from awcopy.live.base import KEPT, LiveFacts, Place, ProcessBeat
 from awcopy.model.job import JobId
 
 _CONNECT_TIMEOUT_S = 5
@@ -61,8 +61,12 @@ local now = redis.call('TIME')
 redis.call('DEL', KEYS[1])
 local at = string.format('%.0f', now[1] * 1000000 + now[2])
 redis.call('HSET', KEYS[1], 'generation', ARGV[1])
-for place = 0, tonumber(ARGV[2]) - 1 do redis.call('HSET', KEYS[1], place, 0, place .. ':at', at) end
-redis.call('EXPIRE', KEYS[1], ARGV[3])
+for place = 0, tonumber(ARGV[2]) - 1 do
+  local turn = 0
+  if place >= tonumber(ARGV[2]) - tonumber(ARGV[3]) then turn = ARGV[4] end
+  redis.call('HSET', KEYS[1], place, turn, place .. ':at', at)
+end
+redis.call('EXPIRE', KEYS[1], ARGV[5])
 return 1
 """
 # A caller whose first answer was lost asks again with the same word, and is told that the turn is its own.
@@ -159,10 +163,12 @@ class RedisLive:
             key = f"{self._namespace}:once:{name}"
             return bool(self._redis.set(key, 1, nx=True, px=max(1, round(every_s * 1000))))
 
-    def begin_generation(self, job_id: JobId, generation: int, places: int) -> None:
-        """Set every place of a new generation to turn 0; nothing happens when a newer one has begun."""
+    def begin_generation(self, job_id: JobId, generation: int, places: int, *, kept: int = 0) -> None:
+        """Set every place of a new generation to its first turn; nothing happens when a newer one has begun."""
         with self._translating():
-            self._begin_generation([self._key(job_id, "turns")], [generation, places, _JOB_LIFE_S])
+            self._begin_generation(
+                [self._key(job_id, "turns")], [generation, places, kept, KEPT, _JOB_LIFE_S]
+            )
 
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
         """Move a place from ``turn`` to the next one; False if it is not, or no longer, at that turn."""
@@ -176,8 +182,8 @@ class RedisLive:
             known, turn = self._redis.hmget(self._key(job_id, "turns"), ["generation", str(place)])
         return None if turn is None or known != str(generation) else int(turn)
 
-    def place_ages(self, job_id: JobId, generation: int) -> dict[int, float]:
-        """Return how many seconds ago each place of a generation took a turn or began; none if unknown."""
+    def places(self, job_id: JobId, generation: int) -> dict[int, Place]:
+        """Return where each place of a generation stands, by number; none if the generation is not known."""
         with self._translating(), self._redis.pipeline() as pipe:
             pipe.hgetall(self._key(job_id, "turns"))
             pipe.time()
@@ -186,7 +192,10 @@ class RedisLive:
             return {}
         now = seconds * _MICROSECONDS + microseconds
         took = ((name[: -len(_AT)], int(at)) for name, at in turns.items() if name.endswith(_AT))
-        return {int(place): max(0.0, (now - at) / _MICROSECONDS) for place, at in took}
+        return {
+            int(place): Place(turn=int(turns[place]), seconds_ago=max(0.0, (now - at) / _MICROSECONDS))
+            for place, at in took
+        }
 
     def waiting_messages(self) -> int:
         """Return how many messages wait in the fleet's queue, which Celery keeps in a list of its name."""

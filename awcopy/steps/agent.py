@@ -24,6 +24,7 @@ from awcopy.errors import (
     JobNotFound,
     LeaseLost,
     PermanentError,
+    ServiceUnreachable,
 )
 from awcopy.model.items import ItemKind, ItemState, claim
 from awcopy.model.job import Job, JobId, JobState, move
@@ -31,6 +32,7 @@ from awcopy.steps.copy_blocks import copy_blocks
 from awcopy.steps.copy_files import copy_files
 from awcopy.steps.lease import Lease
 from awcopy.steps.list_objects import list_objects
+from awcopy.steps.places import take_kept_place
 from awcopy.transfer.engine import ENDS_THE_ITEM
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from awcopy.model.items import Item
     from awcopy.steps.context import StepContext
+    from awcopy.steps.places import Turn
 
 log = structlog.get_logger(__name__)
 
@@ -51,15 +54,9 @@ _REFILL = 100  # hints fetched from the ledger at a time
 _REFILL_EVERY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """One task's hold on a place: which item it is to run, if one is known already."""
-
-    job_id: JobId
-    generation: int
-    place: int
-    turn: int = 0
-    item: int = 0  # 0: look for one
+@dataclass(frozen=True, slots=True)
+class _Following:
+    number: int = 0
     kind: ItemKind | None = None
 
 
@@ -82,22 +79,22 @@ def take_turn(context: StepContext, turn: Turn) -> Turn | End:
         return End.GIVEN_UP
     if job.state is not JobState.RUNNING or job.generation != turn.generation:
         return End.GIVEN_UP
-    if _is_past(context, turn) or (
-        turn.item and not run_item(context, job, turn) and _is_held_here(context, turn)
-    ):
-        return End.SUPERSEDED  # this message came twice: its twin has handed the place on, or is at the item
+    if _is_past(context, turn):
+        return End.SUPERSEDED  # this message came twice, and its twin has handed the place on
+    has_run = bool(turn.item) and run_item(context, job, turn)
+    if turn.item and not has_run and _is_held_here(context, turn):
+        return End.SUPERSEDED  # its twin is at the item
     following = _next_item(context, job)
-    if following is None:
-        return End.GIVEN_UP
-    if not fleet.live.pass_turn(job.id, turn.generation, turn.place, turn.turn):
-        return End.SUPERSEDED
-    return replace(turn, turn=turn.turn + 1, item=following.number, kind=following.kind)
+    return _pass_on(context, turn, following, has_run=has_run) if following else End.GIVEN_UP
 
 
-@dataclass(frozen=True, slots=True)
-class _Following:
-    number: int = 0
-    kind: ItemKind | None = None
+def _pass_on(context: StepContext, turn: Turn, following: _Following, *, has_run: bool) -> Turn | End:
+    """Return the next turn of the place; when its generation is over, one in a place that is kept for it."""
+    fleet = context.fleet
+    if fleet.live.pass_turn(turn.job_id, turn.generation, turn.place, turn.turn):
+        return replace(turn, turn=turn.turn + 1, item=following.number, kind=following.kind)
+    kept = take_kept_place(fleet, turn.job_id, turn.generation) if has_run else None
+    return replace(kept, item=following.number, kind=following.kind) if kept else End.SUPERSEDED
 
 
 def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
@@ -107,6 +104,9 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
     """
     lease = _claim(context, turn)
     if lease is None:
+        return False
+    if _was_passed_meanwhile(context, turn):
+        _give_back(lease)
         return False
     try:
         with context.keep(lease):
@@ -127,6 +127,18 @@ def _is_past(context: StepContext, turn: Turn) -> bool:
     """Return whether the turn's place is known to be at a later turn."""
     at = context.fleet.live.turn_of(turn.job_id, turn.generation, turn.place)
     return at is not None and at > turn.turn
+
+
+def _was_passed_meanwhile(context: StepContext, turn: Turn) -> bool:
+    """Return whether the place went on between the look at its turn and the claim.
+
+    That happens to a message that came twice, when its twin gives the item back. Without an answer the item
+    is taken: that is right, if perhaps one agent too many for a while.
+    """
+    try:
+        return _is_past(context, turn)
+    except ServiceUnreachable:
+        return False
 
 
 def _is_held_here(context: StepContext, turn: Turn) -> bool:

@@ -12,7 +12,8 @@ from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError,
 from awcopy.jobs.submit import check_abilities
 from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState, move
-from awcopy.steps.agent import Turn, stop_job
+from awcopy.steps.agent import stop_job
+from awcopy.steps.places import Turn
 
 if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
@@ -28,10 +29,10 @@ class Generation:
 
     job_id: JobId
     number: int
-    places: int
+    places: int  # that are taken up by it; others may be kept
 
     def turns(self) -> list[Turn]:
-        """Return the first turn of every place."""
+        """Return the first turn of every place that is taken up."""
         return [Turn(job_id=self.job_id, generation=self.number, place=place) for place in range(self.places)]
 
 
@@ -76,24 +77,28 @@ def _say_why_it_waits(context: StepContext, job: Job, error: TransientError) -> 
 
 
 def next_generation(fleet: Fleet, job: Job) -> Generation | None:
-    """Start the job's next generation with as many places as no item is held for, at least one."""
-    leased = sum(1 for _ in fleet.ledger.list_items(job.id, states=(ItemState.LEASED,)))
-    return start_generation(fleet, job, max(1, job.spec.agents - leased))
+    """Write the job's next generation and return what of it is to be started, if anything.
 
-
-def start_generation(fleet: Fleet, job: Job, places: int) -> Generation | None:
-    """Write the job's next generation and return it; None when the job has changed meanwhile.
-
-    From here on, messages of older generations do nothing.
+    It has as many places as the job has agents. From here on, messages of older generations do nothing; an
+    agent that still holds an item takes a place when it has ended that, and so many places are kept.
     """
+    held = sum(1 for _ in fleet.ledger.list_items(job.id, states=(ItemState.LEASED,)))
+    return start_generation(fleet, job, kept=min(held, job.spec.agents))
+
+
+def start_generation(fleet: Fleet, job: Job, *, kept: int = 0) -> Generation | None:
+    """Do as ``next_generation`` does, with so many places kept."""
     running = job if job.state is JobState.RUNNING else move(job, JobState.RUNNING)
     try:
         started = fleet.ledger.update_job(replace(running, generation=job.generation + 1, pause_reason=""))
     except Conflict:
         return None
-    fleet.live.begin_generation(job.id, started.generation, places)
-    log.info("generation_started", generation=started.generation, agents=places)
-    return Generation(job_id=job.id, number=started.generation, places=places)
+    agents = job.spec.agents
+    fleet.live.begin_generation(job.id, started.generation, agents, kept=kept)
+    log.info("generation_started", generation=started.generation, agents=agents, kept=kept)
+    return (
+        Generation(job_id=job.id, number=started.generation, places=agents - kept) if kept < agents else None
+    )
 
 
 def _look(context: StepContext, job: Job) -> bool:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from awcopy.jobs.queries import take_snapshot
 from awcopy.model.job import JobState
-from awcopy.steps.agent import End, Turn, take_turn
+from awcopy.steps.agent import End, take_turn
 from awcopy.steps.dispatch import dispatch
 from awcopy.steps.finish import finish
+from awcopy.steps.places import Turn
 from awcopy.steps.reconcile import reconcile
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.model.job import JobId
     from awcopy.steps.context import StepContext
-    from awcopy.steps.dispatch import Generation
 
 _LOOK_EVERY_S = 0.5
 
@@ -31,21 +31,20 @@ def run_job(context: StepContext, job_id: JobId, on_progress: Callable[[JobSnaps
         AwcopyError: The run itself broke; what was copied stays copied.
     """
     generation = dispatch(context, job_id)
-    while generation:
-        _run_generation(context, generation, on_progress)
-        generation = _go_on(context, job_id)
+    turns = generation.turns() if generation else []
+    while turns:
+        _run_places(context, turns, on_progress)
+        turns = _go_on(context, job_id)
     return take_snapshot(context.fleet, job_id)
 
 
-def _run_generation(
-    context: StepContext, generation: Generation, on_progress: Callable[[JobSnapshot], None]
-) -> None:
+def _run_places(context: StepContext, turns: list[Turn], on_progress: Callable[[JobSnapshot], None]) -> None:
     over = threading.Event()
-    with ThreadPoolExecutor(generation.places, thread_name_prefix="agent") as agents:
-        running = [agents.submit(_run_place, context, turn, over) for turn in generation.turns()]
+    with ThreadPoolExecutor(len(turns), thread_name_prefix="agent") as agents:
+        running = [agents.submit(_run_place, context, turn, over) for turn in turns]
         try:
             while wait(running, timeout=_LOOK_EVERY_S).not_done:
-                on_progress(take_snapshot(context.fleet, generation.job_id))
+                on_progress(take_snapshot(context.fleet, turns[0].job_id))
         except BaseException:
             over.set()
             raise
@@ -53,18 +52,18 @@ def _run_generation(
             one.result()
 
 
-def _go_on(context: StepContext, job_id: JobId) -> Generation | None:
-    """End the job, or return the generation that does what the last one left behind.
+def _go_on(context: StepContext, job_id: JobId) -> list[Turn]:
+    """End the job, or return turns of places that do what the last ones left behind.
 
     That is items whose lease was lost because this process stood still (Ctrl-Z, a laptop that slept); they
     can be had again when those leases have run out.
     """
     while finish(context, job_id).state is JobState.RUNNING:
-        for generation in reconcile(context).generations:
-            if generation.job_id == job_id:
-                return generation
+        repairs = reconcile(context)
+        if turns := repairs.turns + [turn for one in repairs.generations for turn in one.turns()]:
+            return turns
         context.sleep(_LOOK_EVERY_S)
-    return None
+    return []
 
 
 def _run_place(context: StepContext, turn: Turn, over: threading.Event) -> None:

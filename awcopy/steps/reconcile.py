@@ -10,19 +10,17 @@ import structlog
 from awcopy.errors import AwcopyError, Conflict
 from awcopy.model.items import ItemState, give_back
 from awcopy.model.job import JobState
-from awcopy.steps.dispatch import Generation, start_generation
+from awcopy.steps.dispatch import Generation, next_generation
 from awcopy.steps.finish import finish
+from awcopy.steps.places import OVERDUE, is_behind, revive_places
 
 if TYPE_CHECKING:
     from awcopy.model.items import Item
     from awcopy.model.job import Job, JobId
     from awcopy.steps.context import StepContext
+    from awcopy.steps.places import Turn
 
 log = structlog.get_logger(__name__)
-
-
-# When messages wait in the queue, a place's silence means little, until it is so many times as long.
-_OVERDUE = 10
 
 
 @dataclass(slots=True)
@@ -31,6 +29,7 @@ class Repairs:
 
     dispatches: list[JobId] = field(default_factory=list)
     generations: list[Generation] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)  # of places whose message was lost
 
 
 @dataclass(slots=True)
@@ -57,45 +56,30 @@ def reconcile(context: StepContext) -> Repairs:
 def _reconcile_job(context: StepContext, job: Job, repairs: Repairs) -> None:
     if job.state is JobState.QUEUED:
         age_s = (context.fleet.ledger.now() - job.changed_at).total_seconds()
-        if age_s > context.silent_s and (age_s > _OVERDUE * context.silent_s or not _is_behind(context)):
+        if age_s > context.silent_s and (age_s > OVERDUE * context.silent_s or not is_behind(context)):
             repairs.dispatches.append(job.id)
         return
     items = _free_expired(context, job)
     if job.state is JobState.CANCELLING:
         finish(context, job.id)
     elif job.state is JobState.RUNNING:
-        generation = _reconcile_running(context, job, items)
-        if generation:
-            repairs.generations.append(generation)
+        _reconcile_running(context, job, items, repairs)
 
 
-def _reconcile_running(context: StepContext, job: Job, items: _OpenItems) -> Generation | None:
-    if not items.held and not items.has_ready:
-        finish(context, job.id)
-        return None
-    missing = job.spec.agents - len(items.held)
-    if not items.has_ready or missing <= 0 or _living_places(context, job, items) >= job.spec.agents:
-        return None
-    ages = context.fleet.live.place_ages(job.id, job.generation)
-    if ages and min(ages.values()) < _OVERDUE * context.silent_s and _is_behind(context):
-        return None  # this job's messages are probably among those that wait
-    log.warning("agents_lost", job_id=job.id, generation=job.generation, held=len(items.held))
-    return start_generation(context.fleet, job, missing)
-
-
-def _is_behind(context: StepContext) -> bool:
-    """Return whether the fleet has messages that it has not come to yet."""
-    return context.fleet.live.waiting_messages() > 0
-
-
-def _living_places(context: StepContext, job: Job, items: _OpenItems) -> int:
-    """Return how many places of the present generation hold an item, or took a turn lately."""
-    ages = context.fleet.live.place_ages(job.id, job.generation)
-    if not ages:
-        return 0  # the live state was lost, and with it every place's way on
-    turning = {place for place, age_s in ages.items() if age_s < context.silent_s}
-    holding = {item.agent for item in items.held if item.generation == job.generation}
-    return len(turning | holding)
+def _reconcile_running(context: StepContext, job: Job, items: _OpenItems, repairs: Repairs) -> None:
+    if not items.has_ready:
+        if not items.held:
+            finish(context, job.id)
+        return
+    turns = revive_places(context, job, items.held)
+    if turns is not None:
+        repairs.turns += turns
+        return
+    # The live state was lost, and with it every place's way on.
+    log.warning("generation_lost", job_id=job.id, generation=job.generation, held=len(items.held))
+    generation = next_generation(context.fleet, job)
+    if generation:
+        repairs.generations.append(generation)
 
 
 def _free_expired(context: StepContext, job: Job) -> _OpenItems:

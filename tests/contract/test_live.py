@@ -10,6 +10,7 @@ from threading import Timer
 import pytest
 
 from awcopy.config import Secret
+from awcopy.live.base import KEPT
 from awcopy.live.memory import MemoryLive
 from awcopy.live.redis import RedisLive
 from awcopy.model.job import JobId
@@ -151,25 +152,34 @@ def test_a_generation_that_is_begun_again_starts_at_turn_0(live):
     assert live.pass_turn(JOB, 1, 0, 0)
 
 
-def test_the_age_of_places_is_not_known_before_their_generation_begins(live):
+def test_places_are_not_known_before_their_generation_begins(live):
     live.begin_generation(JOB, 2, 1)
-    assert live.place_ages(JOB, 1) == live.place_ages(OTHER, 1) == {}
+    assert live.places(JOB, 1) == live.places(OTHER, 1) == {}
+
+
+def test_the_last_places_of_a_generation_can_be_kept_until_somebody_takes_them(live):
+    live.begin_generation(JOB, 1, 3, kept=2)
+    assert [live.places(JOB, 1)[place].turn for place in range(3)] == [0, KEPT, KEPT]
+    assert not live.pass_turn(JOB, 1, 1, 0)
+    assert live.pass_turn(JOB, 1, 1, KEPT)
+    assert [live.turn_of(JOB, 1, place) for place in range(3)] == [0, 0, KEPT]
 
 
 def test_each_place_has_its_own_age_from_its_last_turn_or_the_beginning(live):
     live.begin_generation(JOB, 1, 2)
     time.sleep(0.2)
     live.pass_turn(JOB, 1, 1, 0)
-    ages = live.place_ages(JOB, 1)
-    assert 0.15 < ages[0] < 2
-    assert ages[1] < 0.15
+    places = live.places(JOB, 1)
+    assert 0.15 < places[0].seconds_ago < 2
+    assert places[1].seconds_ago < 0.15
+    assert (places[0].turn, places[1].turn) == (0, 1)
 
 
 def test_a_turn_that_was_refused_does_not_count(live):
     live.begin_generation(JOB, 1, 1)
     time.sleep(0.2)
     live.pass_turn(JOB, 1, 0, 5)
-    assert live.place_ages(JOB, 1)[0] > 0.15
+    assert live.places(JOB, 1)[0].seconds_ago > 0.15
 
 
 def test_the_turn_of_a_place_is_known_in_its_generation_alone(live):
@@ -223,7 +233,7 @@ def test_a_job_can_be_forgotten(live):
     live.forget_job(JOB)
     assert live.pop_ready(JOB) is None
     assert not live.pass_turn(JOB, 1, 0, 0)
-    assert live.place_ages(JOB, 1) == {}
+    assert live.places(JOB, 1) == {}
     assert live.moved_bytes(JOB) == 0
     live.forget_job(JOB)
 

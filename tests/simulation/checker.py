@@ -132,7 +132,6 @@ class Checker:
             for item in items
             if item.state is ItemState.LEASED
             and item.lease_until > now
-            and item.generation == self._job.generation
             and item.agent >= 0
             and self._is_running(item.number)
         ]

@@ -106,7 +106,8 @@ def never_free_a_lease(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_start_a_generation_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("awcopy.steps.reconcile.start_generation", lambda *_: None)
+    patch.setattr("awcopy.steps.reconcile.next_generation", lambda *_: None)
+    patch.setattr("awcopy.steps.reconcile.revive_places", lambda *_: None)
 
 
 def claim_under_the_old_fence(patch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,11 @@ from awcopy.model.outcome import Outcome
 from awcopy.sink.memory import MemorySink
 from awcopy.source.base import ListPage
 from awcopy.source.memory import MemorySource
-from awcopy.steps.agent import Turn, take_turn
+from awcopy.steps.agent import take_turn
 from awcopy.steps.context import StepContext
 from awcopy.steps.dispatch import Generation, dispatch
 from awcopy.steps.finish import finish
+from awcopy.steps.places import Turn
 from awcopy.steps.reconcile import reconcile
 from awcopy.transfer.context import Transfer
 from awcopy.transfer.retry import Retrier
@@ -166,7 +167,11 @@ class World:
 
     def take_turns(self, generation: Generation, *, most: int = 10_000) -> None:
         """Let the places of a generation take their turns one after the other until all are given up."""
-        turns = generation.turns()
+        self.take_all(generation.turns(), most=most)
+
+    def take_all(self, turns: list[Turn], *, most: int = 10_000) -> None:
+        """Let the places that these turns are in take turns one after the other until all are given up."""
+        turns = list(turns)
         for _ in range(most):
             if not turns:
                 return
@@ -174,7 +179,7 @@ class World:
             if isinstance(following, Turn):
                 turns.append(following)
                 self.clock.seconds += 0.01
-        raise AssertionError("the generation does not come to its end")
+        raise AssertionError("the places do not come to their end")
 
     def run(self, job: Job) -> JobSnapshot:
         """Dispatch a job and run it to the end of its first generation; then finish."""
@@ -194,8 +199,7 @@ class World:
             for job_id in repairs.dispatches:
                 generation = dispatch(self.context, job_id)
                 repairs.generations += [generation] if generation else []
-            for generation in repairs.generations:
-                self.take_turns(generation)
+            self.take_all([turn for one in repairs.generations for turn in one.turns()] + repairs.turns)
             finish(self.context, job.id)
         raise AssertionError("the job does not come to its end")
 

@@ -9,9 +9,10 @@ from awcopy.jobs.control import cancel_job
 from awcopy.model.items import ItemKind, ItemState, claim
 from awcopy.model.job import JobState
 from awcopy.model.outcome import Result, Tally
-from awcopy.steps.agent import Turn, take_turn
+from awcopy.steps.agent import take_turn
 from awcopy.steps.finish import finish
 from awcopy.steps.lease import Lease
+from awcopy.steps.places import Turn
 from awcopy.steps.reconcile import reconcile
 from tests.unit.factories import make_spec
 from tests.unit.world import LEASE_S

@@ -9,9 +9,10 @@ from awcopy.live.memory import MemoryLive
 from awcopy.model.items import ItemKind, ItemState, ListRange, claim
 from awcopy.model.job import JobState
 from awcopy.model.outcome import Tally, Totals
-from awcopy.steps.agent import End, Turn, take_turn
-from awcopy.steps.dispatch import start_generation
+from awcopy.steps.agent import End, take_turn
+from awcopy.steps.dispatch import next_generation, start_generation
 from awcopy.steps.lease import Lease
+from awcopy.steps.places import Turn
 from awcopy.steps.reconcile import reconcile
 from tests.unit.factories import JOB_ID, make_item, make_spec
 from tests.unit.world import LEASE_S
@@ -23,7 +24,7 @@ AGENTS = 3
 def job(world):
     """A running job of three agents, whose first generation has just begun."""
     job = world.submit(spec=make_spec(agents=AGENTS))
-    start_generation(world.fleet, job, AGENTS)
+    start_generation(world.fleet, job)
     return world.ledger.get_job(JOB_ID)
 
 
@@ -129,23 +130,55 @@ def started(world):
     return [(one.number, one.places) for one in reconcile(world.context).generations]
 
 
+def revived(world):
+    repairs = reconcile(world.context)
+    assert repairs.generations == []
+    return [(turn.generation, turn.place, turn.turn) for turn in repairs.turns]
+
+
 def test_a_generation_that_has_just_begun_is_left_alone(world, job):
     add_items(world, *[ItemState.READY] * 9)
-    assert started(world) == []
+    assert revived(world) == []
 
 
-def test_a_generation_whose_agents_all_fell_silent_is_followed_by_another(world, job):
+def test_places_that_fell_silent_are_revived_at_their_next_turn(world, job):
+    add_items(world, *[ItemState.READY] * 9)
+    world.live.pass_turn(JOB_ID, 1, 1, 0)
+    world.clock.seconds += LEASE_S
+    assert revived(world) == [(1, 0, 1), (1, 1, 2), (1, 2, 1)]
+    assert job_of(world).generation == 1
+
+
+def test_two_reconciles_revive_a_place_once(world, job):
     add_items(world, *[ItemState.READY] * 9)
     world.clock.seconds += LEASE_S
-    assert started(world) == [(2, AGENTS)]
-    assert job_of(world).generation == 2
+    assert len(revived(world)) == AGENTS
+    assert revived(world) == []
 
 
-def test_two_reconciles_start_one_generation(world, job):
+def test_two_reconciles_at_once_revive_a_place_once(world, job):
     add_items(world, *[ItemState.READY] * 9)
     world.clock.seconds += LEASE_S
-    assert started(world) == [(2, AGENTS)]
-    assert started(world) == []
+    places, other = world.live.places, []
+
+    def look_while_another_revives(*arguments):
+        world.live.places = places
+        seen = places(*arguments)
+        other.extend(revived(world))
+        return seen
+
+    world.live.places = look_while_another_revives
+    assert revived(world) == []
+    assert len(other) == AGENTS
+
+
+def test_a_message_that_comes_after_its_place_was_revived_does_nothing(world, job):
+    add_items(world, *[ItemState.READY] * 9)
+    world.clock.seconds += LEASE_S
+    revived(world)
+    late = Turn(job_id=JOB_ID, generation=1, place=0, item=2)
+    assert take_turn(world.context, late) is End.SUPERSEDED
+    assert item(world).fence == 0
 
 
 def test_agents_that_hold_items_are_alive_however_long_those_take(world, job):
@@ -155,22 +188,42 @@ def test_agents_that_hold_items_are_alive_however_long_those_take(world, job):
         world.clock.seconds += LEASE_S / 2
         for lease in leases:
             lease.renew()
-        assert started(world) == []
+        assert revived(world) == []
 
 
-def test_a_place_that_was_lost_is_replaced_and_no_more_than_that(world, job):
+def test_a_place_that_was_lost_is_revived_and_no_more_than_that(world, job):
     add_items(world, *[ItemState.READY] * 9)
     leases = [lease_item(world, 2 + place, place=place) for place in (0, 1)]
     world.clock.seconds += LEASE_S / 2
     for lease in leases:
         lease.renew()
-    assert started(world) == [(2, 1)]
+    assert revived(world) == [(1, 2, 1)]
+
+
+def test_items_that_are_held_for_an_older_generation_count_as_agents(world, job):
+    add_items(world, *[ItemState.READY] * 9)
+    lease = lease_item(world)
+    generation = next_generation(world.fleet, job_of(world))
+    assert (generation.number, generation.places) == (2, AGENTS - 1)
+    world.live.pass_turn(JOB_ID, 2, 0, 0)
+    assert revived(world) == []
+    lease.give_back()
+    assert revived(world) == [(2, AGENTS - 1, 0)]
+
+
+def test_a_generation_in_which_every_place_is_kept_starts_nothing(world, job):
+    add_items(world, *[ItemState.READY] * 9)
+    for place in range(AGENTS):
+        lease_item(world, 2 + place, place=place)
+    assert next_generation(world.fleet, job_of(world)) is None
+    assert job_of(world).generation == 2
+    assert revived(world) == []
 
 
 def test_while_the_last_items_are_done_no_agents_are_missed(world, job):
     add_items(world, ItemState.LEASED, ItemState.DONE)
     world.clock.seconds += LEASE_S / 2
-    assert started(world) == []
+    assert revived(world) == []
 
 
 def test_a_lost_live_state_means_that_no_place_goes_on(world, job):
@@ -183,14 +236,14 @@ def test_while_messages_wait_silent_agents_are_only_late(world, job):
     add_items(world, *[ItemState.READY] * 9)
     world.clock.seconds += LEASE_S
     world.live.waiting_messages = lambda: 5
-    assert started(world) == []
+    assert revived(world) == []
 
 
 def test_agents_that_are_silent_for_very_long_are_lost_whatever_waits(world, job):
     add_items(world, *[ItemState.READY] * 9)
     world.clock.seconds += 100 * LEASE_S
     world.live.waiting_messages = lambda: 5
-    assert started(world) == [(2, AGENTS)]
+    assert len(revived(world)) == AGENTS
 
 
 def test_with_its_places_gone_a_job_goes_on_though_messages_of_others_wait(world, job):
@@ -202,8 +255,8 @@ def test_with_its_places_gone_a_job_goes_on_though_messages_of_others_wait(world
 
 def test_the_old_generations_messages_do_nothing_after_that(world, job):
     add_items(world, ItemState.READY)
-    world.clock.seconds += LEASE_S
-    reconcile(world.context)
+    world.live.forget_job(JOB_ID)
+    assert started(world) == [(2, AGENTS)]
     old = Turn(job_id=JOB_ID, generation=1, place=0, item=2)
     assert take_turn(world.context, old) is End.GIVEN_UP
     assert item(world).fence == 0
@@ -237,7 +290,7 @@ def test_a_job_that_is_not_to_run_is_left_alone(world, state):
     job = world.submit(state=state)
     world.clock.seconds += 100 * LEASE_S
     repairs = reconcile(world.context)
-    assert (repairs.dispatches, repairs.generations) == ([], [])
+    assert (repairs.dispatches, repairs.generations, repairs.turns) == ([], [], [])
     assert job_of(world) == job
 
 
@@ -272,4 +325,4 @@ def test_an_emptied_redis_in_the_middle_of_a_job_costs_nothing(world):
 def test_a_listing_that_nobody_works_on_is_taken_up_again(world, job):
     world.ledger.add_item(make_item(1, kind=ItemKind.LIST_OBJECTS, range=ListRange()))
     world.clock.seconds += LEASE_S
-    assert started(world) == [(2, AGENTS)]
+    assert len(revived(world)) == AGENTS

@@ -23,7 +23,6 @@ def test_a_fleet_reads_one_queue_of_its_own():
         ("accept_content", ["json"]),
         ("task_ignore_result", True),
         ("worker_prefetch_multiplier", 1),
-        ("result_chord_expires", 0),
         ("worker_cancel_long_running_tasks_on_connection_loss", False),
     ],
 )

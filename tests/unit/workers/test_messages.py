@@ -7,8 +7,8 @@ from celery import Celery
 
 from awcopy.config import Settings
 from awcopy.model.items import ItemKind
-from awcopy.steps.agent import Turn
 from awcopy.steps.dispatch import Generation
+from awcopy.steps.places import Turn
 from awcopy.steps.reconcile import Repairs
 from tests.unit.factories import JOB_ID
 from workers import messages

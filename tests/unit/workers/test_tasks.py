@@ -114,6 +114,20 @@ def test_a_place_of_a_job_that_stopped_goes_back_to_the_chord(fleet, turn):
     assert fleet.sent == []
 
 
+def test_a_revived_place_that_is_given_up_has_the_job_looked_at(fleet, turn):
+    job = fleet.world.ledger.get_job(JOB_ID)
+    fleet.world.ledger.update_job(replace(job, state=JobState.PAUSED))
+    assert fleet.run(messages.AGENT, messages.turn_message(turn), chord=None) is None
+    assert [name for name, _ in fleet.sent] == [messages.FINISH]
+
+
+def test_a_place_of_another_generation_is_in_no_chord(fleet, turn, monkeypatch):
+    monkeypatch.setattr(tasks, "take_turn", lambda _context, turn: replace(turn, generation=2, item=7))
+    assert fleet.take(turn) is None
+    [(_, how)] = fleet.sent
+    assert (how["kwargs"]["generation"], how.get("chord")) == (2, None)
+
+
 def test_when_the_ledger_does_not_answer_the_place_waits_and_asks_again(fleet, turn):
     def refuse(_job_id):
         raise ServiceUnreachable("the ledger does not answer")
