@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from awcopy.errors import Conflict, IllegalMove
+from awcopy.errors import Conflict, CredentialsError, IllegalMove
 from awcopy.model.items import ItemState, Retry
 from awcopy.model.job import Job, JobId, JobState, move
 from awcopy.model.outcome import tally_outcomes
 from awcopy.vault.sealing import seal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     from awcopy.jobs.fleet import Fleet
@@ -35,7 +36,7 @@ def pause_job(fleet: Fleet, job_id: JobId) -> Job:
     def pause(job: Job) -> Job:
         if job.state is JobState.PAUSED:
             return job
-        return replace(move(job, JobState.PAUSED, detail="paused by the user"), pause_reason="user")
+        return replace(_move(job, JobState.PAUSED, detail="paused by the user"), pause_reason="user")
 
     return _change(fleet, job_id, pause)
 
@@ -57,16 +58,18 @@ def resume_job(
 
 
 def cancel_job(fleet: Fleet, job_id: JobId) -> Job:
-    """Cancel a job that has not ended; publish a finish then. Cancelling it again changes nothing.
+    """Cancel a job that has not ended, or has failed; publish a finish then. Again, it changes nothing.
+
+    A failed job, which could be resumed, is given up by this: what it had not come to is recorded then.
 
     Raises:
-        IllegalMove: The job has ended.
+        IllegalMove: The job has ended otherwise.
     """
 
     def cancel(job: Job) -> Job:
         if job.state is JobState.CANCELLING:
             return job
-        return replace(move(job, JobState.CANCELLING, detail="cancelled by the user"), pause_reason="")
+        return replace(_move(job, JobState.CANCELLING, detail="cancelled by the user"), pause_reason="")
 
     return _change(fleet, job_id, cancel)
 
@@ -148,16 +151,23 @@ def _change(fleet: Fleet, job_id: JobId, change: Callable[[Job], Job]) -> Job:
         if changed == job:
             return job
         try:
-            return fleet.ledger.update_job(replace(changed, changed_at=datetime.now(UTC)))
+            return fleet.ledger.update_job(replace(changed, changed_at=fleet.ledger.now()))
         except Conflict:
             continue
 
 
 def _queue(job: Job, credentials: JobCredentials | None, public_key: X25519PublicKey | None) -> Job:
     sealed = job.sealed
-    if credentials and public_key:
+    if credentials:
+        if public_key is None:
+            raise CredentialsError("credentials were given, but no public key to seal them with")
         sealed = seal(credentials, job.id, public_key)
-    return replace(move(job, JobState.QUEUED), sealed=sealed, pause_reason="")
+    return replace(_move(job, JobState.QUEUED), sealed=sealed, pause_reason="")
+
+
+def _move(job: Job, to: JobState, detail: str = "") -> Job:
+    """Return the job in its new state; when it is written, the ledger's time is written with it."""
+    return move(job, to, at=job.changed_at, detail=detail)
 
 
 def _reopen_item(fleet: Fleet, item: Item, reason: str) -> int:

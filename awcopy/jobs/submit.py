@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from awcopy.errors import CredentialsError, ServerFault, StoreNotFound, Throttled, UsageError
@@ -107,15 +106,15 @@ def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | 
         CredentialsError: The request holds credentials, and there is no key to seal them with.
         ServiceUnreachable: Redis or the ledger does not answer.
     """
-    now = datetime.now(UTC)
+    fleet.live.ping()
+    fleet.ledger.prepare()
+    now = fleet.ledger.now()  # this host's clock may be wrong
     job_id = new_job_id(now)
     sealed = ""
     if request.credentials:
         if public_key is None:
             raise CredentialsError("credentials were given, but no public key to seal them with")
         sealed = seal(request.credentials, job_id, public_key)
-    fleet.live.ping()
-    fleet.ledger.prepare()
     return fleet.ledger.add_job(
         Job(
             id=job_id,

@@ -142,14 +142,14 @@ def claim(item: Item, *, agent: int, generation: int, now: datetime, lease_s: fl
     )
 
 
-def give_back(item: Item, *, counted: bool = False) -> Item:
-    """Return the item as ready for anyone; an attempt that ended in good order is not counted."""
+def give_back(item: Item, *, attempts: int | None = None) -> Item:
+    """Return the item as ready for anyone; without a number of attempts, the present one is not counted."""
     return replace(
         item,
         state=ItemState.READY,
         agent=-1,
         lease_until=None,
-        attempts=item.attempts if counted else max(0, item.attempts - 1),
+        attempts=max(0, item.attempts - 1) if attempts is None else attempts,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -43,7 +43,7 @@ MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.CANCELLING: frozenset({JobState.CANCELLED}),
     JobState.COMPLETED: frozenset(),
     JobState.COMPLETED_WITH_ERRORS: frozenset({JobState.QUEUED}),  # retry of what failed
-    JobState.FAILED: frozenset({JobState.QUEUED}),  # resume
+    JobState.FAILED: frozenset({JobState.QUEUED, JobState.CANCELLING}),  # resume, or give it up
     JobState.CANCELLED: frozenset(),
 }
 
@@ -184,7 +184,7 @@ def _encode_base32(number: int) -> str:
     return "".join(_BASE32[(number >> (5 * place)) & 31] for place in reversed(range(_TIME_LENGTH)))
 
 
-def move(job: Job, to: JobState, *, at: datetime | None = None, detail: str = "") -> Job:
+def move(job: Job, to: JobState, *, at: datetime, detail: str = "") -> Job:
     """Return the job in its new state; the ledger decides whether it is still the row that was read.
 
     Raises:
@@ -192,4 +192,4 @@ def move(job: Job, to: JobState, *, at: datetime | None = None, detail: str = ""
     """
     if to not in MOVES[job.state]:
         raise IllegalMove(f"job {job.id} is {job.state} and cannot become {to}")
-    return replace(job, state=to, changed_at=at or datetime.now(UTC), detail=detail)
+    return replace(job, state=to, changed_at=at, detail=detail)

@@ -8,7 +8,6 @@ it turns out that another task has handed it on already.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -50,6 +49,7 @@ _STEPS: dict[ItemKind, Callable[[StepContext, Job, Lease], None]] = {
     ItemKind.COPY_BLOCKS: copy_blocks,
 }
 MAX_ATTEMPTS = 10  # after so many attempts at one item that ended badly, the job fails
+_WAKE = 0  # no item: a hint for one agent that waits for items, to see for itself that there are none
 _REFILL = 100  # hints fetched from the ledger at a time
 _REFILL_EVERY_S = 1.0
 
@@ -110,6 +110,7 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
         return False
     try:
         with context.keep(lease):
+            _check_attempts(lease.item)
             _STEPS[lease.item.kind](context, job, lease)
     except LeaseLost:
         log.warning("item_lost", item=turn.item)
@@ -127,6 +128,12 @@ def _is_past(context: StepContext, turn: Turn) -> bool:
     """Return whether the turn's place is known to be at a later turn."""
     at = context.fleet.live.turn_of(turn.job_id, turn.generation, turn.place)
     return at is not None and at > turn.turn
+
+
+def _check_attempts(item: Item) -> None:
+    """Return unless the item is a listing that ended its worker each time; the others find out the object."""
+    if item.kind is ItemKind.LIST_OBJECTS and item.attempts > MAX_ATTEMPTS:
+        raise AwcopyError("its worker ended each time")
 
 
 def _was_passed_meanwhile(context: StepContext, turn: Turn) -> bool:
@@ -165,9 +172,10 @@ def _claim(context: StepContext, turn: Turn) -> Lease | None:
         return None
 
 
-def _give_back(lease: Lease, *, counted: bool = False) -> None:
+def _give_back(lease: Lease, *, attempts: int | None = None) -> None:
+    """Give the item back; without a number of attempts, the present one is not counted."""
     try:
-        lease.give_back(counted=counted)
+        lease.give_back(attempts=attempts)
     except AwcopyError as error:
         log.warning("item_not_given_back", item=lease.item.number, error=error.code)
 
@@ -185,8 +193,10 @@ def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyE
     elif lease.item.attempts >= MAX_ATTEMPTS:
         detail = f"item {lease.item.number} failed {MAX_ATTEMPTS} times: {error.message}"
         stop_job(context, job.id, JobState.FAILED, detail)
+        _give_back(lease, attempts=0)  # for a job that is resumed
+        return
     is_outage = lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, ConnectionLost)
-    _give_back(lease, counted=not is_outage)
+    _give_back(lease, attempts=lease.item.attempts - is_outage)
 
 
 def stop_job(context: StepContext, job_id: JobId, state: JobState, detail: str, *, reason: str = "") -> None:
@@ -196,7 +206,7 @@ def stop_job(context: StepContext, job_id: JobId, state: JobState, detail: str, 
         job = ledger.get_job(job_id)
         if job.state not in (JobState.RUNNING, JobState.QUEUED):
             return
-        stopped = replace(move(job, state, at=datetime.now(UTC), detail=detail), pause_reason=reason)
+        stopped = replace(move(job, state, at=ledger.now(), detail=detail), pause_reason=reason)
         if stopped.has_ended:
             stopped = replace(stopped, sealed="")
         try:
@@ -214,6 +224,7 @@ def _next_item(context: StepContext, job: Job) -> _Following | None:
     ledger, live = context.fleet.ledger, context.fleet.live
     ready = list(ledger.list_items(job.id, states=(ItemState.READY,), limit=_REFILL))
     if not ready and not any(map(_may_bring_more, ledger.list_items(job.id, states=(ItemState.LEASED,)))):
+        context.hint(job.id, [_WAKE])
         return None
     if ready and live.once_every(f"refill:{job.id}", _REFILL_EVERY_S):
         context.hint(job.id, [item.number for item in ready])
@@ -224,6 +235,8 @@ def _pop(context: StepContext, job: Job, *, timeout_s: float) -> _Following | No
     number = context.fleet.live.pop_ready(job.id, timeout_s=timeout_s)
     if number is None:
         return None
+    if number == _WAKE:
+        return _Following()
     item = context.fleet.ledger.get_item(job.id, number)
     return _Following(number, item.kind) if item else _Following()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -71,7 +70,7 @@ def _say_why_it_waits(context: StepContext, job: Job, error: TransientError) -> 
     """Leave the job queued, for ``reconcile`` to dispatch it again, with the reason for all to see."""
     try:
         detail = f"waits for a store that does not answer: {error.message}"
-        context.fleet.ledger.update_job(replace(job, detail=detail, changed_at=datetime.now(UTC)))
+        context.fleet.ledger.update_job(replace(job, detail=detail, changed_at=context.fleet.ledger.now()))
     except Conflict:
         log.info("job_changed_meanwhile")
 
@@ -88,7 +87,7 @@ def next_generation(fleet: Fleet, job: Job) -> Generation | None:
 
 def start_generation(fleet: Fleet, job: Job, *, kept: int = 0) -> Generation | None:
     """Do as ``next_generation`` does, with so many places kept."""
-    running = job if job.state is JobState.RUNNING else move(job, JobState.RUNNING)
+    running = job if job.state is JobState.RUNNING else move(job, JobState.RUNNING, at=fleet.ledger.now())
     try:
         started = fleet.ledger.update_job(replace(running, generation=job.generation + 1, pause_reason=""))
     except Conflict:

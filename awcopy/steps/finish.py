@@ -14,6 +14,8 @@ from awcopy.model.outcome import Totals
 from awcopy.steps.cancel import cancel_items
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from awcopy.model.job import Job, JobId
     from awcopy.steps.context import StepContext
 
@@ -37,7 +39,7 @@ def finish(context: StepContext, job_id: JobId) -> Job:
         if totals is None:
             return job
         try:
-            ended = ledger.update_job(_ended(job, totals))
+            ended = ledger.update_job(_ended(job, totals, at=ledger.now()))
         except Conflict:
             continue
         _forget(context, job_id)
@@ -57,14 +59,14 @@ def _sum_items(context: StepContext, job: Job) -> Totals | None:
     return totals if count or job.state is JobState.CANCELLING else None
 
 
-def _ended(job: Job, totals: Totals) -> Job:
+def _ended(job: Job, totals: Totals, *, at: datetime) -> Job:
     if totals.pending.objects:
         detail = f"{totals.pending.objects} listed objects have no outcome; this is a defect of awcopy"
-        return replace(move(job, JobState.FAILED, detail=detail), totals=totals, sealed="")
+        return replace(move(job, JobState.FAILED, at=at, detail=detail), totals=totals, sealed="")
     if job.state is JobState.CANCELLING:
-        return replace(move(job, JobState.CANCELLED), totals=totals, sealed="")
+        return replace(move(job, JobState.CANCELLED, at=at), totals=totals, sealed="")
     state = JobState.COMPLETED_WITH_ERRORS if totals.failed.objects else JobState.COMPLETED
-    return replace(move(job, state), totals=totals, sealed="")
+    return replace(move(job, state, at=at), totals=totals, sealed="")
 
 
 def _forget(context: StepContext, job_id: JobId) -> None:

@@ -100,9 +100,9 @@ class Lease:
         """Record the item as done; its outcomes must have been written under its fence before."""
         self._write(lambda item: self._ledger.update_item(complete(item, totals, has_outcomes=has_outcomes)))
 
-    def give_back(self, *, counted: bool = False) -> None:
-        """Let anyone have the item."""
-        self._write(lambda item: self._ledger.update_item(give_back(item, counted=counted)))
+    def give_back(self, *, attempts: int | None = None) -> None:
+        """Let anyone have the item; without a number of attempts, the present one is not counted."""
+        self._write(lambda item: self._ledger.update_item(give_back(item, attempts=attempts)))
 
     def _write(self, write: Callable[[Item], Item]) -> None:
         with self._lock:
@@ -157,11 +157,14 @@ class LeaseKeeper:
             time.sleep(self._look_every_s)
             with self._lock:
                 held = list(self._held)
-            self._interrupt_unwanted(held)
-            if time.monotonic() - renewed_at >= self._renew_every_s:
-                renewed_at = time.monotonic()
-                for lease in held:
-                    lease.renew()
+            try:
+                self._interrupt_unwanted(held)
+                if time.monotonic() - renewed_at >= self._renew_every_s:
+                    renewed_at = time.monotonic()
+                    for lease in held:
+                        lease.renew()
+            except Exception:  # without this thread every lease of the process would run out, one by one
+                log.exception("leases_not_kept")
 
     def _interrupt_unwanted(self, held: list[Lease]) -> None:
         for job_id in {lease.item.job_id for lease in held}:

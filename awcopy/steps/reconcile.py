@@ -98,7 +98,7 @@ def _free_expired(context: StepContext, job: Job) -> _OpenItems:
 
 def _free(context: StepContext, item: Item) -> None:
     try:
-        context.fleet.ledger.update_item(give_back(item, counted=True))
+        context.fleet.ledger.update_item(give_back(item, attempts=item.attempts))
     except Conflict:
         return  # it was renewed, or ended, at the last moment
     context.hint(item.job_id, [item.number])

@@ -18,12 +18,13 @@ MAX_CORRUPT_TRIES = 3
 FIRST_DELAY_S = 0.5
 MAX_DELAY_S = 30.0
 MAX_THROTTLED_DELAY_S = 5.0
+MAX_RETRY_AFTER_S = 300.0
 
 
 def delay_before_retry(error: StorageError, tries: int, chance: float) -> float | None:
     """Return the seconds to wait before the next try, or None when there should be none.
 
-    Exponential with full jitter; a store that says when to come back is believed.
+    Exponential with full jitter; a store that says when to come back is believed, within five minutes.
 
     Args:
         error: How the last try ended.
@@ -37,7 +38,7 @@ def delay_before_retry(error: StorageError, tries: int, chance: float) -> float 
         if tries >= MAX_THROTTLED_TRIES:
             return None
         # The limiter slows down as well, so that a long wait of each request's own would come on top.
-        return max(error.retry_after_s, chance * min(ceiling, MAX_THROTTLED_DELAY_S))
+        return max(min(error.retry_after_s, MAX_RETRY_AFTER_S), chance * min(ceiling, MAX_THROTTLED_DELAY_S))
     if isinstance(error, IntegrityError):
         return chance * FIRST_DELAY_S if tries < MAX_CORRUPT_TRIES else None
     if isinstance(error, TransientError) and tries < MAX_TRIES:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from awcopy.config import AwsKeys, Secret
-from awcopy.errors import AccessDenied, IllegalMove, JobNotFound
+from awcopy.errors import AccessDenied, CredentialsError, IllegalMove, JobNotFound
 from awcopy.jobs.control import (
     cancel_job,
     change_agents,
@@ -111,6 +111,19 @@ def test_a_resumption_may_bring_new_credentials(world, tmp_path):
     resume_job(world.fleet, JOB_ID, CREDENTIALS, read_public_key(tmp_path / "keys"))
     opened = open_sealed(job_of(world).sealed, JOB_ID, read_private_keys(tmp_path / "keys"))
     assert opened == CREDENTIALS
+
+
+def test_a_resumption_with_credentials_that_cannot_be_sealed_is_refused(world):
+    world.submit(state=S.PAUSED)
+    with pytest.raises(CredentialsError):
+        resume_job(world.fleet, JOB_ID, CREDENTIALS)
+    assert job_of(world).state is S.PAUSED
+
+
+def test_a_change_is_dated_by_the_ledgers_clock(world):
+    world.submit(state=S.RUNNING)
+    world.clock.seconds += 90
+    assert pause_job(world.fleet, JOB_ID).changed_at == world.ledger.now()
 
 
 def test_a_resumption_without_credentials_keeps_those_it_has(world):

@@ -37,7 +37,7 @@ def test_an_attempt_that_ended_in_good_order_is_not_counted():
 
 
 def test_an_attempt_that_went_wrong_is_counted():
-    assert give_back(claimed(), counted=True).attempts == 1
+    assert give_back(claimed(), attempts=1).attempts == 1
 
 
 def test_an_item_that_is_given_back_is_nobodys():

@@ -34,10 +34,10 @@ def test_the_table_of_moves_knows_every_state():
 def test_a_job_moves_only_as_the_table_says(state, to):
     job = make_job(state=state)
     if to in MOVES[state]:
-        assert move(job, to).state is to
+        assert move(job, to, at=NOW).state is to
     else:
         with pytest.raises(IllegalMove):
-            move(job, to)
+            move(job, to, at=NOW)
 
 
 @pytest.mark.parametrize("state", set(JobState) - ENDED)
@@ -60,7 +60,7 @@ def test_a_move_says_when_and_why():
 
 
 def test_a_move_forgets_the_reason_of_the_state_before():
-    assert move(make_job(state=JobState.PAUSED, detail="expired"), JobState.QUEUED).detail == ""
+    assert move(make_job(state=JobState.PAUSED, detail="expired"), JobState.QUEUED, at=NOW).detail == ""
 
 
 @pytest.mark.parametrize("state", JobState)

@@ -157,6 +157,15 @@ def test_with_nothing_ready_but_copies_under_way_the_place_is_given_up(world, tu
     assert take_turn(world.context, turn) is End.GIVEN_UP
 
 
+def test_whoever_finds_that_nothing_is_left_wakes_one_that_waits(world, turn):
+    for number in (2, 3):
+        world.ledger.update_item(replace(item(world, number), state=ItemState.DONE))
+    assert take_turn(world.context, turn) is End.GIVEN_UP
+    woken = take_turn(world.context, replace(turn, place=1))
+    assert woken == replace(turn, place=1, turn=1)
+    assert take_turn(world.context, woken) is End.GIVEN_UP
+
+
 def test_while_a_listing_is_under_way_the_place_waits(world, turn):
     listing = make_item(1, kind=ItemKind.LIST_OBJECTS, state=ItemState.LEASED, range=ListRange())
     world.ledger.add_item(listing)
@@ -248,6 +257,22 @@ def test_an_item_that_meets_trouble_too_often_fails_the_job_with_the_reason(worl
     take_turn(world.context, with_item(turn))
     assert job_of(world).state is JobState.FAILED
     assert f"item 2 failed {MAX_ATTEMPTS} times" in job_of(world).detail
+
+
+def test_an_item_that_failed_its_job_counts_from_the_beginning_when_that_is_resumed(world, turn):
+    break_item(world, ServiceUnreachable("down"))
+    world.ledger.update_item(replace(item(world), attempts=MAX_ATTEMPTS - 1))
+    take_turn(world.context, with_item(turn))
+    assert (item(world).state, item(world).attempts) == (ItemState.READY, 0)
+
+
+def test_a_listing_that_ends_its_worker_again_and_again_fails_the_job(world, turn):
+    listing = make_item(1, kind=ItemKind.LIST_OBJECTS, range=ListRange(), attempts=MAX_ATTEMPTS)
+    world.ledger.add_item(listing)
+    take_turn(world.context, with_item(turn, 1))
+    assert job_of(world).state is JobState.FAILED
+    assert "worker ended" in job_of(world).detail
+    assert world.source_calls.calls["list_page"] == 0
 
 
 @pytest.mark.parametrize("error", [CredentialsRefused("expired"), CredentialsError("no key")])

@@ -9,7 +9,7 @@ from awcopy.jobs.control import cancel_job
 from awcopy.model.items import ItemKind, ItemState, claim
 from awcopy.model.job import JobState
 from awcopy.model.outcome import Result, Tally
-from awcopy.steps.agent import take_turn
+from awcopy.steps.agent import stop_job, take_turn
 from awcopy.steps.finish import finish
 from awcopy.steps.lease import Lease
 from awcopy.steps.places import Turn
@@ -54,6 +54,14 @@ def test_what_was_not_attempted_is_recorded_as_cancelled(world):
     assert {outcome.result for outcome in world.report(job).values()} == {Result.CANCELLED}
     assert set(world.report(job)) == set(FILES)
     assert ended.totals.cancelled == ended.totals.listed == Tally(objects=5, size_bytes=10)
+
+
+def test_a_job_that_failed_is_given_up_with_an_outcome_for_every_object(world):
+    job, _ = run_until(world, ItemKind.COPY_FILES, FILES)
+    stop_job(world.context, job.id, JobState.FAILED, "the container is gone")
+    ended = cancel(world, job)
+    assert (ended.state, ended.totals.pending.objects) == (JobState.CANCELLED, 0)
+    assert set(world.report(job)) == set(FILES)
 
 
 def test_what_was_copied_stays_copied(world):

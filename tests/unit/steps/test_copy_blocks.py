@@ -54,7 +54,7 @@ def add_file(world, job, content=CONTENT, **changes):
 
 def lease_range(world, index, **changes):
     item = replace(world.ledger.get_item(JOB_ID, FILE + 1 + index), **changes)
-    item = item if item.state is ItemState.READY else give_back(item, counted=True)
+    item = item if item.state is ItemState.READY else give_back(item, attempts=item.attempts)
     leased = world.ledger.update_item(
         claim(item, agent=index, generation=1, now=world.ledger.now(), lease_s=LEASE_S)
     )

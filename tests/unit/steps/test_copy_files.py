@@ -26,7 +26,7 @@ def add_item(world, contents, **changes):
 
 def lease_item(world, job, **changes):
     item = replace(world.ledger.get_item(job.id, 1), **changes)
-    item = item if item.state is ItemState.READY else give_back(item, counted=True)
+    item = item if item.state is ItemState.READY else give_back(item, attempts=item.attempts)
     leased = world.ledger.update_item(
         claim(item, agent=0, generation=1, now=world.ledger.now(), lease_s=LEASE_S)
     )

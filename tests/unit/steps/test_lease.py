@@ -98,7 +98,7 @@ def test_a_lost_lease_is_not_taken_for_an_interruption(world, lease):
     [
         lambda lease: lease.complete(TOTALS, has_outcomes=True),
         lambda lease: lease.give_back(),
-        lambda lease: lease.give_back(counted=True),
+        lambda lease: lease.give_back(attempts=1),
         lambda lease: lease.save(lambda item: replace(item, objects=9)),
         lambda lease: lease.extend(lambda item: item, [make_item(2)], []),
     ],
@@ -111,10 +111,10 @@ def test_a_zombie_writes_nothing(world, lease, write):
     assert list(world.ledger.list_items(JOB_ID)) == before
 
 
-@pytest.mark.parametrize("counted", [True, False])
-def test_an_item_that_is_given_back_can_be_claimed_at_once(world, lease, counted):
-    lease.give_back(counted=counted)
-    assert (row(world).state, row(world).attempts) == (ItemState.READY, int(counted))
+@pytest.mark.parametrize(("attempts", "kept"), [(None, 0), (1, 1), (0, 0)])
+def test_an_item_that_is_given_back_can_be_claimed_at_once(world, lease, attempts, kept):
+    lease.give_back(attempts=attempts)
+    assert (row(world).state, row(world).attempts) == (ItemState.READY, kept)
     lease_of(world, row(world)).check()
 
 
@@ -212,6 +212,22 @@ def test_a_keeper_renews_by_itself(world):
     lease = lease_of(world, item)
     lease.renew = renewed.set
     with LeaseKeeper(world.ledger, 0.2).keep(lease):
+        assert renewed.wait(5)
+
+
+def test_a_keeper_outlives_a_round_that_goes_wrong(world):
+    renewed = threading.Event()
+    world.submit(state=JobState.RUNNING)
+    lease = lease_of(world, world.ledger.add_item(make_item()))
+    rounds = iter([ZeroDivisionError()])
+
+    def renew():
+        for error in rounds:
+            raise error
+        renewed.set()
+
+    lease.renew = renew
+    with LeaseKeeper(world.ledger, 0.1).keep(lease):
         assert renewed.wait(5)
 
 

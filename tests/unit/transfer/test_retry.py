@@ -24,6 +24,7 @@ from awcopy.transfer.retry import (
     FIRST_DELAY_S,
     MAX_CORRUPT_TRIES,
     MAX_DELAY_S,
+    MAX_RETRY_AFTER_S,
     MAX_THROTTLED_TRIES,
     MAX_TRIES,
     Retrier,
@@ -81,6 +82,7 @@ def test_full_jitter_may_wait_not_at_all():
 
 def test_a_store_that_says_when_to_come_back_is_believed():
     assert delay_before_retry(Throttled("slow", retry_after_s=45.0), 1, 0.0) == 45.0
+    assert delay_before_retry(Throttled("slow", retry_after_s=86_400.0), 1, 0.0) == MAX_RETRY_AFTER_S
 
 
 def test_a_store_that_says_to_come_back_at_once_still_gets_a_pause():
