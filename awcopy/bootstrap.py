@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from awcopy.config import load_store_defaults, proxy_for
-from awcopy.errors import UsageError
+from awcopy.errors import CredentialsError, UsageError
 from awcopy.jobs.fleet import Fleet
+from awcopy.loopback import is_loopback
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import open_sealed, read_private_keys
 
@@ -86,7 +87,9 @@ def open_stores(settings: Settings, spec: JobSpec, credentials: JobCredentials) 
     """Return the source and the sink of a job; a side without credentials uses this machine's own.
 
     Raises:
-        UsageError: An endpoint lies at a private address, and the settings do not allow that.
+        UsageError: An endpoint lies at a private address, and the settings do not allow that; or a key would
+            go over plain HTTP.
+        CredentialsError: A key that the job needs is not among the credentials.
     """
     from awcopy.sink.azure_blob import AzureBlobSink
     from awcopy.source.s3 import S3Source
@@ -94,17 +97,24 @@ def open_stores(settings: Settings, spec: JobSpec, credentials: JobCredentials) 
     for url in (spec.source.endpoint_url, spec.sink.endpoint_url):
         if url and not settings.allow_private_endpoints:
             _refuse_private(url)
+    require_keys(spec, credentials)
+    if credentials.source_key:
+        _refuse_plain(settings, spec.source.endpoint_url)
+    if credentials.sink_key:
+        _refuse_plain(settings, spec.sink.account_url)
     return Stores(
         source=S3Source(
             spec.source,
             credentials.aws,
             connections=settings.connections,
+            customer_key=credentials.source_key,
             proxy_url=proxy_for(spec.source.endpoint_url or AWS_URL),
         ),
         sink=AzureBlobSink(
             spec.sink,
             credentials.azure,
             connections=settings.connections,
+            customer_key=credentials.sink_key,
             proxy_url=proxy_for(spec.sink.account_url),
         ),
     )
@@ -182,6 +192,36 @@ def run_here(
     context = make_step_context(settings, fleet, LeaseKeeper(fleet.ledger, settings.lease_s).keep, stores)
     job = submit_job(fleet, replace(request, credentials=JobCredentials()))
     return run_job(context, job.id, on_progress), fleet
+
+
+def require_keys(spec: JobSpec, credentials: JobCredentials) -> None:
+    """Return when the credentials hold the encryption keys that the job names by their SHA-256, and no others.
+
+    So nothing is ever written without the key that was asked for, or with another one.
+
+    Raises:
+        CredentialsError: A key is missing, or is not the one that the job began with.
+    """
+    for option, sha256, key in (
+        ("--source-encryption-key", spec.source.key_sha256, credentials.source_key),
+        ("--encryption-key", spec.sink.key_sha256, credentials.sink_key),
+    ):
+        if (key.sha256 if key else "") != sha256:
+            lacks = f"the job began with {option}, and its credentials no longer hold that key"
+            raise CredentialsError(
+                lacks if key is None else f"the job did not begin with this {option}",
+                hint=f"give the same key again: awcopy jobs resume ID {option} @file:PATH",
+            )
+
+
+def _refuse_plain(settings: Settings, url: str) -> None:
+    parts = urlsplit(url)
+    is_own = settings.allow_private_endpoints and is_loopback(parts.hostname or "")
+    if parts.scheme == "http" and not is_own:
+        raise UsageError(
+            f"an encryption key is never sent to {parts.hostname} over plain http",
+            hint="use the store's https:// endpoint",
+        )
 
 
 def _refuse_private(url: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
 import os
 from dataclasses import dataclass, field, fields
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 # Azurite and the storage emulators before it answer to this short connection string.
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
+_CUSTOMER_KEY_BYTES = 32
 
 # How a secret is written that lies elsewhere.
 FROM_VARIABLE = "@env:"
@@ -102,6 +105,14 @@ class Settings:
         default=16,
         metadata={"help": "Requests that one task has under way at once."},
     )
+    encryption_scope: str = field(
+        default="",
+        metadata={"help": "Encryption scope of the sink's account that `--encrypt` and `/E` use."},
+    )
+    encryption_key: Secret = field(
+        default=Secret(""),
+        metadata={"help": "Key that `--encrypt` and `/E` use in place of a scope, in base64."},
+    )
     log_level: str = field(
         default="INFO",
         metadata={"help": "Least level of records that are logged: DEBUG, INFO, WARNING or ERROR."},
@@ -123,6 +134,26 @@ class AzureKeys:
 
     account_key: Secret = Secret("")
     sas_token: Secret = Secret("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerKey:
+    """A key for AES-256 that a store encrypts with and does not keep: its owner sends it with each request."""
+
+    value: Secret  # base64 of its 32 bytes
+
+    @property
+    def sha256(self) -> str:
+        """The key's SHA-256 in base64: by it, a key is told from others, and cannot be found."""
+        return base64.b64encode(hashlib.sha256(self._raw()).digest()).decode("ascii")
+
+    @property
+    def md5(self) -> str:
+        """The key's MD5 in base64, by which S3 sees that it arrived whole."""
+        return base64.b64encode(hashlib.md5(self._raw(), usedforsecurity=False).digest()).decode("ascii")
+
+    def _raw(self) -> bytes:
+        return base64.b64decode(self.value.reveal())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +314,30 @@ def parse_connection_string(text: str) -> dict[str, str]:
     """Return the parts of an Azure connection string by lower-case name; nothing for an empty text."""
     pairs = (part.partition("=") for part in text.split(";") if part.strip())
     return {name.strip().lower(): value for name, _, value in pairs}
+
+
+def parse_customer_key(given: bytes, where: str) -> CustomerKey:
+    """Return the key that a file or a variable holds: 32 bytes as they are, or in base64.
+
+    Args:
+        given: What it holds.
+        where: Which it is, for the message.
+
+    Raises:
+        CredentialsError: It is no such key; nothing of it is shown.
+    """
+    raw = given
+    if len(given) != _CUSTOMER_KEY_BYTES:
+        try:
+            raw = base64.b64decode(given.strip(), validate=True)
+        except ValueError:
+            raw = b""
+    if len(raw) != _CUSTOMER_KEY_BYTES:
+        raise CredentialsError(
+            f"{where} holds no key for AES-256",
+            hint="it takes 32 bytes, or their base64: `openssl rand -base64 32` makes one",
+        )
+    return CustomerKey(value=Secret(base64.b64encode(raw).decode("ascii")))
 
 
 def _aws_keys(env: Mapping[str, str]) -> AwsKeys | None:

@@ -23,6 +23,8 @@ AwcopyError
         │   └── TagsDenied          the credentials do not allow reading the object's tags
         ├── SourceChanged           the object is no longer the one that was listed
         ├── ObjectArchived          the object must be restored before it can be read
+        ├── KeyMismatch             the object or blob is encrypted with another key than the one given
+        ├── NotEncrypted            the sink took no notice of the encryption that was asked for
         ├── SourceUnreadable        the sink cannot read the object by itself; a worker may
         ├── BlobConflict            the overwrite condition did not hold at commit
         ├── BlocksMissing           the sink does not hold the blocks that a commit names
@@ -231,6 +233,18 @@ class SourceUnreadable(PermanentError):
     """The sink cannot read the object from the source by itself; a worker may be able to."""
 
     code = "source_unreadable"
+
+
+class KeyMismatch(PermanentError):
+    """The object or blob is encrypted with a key of its owner, and this is not the one that was given."""
+
+    code = "encryption_key"
+
+
+class NotEncrypted(PermanentError):
+    """The sink took no notice of the encryption that was asked for; nothing more is to be written to it."""
+
+    code = "not_encrypted"
 
 
 class BlobConflict(PermanentError):

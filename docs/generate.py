@@ -33,7 +33,8 @@ def settings_table() -> str:
     rows = ["| variable | value | default | meaning |", "|---|---|---|---|"]
     for setting in fields(Settings):
         name, default = variable_name(setting.name), _default(setting.default)
-        rows.append(f"| `{name}` | {_kind(setting.default)} | `{default}` | {setting.metadata['help']} |")
+        shown = f"`{default}`" if default else "none"
+        rows.append(f"| `{name}` | {_kind(setting.default)} | {shown} | {setting.metadata['help']} |")
     return "\n".join(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,12 @@ import click
 from awcopy.cli.addresses import parse_sink, parse_source
 from awcopy.cli.console import print_warning
 from awcopy.cli.credentials import azure_endpoint, environment_credentials, require_some
+from awcopy.cli.encryption import (
+    NO_ENCRYPTION,
+    GivenEncryption,
+    encryption_options,
+    read_encryption,
+)
 from awcopy.cli.help import COPY_CODES, Exit, helpful
 from awcopy.cli.launch import Launch, run_locally, run_on_fleet
 from awcopy.cli.setup import begin
@@ -22,6 +29,7 @@ from awcopy.cli.values import (
     WHEN,
     check_endpoint,
     output_option,
+    source_access_options,
     verbose_option,
 )
 from awcopy.config import load_store_defaults
@@ -138,6 +146,8 @@ EXAMPLES = (
     help="Do not write in the blobs' metadata what they are copies of (awcopy_etag and others); what changed "
     "is then told by size and date.",
 )
+@encryption_options
+@source_access_options
 @click.option(
     "--name", type=NAME, default="default", show_default=True, help="The job's name; need not be unique."
 )
@@ -180,12 +190,17 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
         raise UsageError("--local works without a fleet", hint="leave out --detach and --credentials workers")
     settings = begin(verbose=options["verbose"])
     defaults = load_store_defaults()
-    spec = make_spec(options, defaults)
+    encryption = read_encryption(options, settings)
+    spec = make_spec(options, defaults, encryption)
     launch = Launch(
         settings=settings,
         spec=spec,
         name=options["name"],
-        credentials=_choose_credentials(options, given, defaults, spec.sink.account),
+        credentials=replace(
+            _choose_credentials(options, given, defaults, spec.sink.account),
+            source_key=encryption.source_key,
+            sink_key=encryption.sink_key,
+        ),
         create_container=options["create_container"],
         is_detached=options["detach"],
         output=options["output"],
@@ -206,15 +221,22 @@ def _open_journal(path: str | None) -> Journal | None:
     return journal
 
 
-def make_spec(options: Mapping[str, Any], defaults: StoreDefaults) -> JobSpec:
+def make_spec(
+    options: Mapping[str, Any], defaults: StoreDefaults, encryption: GivenEncryption = NO_ENCRYPTION
+) -> JobSpec:
     """Return the job's specification.
 
     Raises:
         UsageError: An address is wrong, or the options contradict each other.
     """
+    source_key, sink_key = encryption.source_key, encryption.sink_key
     return JobSpec(
-        source=make_source(options, defaults),
-        sink=_make_sink(options, defaults),
+        source=replace(make_source(options, defaults), key_sha256=source_key.sha256 if source_key else ""),
+        sink=replace(
+            _make_sink(options, defaults),
+            encryption_scope=encryption.scope,
+            key_sha256=sink_key.sha256 if sink_key else "",
+        ),
         selection=_make_selection(options),
         overwrite=Overwrite(options["overwrite"]),
         agents=options["agents"],
@@ -236,6 +258,7 @@ def make_source(options: Mapping[str, Any], defaults: StoreDefaults) -> SourceSp
         prefix=address.prefix,
         region=options["region"] or defaults.region,
         endpoint_url=options["endpoint_url"] or check_endpoint(defaults.s3_endpoint_url, "AWS_ENDPOINT_URL"),
+        pays_requests=options["request_payer"] == "requester",
     )
 
 

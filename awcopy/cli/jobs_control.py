@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ import click
 
 from awcopy.cli.console import print_line, print_note
 from awcopy.cli.credentials import environment_credentials, require_some
+from awcopy.cli.encryption import key_options
 from awcopy.cli.follow import watch_hint
 from awcopy.cli.help import helpful
+from awcopy.cli.secrets import read_customer_key
 from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.values import WHEN
 from awcopy.config import load_store_defaults
@@ -19,6 +22,8 @@ from awcopy.jobs.queries import find_job
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     from awcopy.config import Settings
@@ -43,14 +48,15 @@ def pause_job(job_id: str) -> None:
 @click.option(
     "--credentials", is_flag=True, help="Seal the credentials that the environment gives now, for this job."
 )
-def resume_job(job_id: str, *, credentials: bool) -> None:
+@key_options
+def resume_job(job_id: str, *, credentials: bool, **keys: str | None) -> None:
     """Go on with a job that was paused or has failed; nothing that was copied is sent again."""
     from awcopy.jobs import control
 
     settings = begin()
     fleet = open_fleet(settings)
     job = find_job(fleet, job_id)
-    given, key = _credentials(settings, job, wanted=credentials)
+    given, key = _credentials(settings, job, keys, wanted=credentials)
     job = control.resume_job(fleet, job.id, given, key)
     _publish_dispatch(settings, job)
     print_note(f"job {job.id} goes on; {watch_hint(job.id)}")
@@ -77,14 +83,15 @@ def cancel_job(job_id: str) -> None:
 @click.option(
     "--reason", default="", metavar="REASON", help="Only what failed for this reason (see the report)."
 )
-def retry_job(job_id: str, reason: str) -> None:
+@key_options
+def retry_job(job_id: str, reason: str, **keys: str | None) -> None:
     """Try again what failed in a job that has ended, and nothing else."""
     from awcopy.jobs import control
 
     settings = begin()
     fleet = open_fleet(settings)
     job = find_job(fleet, job_id)
-    given, key = _credentials(settings, job)
+    given, key = _credentials(settings, job, keys)
     job, objects = control.retry_job(fleet, job.id, reason=reason, credentials=given, public_key=key)
     _publish_dispatch(settings, job)
     print_note(f"job {job.id} tries {objects} objects again; {watch_hint(job.id)}")
@@ -142,14 +149,24 @@ CONTROL_COMMANDS = (pause_job, resume_job, cancel_job, retry_job, change_agents,
 
 
 def _credentials(
-    settings: Settings, job: Job, *, wanted: bool = False
+    settings: Settings, job: Job, keys: Mapping[str, str | None], *, wanted: bool = False
 ) -> tuple[JobCredentials, X25519PublicKey | None]:
-    """Return what is to be sealed for the job: when asked for, or when it came with some once."""
+    """Return what is to be sealed for the job: when asked for, or when it came with some once.
+
+    What is sealed takes the place of all that was, so a key that the job needs must be among it.
+    """
+    from awcopy.bootstrap import require_keys
     from awcopy.vault.sealing import read_public_key
 
+    wanted = wanted or any(keys.values())
     if not wanted and (job.sealed or not job.was_sealed):
         return JobCredentials(), None
-    given = require_some(environment_credentials(load_store_defaults(), job.spec.sink.account))
+    given = replace(
+        environment_credentials(load_store_defaults(), job.spec.sink.account),
+        source_key=read_customer_key("--source-encryption-key", keys["source_encryption_key"]),
+        sink_key=read_customer_key("--encryption-key", keys["encryption_key"]),
+    )
+    require_keys(job.spec, require_some(given))
     return given, read_public_key(settings.keys)
 
 

@@ -131,7 +131,7 @@ def _check_own_sides(launch: Launch) -> None:
             "--create-container needs the destination's credentials here, and there are none",
             hint="set AZURE_STORAGE_KEY, or create the container beforehand",
         )
-    if not given:
+    if not (given.aws or given.azure):
         _say(launch, "the workers check the source and the destination, with their own credentials")
         return
     with closing(open_stores(launch.settings, launch.spec, given)) as stores:

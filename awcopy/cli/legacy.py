@@ -134,7 +134,11 @@ SWITCHES = (
     ),
     Switch(letter="C", meaning="copy on the fleet"),
     Switch(letter="D", meaning="delete the objects in S3 after the copy", is_there=False),
-    Switch(letter="E", meaning="encrypt the blobs in Azure", is_there=False),
+    Switch(
+        letter="E",
+        meaning="encrypt the blobs with AWCOPY_ENCRYPTION_SCOPE or AWCOPY_ENCRYPTION_KEY",
+        modern="--encrypt",
+    ),
     Switch(letter="H", meaning="show this help"),
     Switch(
         letter="J",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
-
-import click
 
 from awcopy import config
 from awcopy.cli.console import print_warning
 from awcopy.cli.credentials import check_azure_keys
 from awcopy.cli.legacy import PARAMETERS
-from awcopy.config import FROM_FILE, FROM_VARIABLE, AwsKeys, AzureKeys, Secret
+from awcopy.cli.secrets import ASK, ask_secret, is_hidden
+from awcopy.config import AwsKeys, AzureKeys, Secret
 from awcopy.errors import CredentialsError
 from awcopy.vault.credentials import JobCredentials
 
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
     from awcopy.cli.legacy import LegacyCall
 
-_ASK = "-"
 # An access key's id names the key and opens nothing.
 _MUST_BE_HIDDEN = ("secret", "storagekey")
 
@@ -31,7 +28,7 @@ def resolve_credentials(call: LegacyCall) -> JobCredentials:
     Raises:
         CredentialsError: A variable or file is not there or empty, or the storage key cannot be one.
     """
-    in_clear = [f"{name}:" for name in _MUST_BE_HIDDEN if _is_in_clear(call.parameters[name])]
+    in_clear = [f"{name}:" for name in _MUST_BE_HIDDEN if not is_hidden(call.parameters[name])]
     if in_clear:
         print_warning(
             f"{' and '.join(in_clear)} in clear can be read in the process list and the shell's history; "
@@ -47,7 +44,7 @@ def resolve_credentials(call: LegacyCall) -> JobCredentials:
 
 def resolve_secret(name: str, text: str) -> Secret:
     """Return the secret that a parameter's value stands for."""
-    secret = Secret(_ask(name).strip()) if text == _ASK else config.resolve_secret(name, text)
+    secret = Secret(ask_secret(name).strip()) if text == ASK else config.resolve_secret(name, text)
     if not secret.reveal().strip():
         raise CredentialsError(f"{name}: is empty", hint="set it and try again")
     return secret
@@ -59,13 +56,3 @@ def _make_credentials(secrets: Mapping[str, Secret]) -> JobCredentials:
         aws=AwsKeys(access_key=secrets["accesskey"], secret_key=secrets["secret"]),
         azure=check_azure_keys(azure, "storagekey:"),
     )
-
-
-def _is_in_clear(text: str) -> bool:
-    return text != _ASK and not text.startswith((FROM_VARIABLE, FROM_FILE))
-
-
-def _ask(name: str) -> str:
-    if sys.stdin.isatty():
-        return str(click.prompt(name, hide_input=True, err=True))
-    return sys.stdin.readline()

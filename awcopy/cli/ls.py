@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,7 @@ from awcopy.cli.copy import make_source
 from awcopy.cli.help import helpful
 from awcopy.cli.preflight import check_source
 from awcopy.cli.setup import begin
-from awcopy.cli.values import ENDPOINT, output_option
+from awcopy.cli.values import ENDPOINT, output_option, source_access_options
 from awcopy.config import load_store_defaults
 from awcopy.model.job import JobSpec, SinkSpec
 from awcopy.model.objects import SourceObject
@@ -56,13 +56,14 @@ class Folder:
     help="The S3 service; else AWS_ENDPOINT_URL, else AWS's own.",
 )
 @click.option("--region", default="", help="The bucket's region; else AWS_REGION, else found out.")
+@source_access_options
 @output_option("table", "json", "ndjson")
-def ls(source: str, endpoint_url: str | None, region: str, output: str, *, recursive: bool) -> None:
+def ls(source: str, output: str, *, recursive: bool, **access: Any) -> None:  # noqa: ANN401 - made a record at once
     """List the keys under SRC (s3://bucket/prefix) with size and date (UTC); totals go to standard error."""
     from awcopy.bootstrap import open_stores
 
     settings, defaults = begin(), load_store_defaults()
-    spec = make_source({"source": source, "region": region, "endpoint_url": endpoint_url}, defaults)
+    spec = make_source({"source": source, **access}, defaults)
     # Nothing is written, so the other end of this pair of stores is never contacted.
     nowhere = JobSpec(source=spec, sink=SinkSpec(account="nowhere", container="nowhere"))
     with closing(open_stores(settings, nowhere, JobCredentials(aws=defaults.aws))) as stores:

@@ -57,6 +57,7 @@ def check_sink(spec: JobSpec, sink: Sink, *, create_container: bool) -> None:
             if not create_container:
                 raise
             look(sink.create_container)
+            look(sink.probe)
 
 
 @contextmanager

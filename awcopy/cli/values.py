@@ -94,6 +94,15 @@ def output_option(*formats: str) -> Callable[[Decorated], Decorated]:
     )
 
 
+def source_access_options(command: Decorated) -> Decorated:
+    """Return a command with the options that say how a bucket is reached, beside where it is."""
+    return click.option(
+        "--request-payer",
+        type=click.Choice(["requester"]),
+        help="Pay for requests to a bucket whose readers pay; your account is charged.",
+    )(command)
+
+
 verbose_option = click.option(
     "-v", "--verbose", is_flag=True, help="Show more of what is done, on standard error."
 )

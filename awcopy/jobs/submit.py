@@ -57,6 +57,7 @@ def check_stores(spec: JobSpec, source: Source, sink: Sink, *, create_container:
         if not create_container:
             raise
         look(sink.create_container)
+        look(sink.probe)
     check_abilities(spec, source, sink, look)
 
 

@@ -88,6 +88,8 @@ class SourceSpec:
     prefix: str = ""
     region: str = ""
     endpoint_url: str = ""  # empty: AWS's own
+    pays_requests: bool = False  # of a bucket whose readers are charged: this job's account may be
+    key_sha256: str = ""  # of the key that objects are encrypted with (SSE-C); the key is a credential
 
     def __str__(self) -> str:
         """Return the source as an ``s3://`` address."""
@@ -102,6 +104,8 @@ class SinkSpec:
     container: str
     prefix: str = ""
     endpoint_url: str = ""  # the account's blob endpoint; empty: Azure's public cloud
+    encryption_scope: str = ""  # the account's, which blobs are to be encrypted with
+    key_sha256: str = ""  # of the key that blobs are to be encrypted with; the key itself is a credential
 
     def __str__(self) -> str:
         """Return the sink as an ``az://`` address."""

@@ -80,6 +80,8 @@ class BlobHead:
     metadata: Mapping[str, str] = field(default_factory=dict)  # names in lower case
     headers: ContentHeaders = field(default_factory=ContentHeaders)
     content_md5: bytes = b""
+    encryption_scope: str = ""  # empty: the account's own encryption
+    key_sha256: str = ""  # of the key that its writer gave, base64; Azure does not keep the key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from awcopy.model.objects import ALWAYS, IF_ABSENT, Condition
 from awcopy.planning.metadata import STAMP_MODIFIED, is_stamped_by, is_stamped_with
 
 if TYPE_CHECKING:
-    from awcopy.model.job import Job
+    from awcopy.model.job import Job, SinkSpec
     from awcopy.model.objects import BlobHead, SourceObject
 
 
@@ -45,7 +45,8 @@ def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Deci
     """
     if blob is None:
         return COPY_NEW
-    if is_stamped_by(blob, job.id):
+    is_encrypted = _is_encrypted_as_asked(job.spec.sink, blob)
+    if is_stamped_by(blob, job.id) and is_encrypted:
         return Decision(act=Act.KEEP, kept=blob)
     replace = Decision(act=Act.COPY, condition=Condition(if_match=blob.etag))
     match job.spec.overwrite:
@@ -55,6 +56,7 @@ def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Deci
             return Decision(act=Act.SKIP, reason="exists")
         case Overwrite.CHANGED:
             is_same = _is_same(blob, obj) or (not job.spec.has_stamps and _seems_same(blob, obj))
+            is_same = is_same and is_encrypted
             return Decision(act=Act.SKIP, reason="unchanged") if is_same else replace
         case Overwrite.NEWER:
             return (
@@ -74,6 +76,11 @@ def _is_same(blob: BlobHead, obj: SourceObject) -> bool:
 def _seems_same(blob: BlobHead, obj: SourceObject) -> bool:
     """Return what can be told without a stamp: a blob of that size was written since the object was."""
     return blob.size_bytes == obj.size_bytes and blob.modified_at >= obj.modified_at
+
+
+def _is_encrypted_as_asked(sink: SinkSpec, blob: BlobHead) -> bool:
+    """Return whether the blob has the encryption that the job asks for; one that asks for none takes any."""
+    return sink.encryption_scope in ("", blob.encryption_scope) and sink.key_sha256 in ("", blob.key_sha256)
 
 
 def _modified_at(blob: BlobHead) -> datetime:

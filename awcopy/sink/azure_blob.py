@@ -15,12 +15,13 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient, ExponentialRetry
 
 from awcopy import crc64 as crc
-from awcopy.config import AzureKeys
+from awcopy.config import AzureKeys, CustomerKey
 from awcopy.errors import (
     AccessDenied,
     ConnectionLost,
     CredentialsRefused,
     IntegrityError,
+    KeyMismatch,
     ObjectNotFound,
     PermanentError,
     RequestRefused,
@@ -50,6 +51,7 @@ from awcopy.model.objects import (
 )
 from awcopy.planning.tags import write_tags
 from awcopy.sink.azure_access import make_access
+from awcopy.sink.azure_encryption import KEY_SHA256, SCOPE, Encryption
 from awcopy.sink.azure_errors import WRONG_ACCOUNT, error_from_answer, translating_azure
 from awcopy.sink.azure_xml import encode_block_id, parse_blob_page, parse_staged_blocks, write_block_list
 from awcopy.sink.base import BlobPage
@@ -57,6 +59,8 @@ from awcopy.sink.base import BlobPage
 # Known to Azure for good, and to Azurite from 3.37 on; newer versions add nothing that is used here.
 API_VERSION: Final = "2025-11-05"
 _METADATA: Final = "x-ms-meta-"
+_PROBE_BLOCK: Final = BlockId("probe")
+_NO_KEY_NEEDED: Final = "BlobDoesNotUseCustomerSpecifiedEncryption"
 _CONTENT_HEADERS: Final = {
     "content_type": "x-ms-blob-content-type",
     "content_encoding": "x-ms-blob-content-encoding",
@@ -72,18 +76,20 @@ class AzureBlobSink:
     Args:
         spec: The container; its endpoint's path is kept, as emulators have the account there.
         keys: The account's key or a SAS token; None for what azure-identity finds, over https only.
+        customer_key: The key that blobs are encrypted with; None where the spec names none.
         connections: Most requests under way at once; further callers wait.
         proxy_url: A forward proxy, or empty.
         connect_timeout_s: Longest wait for a connection.
         read_timeout_s: Longest silence within an answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a store and the way to it have
         self,
         spec: SinkSpec,
         keys: AzureKeys | None,
         *,
         connections: int,
+        customer_key: CustomerKey | None = None,
         proxy_url: str = "",
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
@@ -91,6 +97,7 @@ class AzureBlobSink:
         self._spec = spec
         self._where = f"az://{spec.account}/{spec.container}"
         self._access = make_access(spec, keys)
+        self._encryption = Encryption(spec, customer_key)
         self._proxy_url = proxy_url
         self._connect_timeout_s = connect_timeout_s
         self._container_path = f"{urlsplit(spec.account_url).path.rstrip('/')}/{encode_path(spec.container)}"
@@ -103,8 +110,13 @@ class AzureBlobSink:
         )
 
     def probe(self) -> None:
-        """Return when the container is there and the credentials that write into it are good."""
+        """Return when the container is there, the credentials are good, and it encrypts as it is asked to."""
         self.list_page("", limit=1)
+        if self._encryption:
+            # Nobody sees such a block, and Azure drops it within a week.
+            self.stage_block(
+                self._encryption.probe_name, _PROBE_BLOCK, memoryview(b"0"), crc64=crc.crc64(b"0")
+            )
 
     def account(self) -> SinkAccount:
         """Return what the account can do; credentials for one container may not tell."""
@@ -144,10 +156,15 @@ class AzureBlobSink:
 
     def head(self, name: str) -> BlobHead | None:
         """Return the committed blob of that name, or None."""
+        op = "looking at a blob"
         try:
-            answer = self._request("HEAD", name, "", {}, op="looking at a blob")
+            answer = self._request("HEAD", name, "", self._encryption.to_read, op=op)
         except ObjectNotFound:
             return None
+        except KeyMismatch as exc:
+            if exc.service_code != _NO_KEY_NEEDED:
+                raise
+            answer = self._request("HEAD", name, "", {}, op=op)
         return _blob_head(name, answer.headers)
 
     def put_blob(
@@ -160,6 +177,7 @@ class AzureBlobSink:
         headers = {
             "x-ms-blob-type": "BlockBlob",
             "x-ms-content-crc64": crc.to_azure(crc64),
+            **self._encryption.to_write,
             **_property_headers(properties),
             **_condition_headers(condition),
         }
@@ -169,14 +187,16 @@ class AzureBlobSink:
             "PUT", name, "", headers, op="writing a blob", body=data, is_repeatable=is_repeatable
         )
         _check_received(answer.headers, crc64)
+        self._encryption.check(answer.headers)
         return _etag(answer.headers)
 
     def stage_block(self, name: str, block_id: BlockId, data: memoryview, *, crc64: int) -> None:
         """Stage one block; Azure checks the CRC-64 first."""
         query = f"comp=block&blockid={quote(encode_block_id(block_id), safe='')}"
-        headers = {"x-ms-content-crc64": crc.to_azure(crc64)}
+        headers = {"x-ms-content-crc64": crc.to_azure(crc64), **self._encryption.to_write}
         answer = self._request("PUT", name, query, headers, op="staging a block", body=data)
         _check_received(answer.headers, crc64)
+        self._encryption.check(answer.headers)
 
     def stage_block_from_url(self, name: str, block_id: BlockId, url: str, span: Span) -> int:
         """Have Azure read a span of a URL as one block; return the CRC-64 of what it staged.
@@ -185,8 +205,13 @@ class AzureBlobSink:
         for other servers is written nowhere. Whoever commits looks whether the source is still the same.
         """
         query = f"comp=block&blockid={quote(encode_block_id(block_id), safe='')}"
-        headers = {"x-ms-copy-source": url, "x-ms-source-range": span.header}
+        headers = {
+            "x-ms-copy-source": url,
+            "x-ms-source-range": span.header,
+            **self._encryption.to_write,
+        }
         answer = self._request("PUT", name, query, headers, op="copying a block", is_repeatable=False)
+        self._encryption.check(answer.headers)
         try:
             return crc.from_azure(answer.headers["x-ms-content-crc64"])
         except (KeyError, ValueError):
@@ -208,6 +233,7 @@ class AzureBlobSink:
         body = write_block_list(block_ids)
         headers = {
             "x-ms-content-crc64": crc.to_azure(crc.crc64(body)),  # of the list itself, not of the blob
+            **self._encryption.to_write,
             **_property_headers(properties),
             **_condition_headers(condition),
         }
@@ -216,6 +242,7 @@ class AzureBlobSink:
         answer = self._request(
             "PUT", name, "comp=blocklist", headers, op="committing blocks", body=body, is_repeatable=False
         )
+        self._encryption.check(answer.headers)
         return _etag(answer.headers)
 
     def close(self) -> None:
@@ -320,6 +347,8 @@ def _blob_head(name: str, headers: Headers) -> BlobHead:
                 cache_control=headers.get("cache-control", ""),
             ),
             content_md5=base64.b64decode(headers.get("content-md5", "")),
+            encryption_scope=headers.get(SCOPE, ""),
+            key_sha256=headers.get(KEY_SHA256, ""),
         )
     except (KeyError, ValueError):
         raise ServerFault("the answer does not say the blob's length and date") from None

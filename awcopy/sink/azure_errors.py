@@ -21,6 +21,7 @@ from awcopy.errors import (
     CredentialsError,
     CredentialsRefused,
     IntegrityError,
+    KeyMismatch,
     ObjectArchived,
     ObjectNotFound,
     RequestRefused,
@@ -40,6 +41,7 @@ _RIGHTS: Final = (
 )
 _FIREWALL: Final = "the account's network rules refuse this machine, or the role lacks a right"
 _CONTAINER: Final = "check the container's name, or let awcopy create it"
+_OTHER_KEY: Final = "give the key that the blob has been encrypted with, or delete the blob first"
 _OTHER_VERSION: Final = "the server does not know this version of the protocol"
 
 # The service's code decides; where there is none (answers to HEAD of some servers), the status does.
@@ -75,6 +77,14 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "SnapshotsPresent": (BlobConflict, "the blob has snapshots"),
     "BlobArchived": (BlobConflict, "the blob is archived; delete it or move it to another tier first"),
     "InvalidBlobType": (BlobConflict, "the blob that is there is an append or a page blob"),
+    "BlobUsesCustomerSpecifiedEncryption": (KeyMismatch, _OTHER_KEY),
+    "BlobCustomerSpecifiedEncryptionMismatch": (KeyMismatch, _OTHER_KEY),
+    "BlobDoesNotUseCustomerSpecifiedEncryption": (
+        KeyMismatch,
+        "the blob, or a block staged under its name in the last week, has no key; delete it, or wait a week",
+    ),
+    "EncryptionScopeNotFound": (RequestRefused, "the account has no encryption scope of that name"),
+    "EncryptionScopeDisabled": (RequestRefused, "the encryption scope is disabled"),
     "Crc64Mismatch": (IntegrityError, ""),
     "Md5Mismatch": (IntegrityError, ""),
     "InvalidBlockList": (BlocksMissing, ""),
@@ -157,6 +167,8 @@ def error_from_refusal(refusal: Refusal, *, op: str, where: str) -> StorageError
     if refusal.code == "InvalidHeaderValue" and "x-ms-version" in refusal.reason:
         hint = _OTHER_VERSION
     message = f"{op} in {where} was refused, {refusal.code or 'no reason given'} (status {status})"
+    if kind is KeyMismatch:  # stands in reports, which show no hints
+        message = f"{message}: {hint}"
     if kind is Throttled:
         return Throttled(
             message,

@@ -81,6 +81,8 @@ def _parse_blob(entry: ET.Element) -> BlobHead:
             cache_control=facts.get("Cache-Control", ""),
         ),
         content_md5=base64.b64decode(facts.get("Content-MD5", "")),
+        encryption_scope=facts.get("EncryptionScope", ""),
+        key_sha256=facts.get("CustomerProvidedKeySha256", ""),
     )
 
 

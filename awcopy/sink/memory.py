@@ -17,6 +17,7 @@ from awcopy.errors import (
     BlobConflict,
     BlocksMissing,
     IntegrityError,
+    KeyMismatch,
     ObjectNotFound,
     RequestRefused,
     SourceChanged,
@@ -60,6 +61,8 @@ class MemorySink:
     """One container in memory. Safe for many threads."""
 
     has_container: bool = True
+    encryption_scope: str = ""  # that blobs are encrypted with
+    key_sha256: str = ""  # of the key that was given for blobs
     fault: Fault | None = None
     read_url: Callable[[str, Span], bytes] | None = None  # the network on which this sink reads by itself
     facts: SinkAccount = field(default_factory=lambda: SinkAccount(kind="StorageV2"))
@@ -110,6 +113,9 @@ class MemorySink:
         """Return the committed blob of that name, or None."""
         self._begin("head", name)
         stored = self.blobs.get(name)
+        if stored and stored.head.key_sha256 not in {"", self.key_sha256}:
+            message = "the blob is encrypted with another key"
+            raise KeyMismatch(message, status=409, service_code="BlobUsesCustomerSpecifiedEncryption")
         return stored.head if stored else None
 
     def put_blob(
@@ -214,6 +220,8 @@ class MemorySink:
                 metadata={key.lower(): value for key, value in properties.metadata.items()},
                 headers=_stored_headers(properties.headers),
                 content_md5=properties.content_md5,
+                encryption_scope=self.encryption_scope,
+                key_sha256=self.key_sha256,
             )
             if name not in self.blobs:
                 self._sorted = None

@@ -15,6 +15,7 @@ from awcopy import crc64 as crc
 from awcopy.errors import (
     AccessDenied,
     IntegrityError,
+    KeyMismatch,
     ObjectArchived,
     ObjectNotFound,
     SourceChanged,
@@ -36,6 +37,7 @@ class _Stored:
     listed: SourceObject
     head: ObjectHead
     tags: Mapping[str, str]
+    key_sha256: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class MemorySource:
 
     bucket: str = "bucket"
     fault: Fault | None = None
+    key_sha256: str = ""  # of the key that was given to read objects with
     is_missing: bool = False  # as if there were no such bucket
     is_denied: bool = False  # as if the credentials allowed nothing
     has_urls: bool = False  # whether objects can be read from URLs
@@ -67,10 +70,12 @@ class MemorySource:
         version_id: str = "",
         tags: Mapping[str, str] | None = None,
         extras: Mapping[str, str] | None = None,
+        key_sha256: str = "",
     ) -> SourceObject:
         """Store an object and return it as it will be listed, without its version, as ListObjectsV2 does.
 
-        ETag and CRC-64 are made where not given; ``has_crc64=False``: as if the bucket kept none.
+        ETag and CRC-64 are made where not given; ``has_crc64=False``: as if the bucket kept none;
+        ``key_sha256``: of the key of the owner's that it is encrypted with.
         """
         etag = etag or hashlib.md5(content, usedforsecurity=False).hexdigest()
         listed = SourceObject(
@@ -95,7 +100,9 @@ class MemorySource:
         with self._lock:
             if key not in self._objects:
                 self._sorted = None
-            self._objects[key] = _Stored(content=content, listed=listed, head=head, tags=dict(tags or {}))
+            self._objects[key] = _Stored(
+                content=content, listed=listed, head=head, tags=dict(tags or {}), key_sha256=key_sha256
+            )
         return listed
 
     def delete_object(self, key: str) -> None:
@@ -187,6 +194,8 @@ class MemorySource:
             stored = self._objects.get(key)
         if stored is None:
             raise ObjectNotFound("there is no such object", status=404, service_code="NoSuchKey")
+        if stored.key_sha256 not in {"", self.key_sha256}:
+            raise KeyMismatch("the object is encrypted with a key of its owner", status=400)
         return stored
 
     def _pinned(self, obj: SourceObject) -> _Stored:

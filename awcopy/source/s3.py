@@ -18,7 +18,7 @@ import botocore.exceptions
 import botocore.session
 from botocore.config import Config
 
-from awcopy.config import AwsKeys
+from awcopy.config import AwsKeys, CustomerKey
 from awcopy.errors import (
     AccessDenied,
     CredentialsRefused,
@@ -51,6 +51,7 @@ _ANY_REGION_URL: Final = "https://s3.us-east-1.amazonaws.com"  # tells any bucke
 _CHECKSUMS: Final = {"x-amz-checksum-mode": "ENABLED"}
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _OK: Final = 200
+_BAD_REQUEST: Final = 400
 # Long enough for a clock that is as wrong as Amazon accepts, 15 minutes, and for a read that waits.
 _URL_LIFE_S: Final = 3600
 _REFUSED_HEADS: Final = frozenset({400, 401, 403})
@@ -76,23 +77,27 @@ class S3Source:
             us-east-1.
         keys: The credentials; None for those that boto3 finds (environment, profile, role), renewed by it.
         connections: Most requests under way at once; further callers wait.
+        customer_key: The key that objects may be encrypted with (SSE-C); None where the spec names none.
         proxy_url: A forward proxy, or empty.
         connect_timeout_s: Longest wait for a connection.
         read_timeout_s: Longest silence within an answer.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a store and the way to it have
         self,
         spec: SourceSpec,
         keys: AwsKeys | None,
         *,
         connections: int,
+        customer_key: CustomerKey | None = None,
         proxy_url: str = "",
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         self._spec = spec
         self._keys = keys
+        self._always = {"x-amz-request-payer": "requester"} if spec.pays_requests else {}
+        self._decryption = _decryption_headers(customer_key)
         self._new_pool = functools.partial(
             Pool,
             connections=connections,
@@ -130,7 +135,7 @@ class S3Source:
         """Return what the object's headers say now, its checksum included where that may be read."""
         path = self._locate().key_path + encode_path(key)
         try:
-            answer = self._request("HEAD", path, "", _CHECKSUMS, op="looking at an object")
+            answer = self._request_object("HEAD", path, "", _CHECKSUMS, op="looking at an object")
         except (AccessDenied, RequestRefused) as exc:
             if exc.status not in _REFUSED_HEADS:
                 raise
@@ -162,7 +167,12 @@ class S3Source:
         self._read(obj, {"range": span.header}, into, span)
 
     def presign(self, obj: SourceObject) -> str:
-        """Return a URL at the bucket's own region from which anyone can read the object for an hour."""
+        """Return a URL at the bucket's own region from which anyone can read the object for an hour.
+
+        There is none where a request must bring headers of its own: whoever reads a URL sends none.
+        """
+        if self._always or self._decryption:
+            return ""
         address = self._address or self._locate()
         path = address.key_path + encode_path(obj.key)
         query = address.signer.presign(
@@ -190,7 +200,29 @@ class S3Source:
             if span:
                 _check_span(obj, span, status, answered)
 
-        return self._request("GET", path, query, headers, op="reading an object", into=into, check=check)
+        op = "reading an object"
+        return self._request_object("GET", path, query, headers, op=op, into=into, check=check)
+
+    def _request_object(  # noqa: PLR0913 - the parts of a request
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        *,
+        op: str,
+        into: memoryview | None = None,
+        check: HeadCheck | None = None,
+    ) -> Answer:
+        """Ask with the objects' key, if there is one, and without it for an object that it is not for."""
+        if self._decryption:
+            try:
+                keyed = {**headers, **self._decryption}
+                return self._request(method, path, query, keyed, op=op, into=into, check=check)
+            except RequestRefused as exc:
+                if exc.status != _BAD_REQUEST:
+                    raise
+        return self._request(method, path, query, headers, op=op, into=into, check=check)
 
     def _request(  # noqa: PLR0913 - the parts of a request
         self,
@@ -205,7 +237,9 @@ class S3Source:
         check: HeadCheck | None = None,
     ) -> Answer:
         address = self._address or self._locate()
-        signed = address.signer.sign(method, path, query, headers, self._frozen_credentials())
+        signed = address.signer.sign(
+            method, path, query, {**headers, **self._always}, self._frozen_credentials()
+        )
         target = f"{path}?{query}" if query else path
         answer = address.pool.request(method, target, signed, None, into, check=check)
         if answer.status >= 300:  # noqa: PLR2004 - HTTP: redirects are not followed, so they are refusals too
@@ -222,7 +256,7 @@ class S3Source:
     def _head_plainly(self, path: str) -> Answer:
         """Ask without the checksum; if that is refused too, find out why, since HEAD's answers do not say."""
         try:
-            return self._request("HEAD", path, "", {}, op="looking at an object")
+            return self._request_object("HEAD", path, "", {}, op="looking at an object")
         except (AccessDenied, RequestRefused):
             try:
                 self.probe("")
@@ -311,6 +345,17 @@ def _version_query(obj: SourceObject) -> str:
 
 def _quote(value: str) -> str:
     return quote(value, safe="-_.~", errors="surrogateescape")
+
+
+def _decryption_headers(key: CustomerKey | None) -> dict[str, str]:
+    prefix = "x-amz-server-side-encryption-customer-"
+    if key is None:
+        return {}
+    return {
+        f"{prefix}algorithm": "AES256",
+        f"{prefix}key": key.value.reveal(),
+        f"{prefix}key-md5": key.md5,
+    }
 
 
 def _check_pinned(obj: SourceObject, headers: Headers) -> None:

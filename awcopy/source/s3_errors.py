@@ -20,6 +20,7 @@ from awcopy.errors import (
     ConnectionLost,
     CredentialsError,
     CredentialsRefused,
+    KeyMismatch,
     ObjectArchived,
     ObjectNotFound,
     RequestRefused,
@@ -35,7 +36,11 @@ _WRONG_KEY: Final = "the access key or secret is wrong"
 _RENEW: Final = "renew the credentials, then resume the job"
 _CLOCK: Final = "set this machine's clock; it is more than 15 minutes off"
 _RESTORE: Final = "restore the object first, or skip archived objects"
-_POLICY: Final = "the credentials need s3:ListBucket on the bucket and s3:GetObject on its objects"
+_POLICY: Final = (
+    "the credentials need s3:ListBucket on the bucket and s3:GetObject on its objects; "
+    "a bucket whose readers pay wants --request-payer requester"
+)
+_OTHER_KEY: Final = "it is encrypted with a key of its owner; give that key with --source-encryption-key"
 
 # The service's code decides; where it says nothing (every answer to HEAD), the status does.
 _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
@@ -78,6 +83,10 @@ _STATUSES: Final[dict[int, tuple[type[StorageError], str]]] = {
 _OTHER_REGION: Final = frozenset(
     {"PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed"}
     | {"IncorrectEndpoint", "IllegalLocationConstraintException"}
+)
+# How Amazon, and SeaweedFS, say that a key is missing; their codes stand for much else.
+_ENCRYPTED: Final = re.compile(
+    r"stored using a form of server.side encryption|must provide the customer key", re.IGNORECASE
 )
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
 # Amazon's reasons name the caller and the object; neither belongs into a message.
@@ -123,8 +132,12 @@ def error_from_refusal(refusal: Refusal, *, op: str, bucket: str, is_object: boo
         kind, hint = RequestRefused, "the bucket is in another region"
         if refusal.region:
             hint = f"the bucket is in the region {refusal.region}; name that one"
+    if refusal.code in {"InvalidRequest", "InvalidArgument"} and _ENCRYPTED.search(refusal.reason):
+        kind, hint = KeyMismatch, _OTHER_KEY
     why = ": ".join(part for part in (refusal.code or f"status {status}", refusal.reason) if part)
     message = f"{op} in s3://{bucket} was refused, {why}"
+    if kind is KeyMismatch:  # stands in reports, which show no hints
+        message = f"{op} in s3://{bucket} was refused: {hint}"
     if kind is Throttled:
         return Throttled(
             message,

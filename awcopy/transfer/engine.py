@@ -12,6 +12,7 @@ from awcopy.errors import (
     BlocksMissing,
     CredentialsRefused,
     IntegrityError,
+    NotEncrypted,
     SourceChanged,
     StorageError,
     StoreNotFound,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 MAX_RESTARTS = 3
 
 # Errors that say something about the whole job rather than about one object; they are not outcomes.
-ENDS_THE_ITEM = (CredentialsRefused, StoreNotFound)
+ENDS_THE_ITEM = (CredentialsRefused, NotEncrypted, StoreNotFound)
 
 # What may come out right when it is begun anew: the source is pinned again, the sink looked at again, blocks
 # that are gone are staged again, and blocks whose sum is wrong get other ids.

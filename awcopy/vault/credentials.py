@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from awcopy.config import AwsKeys, AzureKeys
+    from awcopy.config import AwsKeys, AzureKeys, CustomerKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,9 @@ class JobCredentials:
 
     aws: AwsKeys | None = None
     azure: AzureKeys | None = None
+    source_key: CustomerKey | None = None  # that the objects are encrypted with
+    sink_key: CustomerKey | None = None  # that the blobs are to be encrypted with
 
     def __bool__(self) -> bool:
         """Return whether there is anything to seal."""
-        return bool(self.aws or self.azure)
+        return bool(self.aws or self.azure or self.source_key or self.sink_key)

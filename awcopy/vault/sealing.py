@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from awcopy.config import AwsKeys, AzureKeys, Secret
+from awcopy.config import AwsKeys, AzureKeys, CustomerKey, Secret
 from awcopy.errors import CredentialsError
 from awcopy.vault.credentials import JobCredentials
 
@@ -122,18 +122,25 @@ def _encode(raw: bytes) -> str:
 
 
 def _to_bytes(credentials: JobCredentials) -> bytes:
-    facts: dict[str, dict[str, str]] = {}
+    facts: dict[str, dict[str, str] | str] = {}
     if credentials.aws:
         facts["aws"] = {name: getattr(credentials.aws, name).reveal() for name in AwsKeys.__slots__}
     if credentials.azure:
         facts["azure"] = {name: getattr(credentials.azure, name).reveal() for name in AzureKeys.__slots__}
+    if credentials.source_key:
+        facts["source_key"] = credentials.source_key.value.reveal()
+    if credentials.sink_key:
+        facts["sink_key"] = credentials.sink_key.value.reveal()
     return json.dumps(facts).encode()
 
 
 def _from_bytes(raw: bytes) -> JobCredentials:
     facts = json.loads(raw)
     aws, azure = facts.get("aws"), facts.get("azure")
+    source_key, sink_key = facts.get("source_key"), facts.get("sink_key")
     return JobCredentials(
         aws=AwsKeys(**{name: Secret(value) for name, value in aws.items()}) if aws else None,
         azure=AzureKeys(**{name: Secret(value) for name, value in azure.items()}) if azure else None,
+        source_key=CustomerKey(value=Secret(source_key)) if source_key else None,
+        sink_key=CustomerKey(value=Secret(sink_key)) if sink_key else None,
     )

@@ -23,6 +23,7 @@ from awcopy.errors import (
     BlocksMissing,
     CredentialsRefused,
     IntegrityError,
+    KeyMismatch,
     RequestRefused,
     StoreNotFound,
 )
@@ -421,3 +422,13 @@ def test_an_expired_sas_token_is_said_to_have_expired(azure):
     sink = azure.sink(container, azure.sas(container, hours=-1))
     with pytest.raises(CredentialsRefused):
         sink.probe()
+
+
+def test_blobs_in_memory_tell_how_they_are_encrypted_and_keep_others_out():
+    scoped, keyed = MemorySink(encryption_scope="projects"), MemorySink(key_sha256="hash")
+    for sink in (scoped, keyed):
+        Case(name="memory", sink=sink, content=lambda _: b"", new_container=MemorySink).put("k")
+    assert scoped.head("k").encryption_scope == "projects"
+    assert keyed.head("k").key_sha256 == "hash"
+    with pytest.raises(KeyMismatch):
+        replace(keyed, key_sha256="other").head("k")

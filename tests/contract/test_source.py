@@ -16,10 +16,11 @@ import pytest
 from botocore.config import Config
 
 from awcopy import crc64
-from awcopy.config import AwsKeys, Secret
+from awcopy.config import AwsKeys, CustomerKey, Secret, parse_customer_key
 from awcopy.errors import (
     AccessDenied,
     IntegrityError,
+    KeyMismatch,
     ObjectArchived,
     ObjectNotFound,
     SourceChanged,
@@ -37,6 +38,7 @@ DIFFERENCES = {
     ("seaweedfs", "any_key"): "it keeps keys as paths: // becomes /, dot segments are refused",
     ("seaweedfs", "archive"): "it keeps the storage class and lets archived objects be read",
     ("moto", "signatures"): "it accepts any credentials",
+    ("moto", "customer_keys"): "it passes over customers' keys",
 }
 PLAIN_KEYS = (
     "a b.txt", "a+b", "a%2Fb", "50%", "ü/ö.txt", "日本語", "emoji 😀",
@@ -53,7 +55,8 @@ class Case:
     source: Source
     put: Callable[..., object]
     delete: Callable[[str], object]
-    elsewhere: Callable[..., Source]  # the same store with another bucket or secret
+    elsewhere: Callable[..., Source]  # the same store with another bucket, secret or customer's key
+    put_encrypted: Callable[[str, bytes], object]  # with CUSTOMER_KEY
     read_url: Callable[[str, Span], bytes]  # as a sink that reads by itself does
     prefix: str = ""
 
@@ -80,7 +83,9 @@ def memory_case() -> Case:
         fields = ContentHeaders(**headers) if headers else None
         source.put_object(key, content, headers=fields, metadata=metadata, storage_class=storage_class)
 
-    def elsewhere(*, bucket: str = "", secret: str = "") -> Source:
+    def elsewhere(*, bucket: str = "", secret: str = "", customer_key: CustomerKey | None = None) -> Source:
+        if customer_key:
+            return replace(source, key_sha256=customer_key.sha256)
         return MemorySource(is_missing=bool(bucket), is_denied=bool(secret))
 
     return Case(
@@ -90,6 +95,7 @@ def memory_case() -> Case:
         delete=source.delete_object,
         elsewhere=elsewhere,
         read_url=source.read_url,
+        put_encrypted=lambda key, content: source.put_object(key, content, key_sha256=CUSTOMER_KEY.sha256),
     )
 
 
@@ -125,16 +131,28 @@ def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
             **{names[field]: value for field, value in headers.items()},
         )
 
-    def elsewhere(*, bucket: str = bucket, secret: str = endpoint.secret_key) -> Source:
+    def put_encrypted(key: str, content: bytes) -> None:
+        facts = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": b"k" * 32}
+        client.put_object(Bucket=bucket, Key=key, Body=content, **facts)
+
+    def elsewhere(
+        *, bucket: str = bucket, secret: str = endpoint.secret_key, customer_key: CustomerKey | None = None
+    ) -> Source:
         keys = AwsKeys(access_key=Secret(endpoint.access_key), secret_key=Secret(secret))
         spec = SourceSpec(bucket=bucket, endpoint_url=endpoint.endpoint_url, region=endpoint.region)
-        return stack.enter_context(closing(S3Source(spec, keys, connections=8)))
+        return stack.enter_context(closing(S3Source(spec, keys, connections=8, customer_key=customer_key)))
 
     def delete(key: str) -> None:
         client.delete_object(Bucket=bucket, Key=key)
 
     return Case(
-        name=name, source=elsewhere(), put=put, delete=delete, elsewhere=elsewhere, read_url=read_by_http
+        name=name,
+        source=elsewhere(),
+        put=put,
+        delete=delete,
+        elsewhere=elsewhere,
+        put_encrypted=put_encrypted,
+        read_url=read_by_http,
     )
 
 
@@ -356,3 +374,21 @@ def test_errors_name_no_key_and_no_secret(case):
 def test_a_moment_is_in_the_past(case):
     obj = case.stored("now", b"x")
     assert obj.modified_at <= datetime.now(UTC) + timedelta(seconds=5)
+
+
+CUSTOMER_KEY = parse_customer_key(b"k" * 32, "the test")
+
+
+def test_an_object_is_read_with_its_owners_key_and_not_without(case):
+    case.leave_out_where_different("customer_keys")
+    case.put_encrypted(case.key("secret"), b"secret")
+    case.put(case.key("plain"), b"plain")
+    keyed = case.elsewhere(customer_key=CUSTOMER_KEY)
+    for obj in case.listed().values():
+        into = bytearray(obj.size_bytes)
+        assert keyed.head(obj.key).size_bytes == obj.size_bytes
+        keyed.read_object(obj, memoryview(into))
+        keyed.read_range(obj, Span(offset=1, size_bytes=2), memoryview(into)[1:3])
+        assert bytes(into) == obj.key.removeprefix(case.prefix).encode()
+    with pytest.raises(KeyMismatch):
+        read(case, case.listed()[case.key("secret")])

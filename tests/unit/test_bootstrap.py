@@ -15,7 +15,7 @@ from awcopy.bootstrap import (
     require_known_sink,
     run_here,
 )
-from awcopy.config import AwsKeys, AzureKeys, Secret, Settings
+from awcopy.config import AwsKeys, AzureKeys, Secret, Settings, parse_customer_key
 from awcopy.errors import CredentialsError, UsageError
 from awcopy.jobs.queries import read_report
 from awcopy.jobs.submit import JobRequest
@@ -138,3 +138,37 @@ def test_the_workers_own_credentials_are_shown_to_azure_alone(url, is_known):
     sink = SinkSpec(account="a", container="c", endpoint_url=url)
     with nullcontext() if is_known else pytest.raises(UsageError, match="own credentials"):
         require_known_sink(Settings(), sink)
+
+
+KEY, OTHER_KEY = (parse_customer_key(letter * 32, "the test") for letter in (b"a", b"b"))
+
+
+def keyed(url, side="sink"):
+    spec = spec_at(url, side)
+    return replace(spec, **{side: replace(getattr(spec, side), key_sha256=KEY.sha256)})
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+@pytest.mark.parametrize("given", [None, OTHER_KEY])
+def test_a_job_never_runs_without_the_key_that_it_began_with(resolve, side, given):
+    resolve("8.8.8.8")
+    credentials = replace(CREDENTIALS, **{f"{side}_key": given})
+    with pytest.raises(CredentialsError, match="job"):
+        open_stores(Settings(), keyed("https://store.example", side), credentials)
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_a_key_is_not_sent_over_plain_http(resolve, side):
+    resolve("8.8.8.8")
+    credentials = replace(CREDENTIALS, **{f"{side}_key": KEY})
+    with pytest.raises(UsageError, match="never sent"):
+        open_stores(Settings(allow_private_endpoints=True), keyed("http://store.example", side), credentials)
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_a_key_may_go_over_http_to_this_machine(side):
+    credentials = replace(CREDENTIALS, **{f"{side}_key": KEY})
+    spec = keyed("http://127.0.0.1:10000/account", side)
+    stores = open_stores(Settings(allow_private_endpoints=True), spec, credentials)
+    stores.close()
+    assert isinstance(stores, Stores)

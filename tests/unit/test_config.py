@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import copy
+import hashlib
 import json
 import pickle
 from dataclasses import fields
@@ -16,9 +18,10 @@ from awcopy.config import (
     load_settings,
     load_store_defaults,
     parse_connection_string,
+    parse_customer_key,
     variable_name,
 )
-from awcopy.errors import UsageError
+from awcopy.errors import CredentialsError, UsageError
 
 # Secrets.
 
@@ -188,3 +191,21 @@ def test_of_a_key_and_a_token_the_key_is_used():
 def test_a_token_alone_is_used():
     found = load_store_defaults({"AZURE_STORAGE_SAS_TOKEN": "sig=x"})
     assert (found.azure.sas_token.reveal(), bool(found.azure.account_key)) == ("sig=x", False)
+
+
+KEY_TEXT = base64.b64encode(bytes(range(32)))
+
+
+@pytest.mark.parametrize("given", [bytes(range(32)), KEY_TEXT, KEY_TEXT + b"\n"])
+def test_a_customers_key_is_32_bytes_or_their_base64(given):
+    key = parse_customer_key(given, "the file")
+    assert key.value.reveal() == KEY_TEXT.decode()
+    assert base64.b64decode(key.sha256) == hashlib.sha256(bytes(range(32))).digest()
+    assert base64.b64decode(key.md5) == hashlib.md5(bytes(range(32)), usedforsecurity=False).digest()
+
+
+@pytest.mark.parametrize("given", [b"", b"short", b"x" * 33, b"!" * 44, base64.b64encode(b"x" * 16)])
+def test_another_text_is_no_customers_key_and_is_not_shown(given):
+    with pytest.raises(CredentialsError, match="the file holds no key") as caught:
+        parse_customer_key(given, "the file")
+    assert not given or given.decode() not in str(caught.value) + caught.value.hint

@@ -182,3 +182,7 @@ def test_help_explains_every_parameter_and_switch_within_its_width() -> None:
 @pytest.mark.parametrize("word", ["/H", "/h", "/?"])
 def test_help_needs_nothing_else(word: str) -> None:
     assert read_legacy([word]).wants_help
+
+
+def test_e_encrypts_with_what_the_settings_name() -> None:
+    assert "--encrypt" in modern("/E")

@@ -82,8 +82,17 @@ selections = st.builds(
 )
 specs = st.builds(
     JobSpec,
-    source=st.builds(SourceSpec, bucket=texts, prefix=texts, endpoint_url=texts),
-    sink=st.builds(SinkSpec, account=texts, container=texts, prefix=texts),
+    source=st.builds(
+        SourceSpec,
+        bucket=texts,
+        prefix=texts,
+        endpoint_url=texts,
+        pays_requests=st.booleans(),
+        key_sha256=texts,
+    ),
+    sink=st.builds(
+        SinkSpec, account=texts, container=texts, prefix=texts, encryption_scope=texts, key_sha256=texts
+    ),
     selection=selections,
     overwrite=st.sampled_from(Overwrite),
     route=st.sampled_from(Route),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -96,3 +97,18 @@ def test_a_blob_without_md5_is_not_taken_for_an_object_without_etag():
 def test_newer_compares_with_the_object_that_was_copied_not_with_the_time_of_the_copy(stamped, act):
     blob = make_blob(modified_at=EARLIER, metadata={"awcopy_modified": stamped})
     assert decide(Overwrite.NEWER, blob).act is act
+
+
+@pytest.mark.parametrize("wanted", [{"encryption_scope": "projects"}, {"key_sha256": "hash"}])
+def test_a_blob_that_is_not_encrypted_as_asked_is_another(wanted):
+    spec = make_spec()
+    job = make_job(spec=replace(spec, sink=replace(spec.sink, **wanted)))
+    for stamp in (STAMP, {**STAMP, "awcopy_job": JOB_ID}):
+        plain, encrypted = make_blob(metadata=stamp), make_blob(metadata=stamp, **wanted)
+        assert decide_overwrite(job, make_object(), plain).act is Act.COPY
+        assert decide_overwrite(job, make_object(), encrypted).act is not Act.COPY
+
+
+def test_a_job_that_asks_for_no_encryption_takes_any():
+    blob = make_blob(metadata=STAMP, encryption_scope="projects", key_sha256="hash")
+    assert decide(Overwrite.CHANGED, blob).act is Act.SKIP

@@ -12,7 +12,7 @@ import botocore.exceptions as boto
 import pytest
 
 from awcopy import errors
-from awcopy.config import AwsKeys, Secret
+from awcopy.config import AwsKeys, Secret, parse_customer_key
 from awcopy.http import Answer, Pool
 from awcopy.model.job import SourceSpec
 from awcopy.model.objects import SourceObject, Span
@@ -21,6 +21,7 @@ from awcopy.source.s3 import S3Source, find_region
 from awcopy.source.s3_errors import error_from_answer, translating_botocore
 from awcopy.source.s3_headers import head_from_headers
 from awcopy.source.s3_listing import parse_list_page, parse_tags
+from tests.unit.factories import make_object
 
 HEADERS = {"last-modified": "Sun, 06 Nov 1994 08:49:37 GMT", "content-length": "5", "etag": '"e-2"'}
 KEYS = AwsKeys(access_key=Secret("AKIDEXAMPLE"), secret_key=Secret("secret"))
@@ -327,9 +328,11 @@ class FakePool(Pool):
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.targets: list[str] = []
+        self.headers: list[dict[str, str]] = []
 
     def request(self, method, target, headers, body=None, into=None, *, check=None, is_repeatable=True):
         self.targets.append(f"{method} {target}")
+        self.headers.append(dict(headers))
         answer = self.answers.pop(0)
         if check and answer.status < 300:
             check(answer.status, answer.headers)
@@ -435,3 +438,67 @@ def test_an_answer_with_another_etag_is_a_changed_object(etag):
     source, _ = source_with(Answer(200, {"etag": etag}, b"", 10))
     with pytest.raises(errors.SourceChanged):
         source.read_object(OBJ, memoryview(bytearray(10)))
+
+
+CUSTOMER_KEY = parse_customer_key(b"k" * 32, "the test")
+FACTS = {"content-length": "1", "last-modified": "Sun, 06 Nov 1994 08:49:37 GMT", "etag": '"e"'}
+
+
+def source_of(spec: SourceSpec, *answers: Answer, key=None) -> tuple[S3Source, FakePool]:
+    source, pool = source_with(*answers)
+    keyed = S3Source(spec, KEYS, connections=1, customer_key=key)
+    keyed._credentials, keyed._address = source._credentials, source._address
+    return keyed, pool
+
+
+def test_requests_to_a_bucket_whose_readers_pay_say_who_pays():
+    spec = SourceSpec(bucket="b", endpoint_url="http://h", pays_requests=True)
+    page = b"<ListBucketResult></ListBucketResult>"
+    source, pool = source_of(spec, Answer(200, {}, page, 0), Answer(200, FACTS, b"", 0))
+    source.list_page("")
+    source.head("k")
+    for headers in pool.headers:
+        assert headers["x-amz-request-payer"] == "requester"
+        assert "x-amz-request-payer" in headers["Authorization"]
+
+
+def test_objects_are_read_with_the_key_of_their_owner_and_listed_without():
+    spec = SourceSpec(bucket="b", endpoint_url="http://h", key_sha256=CUSTOMER_KEY.sha256)
+    page = b"<ListBucketResult></ListBucketResult>"
+    answers = (Answer(200, {}, page, 0), Answer(200, FACTS, b"", 0), Answer(206, FACTS, b"", 0))
+    source, pool = source_of(spec, *answers, key=CUSTOMER_KEY)
+    source.list_page("")
+    source.head("k")
+    source.read_object(make_object(etag="e"), memoryview(bytearray(1)))
+    name = "x-amz-server-side-encryption-customer-key"
+    assert [headers.get(name, "") for headers in pool.headers] == ["", *[CUSTOMER_KEY.value.reveal()] * 2]
+    assert pool.headers[1][f"{name}-md5"] == CUSTOMER_KEY.md5
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_what_needs_headers_of_its_own_cannot_be_read_from_a_url(pays):
+    spec = SourceSpec(bucket="b", endpoint_url="http://h", pays_requests=pays)
+    source, _ = source_of(spec, key=None if pays else CUSTOMER_KEY)
+    assert source.presign(make_object()) == ""
+
+
+def test_an_object_that_the_key_is_not_for_is_read_without_it():
+    spec = SourceSpec(bucket="b", endpoint_url="http://h", key_sha256=CUSTOMER_KEY.sha256)
+    source, pool = source_of(
+        spec, refusal(400, "InvalidRequest"), Answer(200, FACTS, b"", 0), key=CUSTOMER_KEY
+    )
+    source.read_object(make_object(etag="e"), memoryview(bytearray(1)))
+    assert "x-amz-server-side-encryption-customer-key" not in pool.headers[1]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("InvalidRequest", "The object was stored using a form of Server Side Encryption. The correct ..."),
+        ("InvalidArgument", "Requests specifying ... must provide the customer key"),
+    ],
+)
+def test_an_object_whose_key_is_missing_says_which_option_gives_it(code, message):
+    source, _ = source_with(refusal(400, code, message))
+    with pytest.raises(errors.KeyMismatch, match="--source-encryption-key"):
+        source.read_object(make_object(etag="e"), memoryview(bytearray(1)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from awcopy.config import AwsKeys, AzureKeys, Secret
+from awcopy.config import AwsKeys, AzureKeys, Secret, parse_customer_key
 from awcopy.errors import CredentialsError
 from awcopy.model.job import JobId
 from awcopy.vault.credentials import JobCredentials
@@ -83,3 +83,12 @@ def test_a_missing_public_key_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError) as caught:
         read_public_key(tmp_path)
     assert "awcopy keys init" in caught.value.hint
+
+
+def test_encryption_keys_are_sealed_too(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    keys = [parse_customer_key(letter * 32, "the test") for letter in (b"a", b"b")]
+    given = JobCredentials(source_key=keys[0], sink_key=keys[1])
+    assert given
+    sealed = seal(given, JOB, read_public_key(tmp_path))
+    assert open_sealed(sealed, JOB, read_private_keys(tmp_path)) == given
