@@ -64,6 +64,7 @@ class Case:
     name: str
     sink: Sink
     content: Callable[[str], bytes]
+    tags: Callable[[str], dict[str, str]]
     new_container: Callable[[], Sink]  # a sink whose container is not there yet
     prefix: str = ""
 
@@ -103,6 +104,7 @@ def memory_case() -> Case:
         name="memory",
         sink=sink,
         content=lambda name: sink.blobs[name].content,
+        tags=lambda name: dict(sink.blobs[name].tags),
         new_container=lambda: MemorySink(has_container=False),
     )
 
@@ -159,6 +161,7 @@ def azurite_case(azure: Azure) -> Case:
         name="azurite",
         sink=sink,
         content=lambda name: client.download_blob(name).readall(),
+        tags=lambda name: client.get_blob_client(name).get_blob_tags(),
         new_container=azure.sink,
     )
 
@@ -209,6 +212,20 @@ def test_blocks_are_committed_with_all_properties(case):
     head = case.head("styled")
     assert (head.etag, head.size_bytes, head.headers) == (etag, 4, HEADERS)
     assert (head.metadata, head.content_md5) == ({"colour": "blue"}, md5)
+
+
+TAGS = {"stage": "raw data", "who": "dana_x40_example.com", "sum": "1+1=2/3:4-5.6"}
+
+
+def test_tags_are_written_in_the_same_call(case):
+    case.put("tagged", tags=TAGS)
+    case.commit("committed", [case.stage("committed", 1, b"body")], tags=TAGS)
+    assert case.tags(case.prefix + "tagged") == case.tags(case.prefix + "committed") == TAGS
+
+
+def test_the_account_says_what_it_can_do(case):
+    account = case.sink.account()
+    assert (account.kind, account.is_hierarchical, account.has_tiers) == ("StorageV2", False, True)
 
 
 def test_a_blob_without_a_type_gets_the_general_one(case):

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import boto3
@@ -79,9 +80,18 @@ class Case:
 def memory_case() -> Case:
     source = MemorySource(has_urls=True)
 
-    def put(key: str, content: bytes, *, metadata=None, storage_class="STANDARD", **headers) -> None:
-        fields = ContentHeaders(**headers) if headers else None
-        source.put_object(key, content, headers=fields, metadata=metadata, storage_class=storage_class)
+    def put(key: str, content: bytes, *, storage_class="STANDARD", tags=None, extras=None, **facts) -> None:
+        metadata = facts.pop("metadata", None)
+        fields = ContentHeaders(**facts) if facts else None
+        source.put_object(
+            key,
+            content,
+            headers=fields,
+            metadata=metadata,
+            storage_class=storage_class,
+            tags=tags,
+            extras=extras,
+        )
 
     def elsewhere(*, bucket: str = "", secret: str = "", customer_key: CustomerKey | None = None) -> Source:
         if customer_key:
@@ -120,6 +130,9 @@ def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
     client.create_bucket(Bucket=bucket)
 
     def put(key: str, content: bytes, *, metadata=None, storage_class="STANDARD", **headers) -> None:
+        tags, extras = headers.pop("tags", None), headers.pop("extras", {})
+        headers |= {"expires": extras["expires"]} if extras else {}
+        headers |= {"tagging": urlencode(tags)} if tags else {}
         names = {field: "".join(part.capitalize() for part in field.split("_")) for field in headers}
         client.put_object(
             Bucket=bucket,
@@ -280,6 +293,35 @@ def test_reading_returns_headers_metadata_and_checksum(case):
 def test_head_says_what_reading_says(case):
     obj = case.stored("both", b"body", metadata={"a": "b"}, content_type="text/plain")
     assert case.source.head(obj.key) == case.source.read_object(obj, memoryview(bytearray(4)))
+
+
+TAGS = {"stage": "raw data", "who": "dana@example.com", "größe": "1+1=2"}
+
+
+def test_tags_are_counted_with_the_object_and_read_by_themselves(case):
+    obj = case.stored("tagged", b"x", tags=TAGS)
+    assert case.source.head(obj.key).tag_count == 3
+    assert case.source.read_object(obj, memoryview(bytearray(1))).tag_count == 3
+    assert case.source.read_tags(obj) == TAGS
+
+
+def test_an_object_without_tags_has_none(case):
+    obj = case.stored("untagged", b"x")
+    assert case.source.head(obj.key).tag_count == 0
+    assert case.source.read_tags(obj) == {}
+
+
+def test_the_tags_of_a_deleted_object_are_not_found(case):
+    obj = case.stored("gone", b"x", tags={"a": "b"})
+    case.delete(obj.key)
+    with pytest.raises(ObjectNotFound):
+        case.source.read_tags(obj)
+
+
+def test_headers_that_azure_has_no_place_for_are_read(case):
+    moment = "Sun, 06 Nov 1994 08:49:37 GMT"
+    obj = case.stored("expiring", b"x", extras={"expires": moment})
+    assert case.source.head(obj.key).extras == {"expires": moment}
 
 
 def test_metadata_that_was_not_ascii_is_decoded(case):
