@@ -30,6 +30,7 @@ AwcopyError
         ├── BlocksMissing           the sink does not hold the blocks that a commit names
         ├── MetadataNotAllowed      Azure does not take the metadata, and the policy is not to change it
         ├── TagsNotAllowed          the same of tags
+        ├── ProofTooWeak            the source keeps no checksum that gives the proof asked for
         └── RequestRefused          any other 4xx
 
 Messages are for people and hold no credentials, no signed URLs and no raw object keys;
@@ -257,6 +258,12 @@ class BlocksMissing(PermanentError):
     """The sink does not hold every block that the commit names."""
 
     code = "blocks_missing"
+
+
+class ProofTooWeak(PermanentError):
+    """The object cannot have the proof that the job requires, so it is not copied."""
+
+    code = "proof_too_weak"
 
 
 class RequestRefused(PermanentError):

@@ -42,7 +42,9 @@ from awcopy.model.job import (
     Selection,
     SinkSpec,
     SourceSpec,
+    Verify,
 )
+from awcopy.model.outcome import Proof
 from awcopy.planning.tiers import AUTO, TIERS
 from awcopy.units import MIB
 from awcopy.vault.credentials import JobCredentials
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from awcopy.config import StoreDefaults
     from awcopy.jobs.journal import Journal
 
+REQUIRED_PROOFS = (Proof.CRC64, Proof.SHA, Proof.MD5, Proof.CRC32, Proof.BLOCKS)  # strongest first
 MOST_AGENTS = 1000
 MOST_FILES_PER_TASK = 10_000
 EXAMPLES = (
@@ -118,6 +121,18 @@ EXAMPLES = (
     default=Overwrite.CHANGED.value,
     show_default=True,
     help="What to do with a blob that is there already.",
+)
+@click.option(
+    "--verify",
+    type=click.Choice([choice.value for choice in Verify]),
+    default=Verify.AUTO.value,
+    show_default=True,
+    help="full: read an object twice where only that proves it whole.",
+)
+@click.option(
+    "--require-proof",
+    type=click.Choice([proof.value for proof in REQUIRED_PROOFS]),
+    help="Fail objects that cannot have this proof or a stronger one; as thorough as --verify full.",
 )
 @click.option(
     "--tier",
@@ -247,6 +262,8 @@ def make_spec(
         metadata=MetadataPolicy(options["metadata"]),
         copies_tags=options["tags"],
         has_stamps=not options["no_stamp"],
+        verify=Verify(options["verify"]),
+        require_proof=Proof(options["require_proof"] or ""),
     )
 
 

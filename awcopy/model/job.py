@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NewType
 
 from awcopy.errors import IllegalMove
-from awcopy.model.outcome import Totals
+from awcopy.model.outcome import Proof, Totals
 from awcopy.units import MIB
 
 JobId = NewType("JobId", str)
@@ -80,6 +80,13 @@ class MetadataPolicy(StrEnum):
     FAIL = "fail"  # the object is not copied
 
 
+class Verify(StrEnum):
+    """How much is read and computed for the sake of a proof."""
+
+    AUTO = "auto"  # what one reading gives; a second one only of what came unprotected
+    FULL = "full"  # the strongest proof that the source's checksums allow, a second reading included
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
     """Where objects come from."""
@@ -94,6 +101,11 @@ class SourceSpec:
     def __str__(self) -> str:
         """Return the source as an ``s3://`` address."""
         return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its bytes come over plain http, which notices fewer errors on the way than TLS does."""
+        return self.endpoint_url.startswith("http://")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +159,8 @@ class JobSpec:
     metadata: MetadataPolicy = MetadataPolicy.RENAME
     copies_tags: bool = False
     has_stamps: bool = True  # blobs say in their metadata which object they are a copy of
+    verify: Verify = Verify.AUTO
+    require_proof: Proof = Proof.NONE  # objects that would have less fail, and nothing of them is committed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
@@ -27,6 +28,25 @@ class SourceObject:
     version_id: str = ""
 
 
+class Algorithm(StrEnum):
+    """How a source's checksum is computed, strongest first."""
+
+    SHA256 = "sha256"
+    SHA1 = "sha1"
+    MD5 = "md5"
+    CRC32C = "crc32c"
+    CRC32 = "crc32"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checksum:
+    """A checksum that a source keeps of an object's content, other than its CRC-64/NVME."""
+
+    algorithm: Algorithm
+    value: bytes
+    parts: int = 0  # 0: of the whole content; else of the checksums of so many parts, one behind the other
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectHead:
     """What one object's headers say, read by HEAD or along with its bytes."""
@@ -37,13 +57,18 @@ class ObjectHead:
     headers: ContentHeaders
     metadata: Mapping[str, str] = field(default_factory=dict)  # names in lower case, without x-amz-meta-
     crc64: int | None = None  # CRC-64/NVME of the whole object, if the source keeps one
-    md5: bytes = b""  # the content's MD5, when the ETag is known to be one
+    checksums: tuple[Checksum, ...] = ()  # others that the source keeps, strongest first; an ETag's MD5 too
     version_id: str = ""
     tag_count: int = 0  # 0 also when the credentials do not allow reading tags
     extras: Mapping[str, str] = field(
         default_factory=dict
     )  # what Azure has no property for, by its name there
     missing_metadata: int = 0  # values that the source keeps and cannot send in a header
+
+    @property
+    def md5(self) -> bytes:
+        """The content's MD5, where the ETag is known to be one."""
+        return next((kept.value for kept in self.checksums if kept.algorithm is Algorithm.MD5), b"")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,11 +22,19 @@ class Proof(StrEnum):
     """What shows that the blob's bytes are the object's, strongest first."""
 
     CRC64 = "crc64"  # the source's own CRC-64/NVME of the whole object equals that of the bytes Azure checked
+    SHA = "sha"  # the source's SHA-256 or SHA-1 equals that of the bytes sent
     MD5 = "md5"  # the object's ETag is its MD5, and it equals that of the bytes sent
     CRC32 = "crc32"  # the source's CRC-32 or CRC-32C equals that of the bytes sent
     BLOCKS = "blocks"  # Azure checked each block's CRC; the source keeps no checksum of the whole
     LENGTH = "length"  # only the lengths agree
     NONE = ""  # nothing was copied
+
+    def is_weaker_than(self, other: Proof) -> bool:
+        """Return whether it shows less than the other does."""
+        return _STRENGTH[self] > _STRENGTH[other]
+
+
+_STRENGTH = {proof: place for place, proof in enumerate(Proof)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +75,7 @@ class ProofCounts:
     """How many copied objects have which proof; the sum is the number of objects copied."""
 
     crc64: int = 0
+    sha: int = 0
     md5: int = 0
     crc32: int = 0
     blocks: int = 0

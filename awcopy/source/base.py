@@ -55,6 +55,17 @@ class Source(Protocol):
             TagsDenied: The credentials do not allow this.
         """
 
+    def part_size(self, obj: SourceObject, number: int) -> int:
+        """Return how many bytes one part of the pinned object has; 1 is the first part.
+
+        Only asked where a checksum of parts says how many there are. What a store answers that does not tell
+        parts apart is its own affair: the sum shows it.
+
+        Raises:
+            SourceChanged: The object is no longer the one that was listed.
+            ObjectNotFound: It is gone.
+        """
+
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
         """Fill ``into``, which is exactly as long as the object, and return what its headers say.
 

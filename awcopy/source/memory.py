@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -22,7 +22,15 @@ from awcopy.errors import (
     StoreNotFound,
     TagsDenied,
 )
-from awcopy.model.objects import ARCHIVED_CLASSES, ContentHeaders, ObjectHead, SourceObject, Span
+from awcopy.model.objects import (
+    ARCHIVED_CLASSES,
+    Algorithm,
+    Checksum,
+    ContentHeaders,
+    ObjectHead,
+    SourceObject,
+    Span,
+)
 from awcopy.source.base import ListPage
 
 # Called before each operation with its name and the key or prefix; may raise, to let the operation fail.
@@ -37,6 +45,7 @@ class _Stored:
     listed: SourceObject
     head: ObjectHead
     tags: Mapping[str, str]
+    part_sizes: tuple[int, ...]
     key_sha256: str = ""
 
 
@@ -70,13 +79,17 @@ class MemorySource:
         version_id: str = "",
         tags: Mapping[str, str] | None = None,
         extras: Mapping[str, str] | None = None,
+        checksums: Sequence[Checksum] = (),
+        part_sizes: Sequence[int] = (),
         key_sha256: str = "",
     ) -> SourceObject:
         """Store an object and return it as it will be listed, without its version, as ListObjectsV2 does.
 
-        ETag and CRC-64 are made where not given; ``has_crc64=False``: as if the bucket kept none;
-        ``key_sha256``: of the key of the owner's that it is encrypted with.
+        ETag and CRC-64 are made where not given; ``has_crc64=False``: as if the bucket kept none. An MD5
+        among the checksums is the ETag as well. ``key_sha256``: of the key of the owner's that it is
+        encrypted with.
         """
+        etag = etag or next((kept.value.hex() for kept in checksums if kept.algorithm is Algorithm.MD5), "")
         etag = etag or hashlib.md5(content, usedforsecurity=False).hexdigest()
         listed = SourceObject(
             key=key,
@@ -96,12 +109,19 @@ class MemorySource:
             version_id=version_id,
             tag_count=0 if self.hides_tags else len(tags or {}),
             extras=dict(extras or {}),
+            checksums=tuple(checksums),
         )
+        parts = tuple(part_sizes) or (len(content),)
         with self._lock:
             if key not in self._objects:
                 self._sorted = None
             self._objects[key] = _Stored(
-                content=content, listed=listed, head=head, tags=dict(tags or {}), key_sha256=key_sha256
+                content=content,
+                listed=listed,
+                head=head,
+                tags=dict(tags or {}),
+                part_sizes=parts,
+                key_sha256=key_sha256,
             )
         return listed
 
@@ -146,6 +166,11 @@ class MemorySource:
         if self.hides_tags:
             raise TagsDenied("the tags may not be read", status=403, service_code="AccessDenied")
         return self._find(obj.key).tags
+
+    def part_size(self, obj: SourceObject, number: int) -> int:
+        """Return how many bytes one part of the pinned object has."""
+        self._begin("part_size", obj.key)
+        return self._pinned(obj).part_sizes[number - 1]
 
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
         """Fill ``into`` with the pinned object and return what its headers say."""

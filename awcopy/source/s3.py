@@ -158,6 +158,15 @@ class S3Source:
             ) from exc
         return parse_tags(answer.body)
 
+    def part_size(self, obj: SourceObject, number: int) -> int:
+        """Return how many bytes one part of the pinned object has."""
+        path = self._locate().key_path + encode_path(obj.key)
+        query = "&".join(filter(None, (f"partNumber={number}", _version_query(obj))))
+        pinned = {"if-match": f'"{obj.etag}"'} if obj.etag else {}
+        answer = self._request("HEAD", path, query, pinned, op="looking at a part")
+        _check_pinned(obj, answer.headers)
+        return head_from_headers(answer.headers).size_bytes
+
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
         """Fill ``into`` with the pinned object and return what its headers say."""
         return head_from_headers(self._read(obj, _CHECKSUMS, into, None).headers)

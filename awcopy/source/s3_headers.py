@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from awcopy import crc64
 from awcopy.errors import ServerFault
 from awcopy.http import Headers, parse_http_date
-from awcopy.model.objects import ContentHeaders, ObjectHead
+from awcopy.model.objects import Algorithm, Checksum, ContentHeaders, ObjectHead
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _METADATA: Final = "x-amz-meta-"
 _EXTRAS: Final = {"expires": "expires", "x-amz-website-redirect-location": "website_redirect"}
 _MD5_ETAG: Final = re.compile(r"[0-9a-fA-F]{32}")
+_SIZES_BYTES: Final = {Algorithm.SHA256: 32, Algorithm.SHA1: 20, Algorithm.CRC32C: 4, Algorithm.CRC32: 4}
+_PARTS: Final = re.compile(r"[1-9][0-9]{0,4}")
 _ENCODED_WORDS: Final = re.compile(r"=\?[^?]+\?[BbQq]\?[^?]*\?=(\s+=\?[^?]+\?[BbQq]\?[^?]*\?=)*")
 
 
@@ -42,7 +48,7 @@ def head_from_headers(headers: Headers) -> ObjectHead:
             if name.startswith(_METADATA)
         },
         crc64=_full_crc64(headers),
-        md5=_md5(headers),
+        checksums=tuple(_checksums(headers)),
         version_id=headers.get("x-amz-version-id", ""),
         tag_count=tag_count,
         extras={name: decode_value(headers[header]) for header, name in _EXTRAS.items() if header in headers},
@@ -91,6 +97,36 @@ def _without_aws_chunked(value: str) -> str:
         return value
     codings = (coding.strip() for coding in value.split(","))
     return ", ".join(coding for coding in codings if coding and coding != "aws-chunked")
+
+
+def _checksums(headers: Headers) -> Iterator[Checksum]:
+    """Yield the checksums that can be computed of the bytes, strongest first.
+
+    The ETag of a multipart upload is none of them: what it is computed of is not documented, and differs
+    between servers.
+    """
+    kind = headers.get("x-amz-checksum-type", "").upper()
+    for algorithm in Algorithm:
+        if algorithm is Algorithm.MD5:
+            if md5 := _md5(headers):
+                yield Checksum(algorithm=algorithm, value=md5)
+        elif checksum := _checksum(algorithm, headers.get(f"x-amz-checksum-{algorithm}", ""), kind):
+            yield checksum
+
+
+def _checksum(algorithm: Algorithm, text: str, kind: str) -> Checksum | None:
+    """Return the checksum that a header's text is; one of the parts' checksums ends in their number."""
+    value, dash, parts = text.partition("-")
+    if dash and not _PARTS.fullmatch(parts):
+        return None
+    if kind and (kind == "COMPOSITE") is not bool(dash):
+        return None
+    try:
+        raw = b64decode(value, validate=True)
+    except ValueError:
+        return None
+    is_whole = len(raw) == _SIZES_BYTES[algorithm]
+    return Checksum(algorithm=algorithm, value=raw, parts=int(parts or 0)) if is_whole else None
 
 
 def _md5(headers: Headers) -> bytes:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.crc64 import combine, crc64
 from awcopy.errors import IntegrityError, SourceChanged
 from awcopy.model.outcome import Proof
 from awcopy.planning.blocks import block_id, pin_blocks, read_block_id
+from awcopy.planning.proofs import PROOFS, check_proof
 from awcopy.transfer.context import run_each
 from awcopy.transfer.properties import properties_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from awcopy.model.objects import Condition, ObjectHead, SourceObject
     from awcopy.planning.blocks import BlockPlan
     from awcopy.transfer.context import Transfer
+    from awcopy.transfer.digests import Digest
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +39,31 @@ class PinnedFile:
         return pin_blocks(self.object, self.plan.block_size_bytes, self.restart)
 
 
-def stage_blocks(transfer: Transfer, file: PinnedFile, indexes: Iterable[int]) -> dict[int, int]:
-    """Stage these blocks, several at once, and return each one's CRC-64 by index."""
+def stage_blocks(
+    transfer: Transfer, file: PinnedFile, indexes: Iterable[int], digest: Digest | None = None
+) -> dict[int, int]:
+    """Stage these blocks, several at once, and return each one's CRC-64 by index.
+
+    With a digest, which takes each of them too, they must be all of the file's.
+    """
     todo = list(indexes)
-    crcs = run_each(transfer, lambda index: _stage_block(transfer, file, index), todo)
+    crcs = _each_block(transfer, lambda index: _stage_block(transfer, file, index, digest), todo, digest)
     return dict(zip(todo, crcs, strict=True))
+
+
+def read_again(transfer: Transfer, file: PinnedFile, crcs: dict[int, int], digest: Digest) -> None:
+    """Give the digest every block of the file, read a second time, several at once; nothing is sent.
+
+    Raises:
+        IntegrityError: A block is not the one that was staged: one of the two readings was wrong.
+    """
+
+    def read(index: int) -> None:
+        with transfer.buffers.lend(file.plan.span(index).size_bytes) as block:
+            if _read_block(transfer, file, index, block, digest) != crcs[index]:
+                raise IntegrityError("a block that was read again is not the one that was staged")
+
+    _each_block(transfer, read, range(file.plan.blocks), digest)
 
 
 def staged_crcs(transfer: Transfer, file: PinnedFile) -> dict[int, int]:
@@ -64,24 +88,31 @@ def combine_blocks(file: PinnedFile, crcs: dict[int, int], indexes: Iterable[int
 
 
 def commit_file(
-    transfer: Transfer, file: PinnedFile, crcs: dict[int, int], condition: Condition
+    transfer: Transfer,
+    file: PinnedFile,
+    crcs: dict[int, int],
+    condition: Condition,
+    digest: Digest | None = None,
 ) -> tuple[Proof, int, tuple[str, ...]]:
     """Commit the staged blocks as the blob, with its properties.
 
     Returns the proof, the whole's CRC-64, and the notices about what the blob has otherwise than the object.
 
-    Nothing is committed unless the combined CRC equals the one that the source keeps, if it keeps one.
+    Nothing is committed unless the combined CRC equals the one that the source keeps, if it keeps one, and
+    the digest, which has taken all blocks, the checksum that it is for.
 
     Raises:
         SourceChanged: The object is no longer the pinned one.
-        IntegrityError: The combined CRC is not the source's.
+        IntegrityError: A checksum of the whole is not the source's.
+        ProofTooWeak: The job requires more.
         BlocksMissing: The sink no longer holds every block.
         BlobConflict: The condition did not hold.
     """
     head = transfer.retrier.call(lambda: transfer.source.head(file.object.key))
     check_pin(file.object, head)
     whole = combine_blocks(file, crcs, range(file.plan.blocks))
-    proof = prove(head, whole, md5=b"") or Proof.BLOCKS
+    proof = prove(head, whole, digest)
+    check_proof(transfer.job.spec, proof)
     properties = properties_of(transfer, head, file.object, crc64=whole, proof=proof, md5=head.md5)
     ids = [block_id(file.pin, index, crcs[index]) for index in range(file.plan.blocks)]
     transfer.check()
@@ -91,8 +122,10 @@ def commit_file(
     return proof, whole, properties.notices
 
 
-def prove(head: ObjectHead, whole: int, *, md5: bytes) -> Proof:
-    """Return the proof that the source's own checksums give, strongest first; NONE when it keeps none.
+def prove(head: ObjectHead, whole: int, digest: Digest | None) -> Proof:
+    """Return the proof that the source's own checksums give, strongest first.
+
+    The blocks are the proof where it keeps none, or none that was computed.
 
     Raises:
         IntegrityError: A checksum of the source is not that of the bytes that were read.
@@ -101,11 +134,14 @@ def prove(head: ObjectHead, whole: int, *, md5: bytes) -> Proof:
         if head.crc64 != whole:
             raise IntegrityError("the bytes read do not have the CRC-64 that the source keeps for the object")
         return Proof.CRC64
-    if head.md5 and md5:
-        if head.md5 != md5:
-            raise IntegrityError("the bytes read do not have the MD5 that the source's ETag names")
-        return Proof.MD5
-    return Proof.NONE
+    if digest and digest.checksum in head.checksums:
+        algorithm = digest.checksum.algorithm
+        if not digest.agrees():
+            raise IntegrityError(
+                f"the bytes read do not have the {algorithm} that the source keeps for the object"
+            )
+        return PROOFS[algorithm]
+    return Proof.BLOCKS
 
 
 def check_pin(obj: SourceObject, head: ObjectHead) -> None:
@@ -118,12 +154,38 @@ def check_pin(obj: SourceObject, head: ObjectHead) -> None:
         raise SourceChanged("the object changed while it was copied")
 
 
-def _stage_block(transfer: Transfer, file: PinnedFile, index: int) -> int:
+def _each_block(
+    transfer: Transfer, work: Callable[[int], T], indexes: Iterable[int], digest: Digest | None
+) -> list[T]:
+    """Do the work for each block; one that fails, or is not begun, keeps none waiting that comes after it."""
+    if digest is None:
+        return run_each(transfer, work, indexes)
+
+    def check() -> None:
+        with digest.failing():
+            transfer.check()
+
+    def guarded(index: int) -> T:
+        with digest.failing():
+            return work(index)
+
+    return run_each(replace(transfer, check=check), guarded, indexes)
+
+
+def _stage_block(transfer: Transfer, file: PinnedFile, index: int, digest: Digest | None) -> int:
     span = file.plan.span(index)
     with transfer.buffers.lend(span.size_bytes) as block:
-        transfer.retrier.call(lambda: transfer.source.read_range(file.object, span, block))
-        crc = crc64(block)
+        crc = _read_block(transfer, file, index, block, digest)
         name = block_id(file.pin, index, crc)
         transfer.retrier.call(lambda: transfer.sink.stage_block(file.blob, name, block, crc64=crc))
     transfer.moved(span.size_bytes)
     return crc
+
+
+def _read_block(
+    transfer: Transfer, file: PinnedFile, index: int, block: memoryview, digest: Digest | None
+) -> int:
+    transfer.retrier.call(lambda: transfer.source.read_range(file.object, file.plan.span(index), block))
+    if digest:
+        digest.take(index, block)
+    return crc64(block)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,18 @@ from awcopy.planning.blocks import plan_blocks
 from awcopy.planning.metadata import STAMP_ETAG, decode_value, read_notices, read_proof
 from awcopy.planning.naming import blob_name, name_problem
 from awcopy.planning.overwrite import COPY_NEW, Act, Decision, decide_overwrite
-from awcopy.transfer.blocks import PinnedFile, commit_file, prove, stage_blocks, staged_crcs
+from awcopy.planning.proofs import check_proof, plan_proof
+from awcopy.transfer.blocks import (
+    PinnedFile,
+    check_pin,
+    commit_file,
+    prove,
+    read_again,
+    stage_blocks,
+    staged_crcs,
+)
 from awcopy.transfer.context import run_each
+from awcopy.transfer.digests import open_digest
 from awcopy.transfer.properties import properties_of
 
 if TYPE_CHECKING:
@@ -198,16 +207,31 @@ def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _
 def _read_proved(transfer: Transfer, obj: SourceObject, content: memoryview) -> tuple[ObjectHead, int, Proof]:
     head = transfer.source.read_object(obj, content)
     crc = crc64(content)
-    md5 = hashlib.md5(content, usedforsecurity=False).digest() if head.md5 and head.crc64 is None else b""
-    return head, crc, prove(head, crc, md5=md5) or Proof.BLOCKS
+    digest = open_digest(transfer, obj, plan_proof(transfer.job.spec, head, reads_all=True).checksum)
+    if digest:
+        digest.take(0, content)
+    proof = prove(head, crc, digest)
+    check_proof(transfer.job.spec, proof)
+    return head, crc, proof
 
 
 def _copy_blocks(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
     crcs = staged_crcs(transfer, file)
     missing = [index for index in range(file.plan.blocks) if index not in crcs]
-    crcs |= stage_blocks(transfer, file, missing)
-    proof, whole, notices = commit_file(transfer, file, crcs, condition)
+    plan = plan_proof(transfer.job.spec, look_at_source(transfer, file), reads_all=not crcs)
+    digest = open_digest(transfer, file.object, plan.checksum)
+    crcs |= stage_blocks(transfer, file, missing, None if plan.reads_again else digest)
+    if plan.reads_again and digest:
+        read_again(transfer, file, crcs, digest)
+    proof, whole, notices = commit_file(transfer, file, crcs, condition, digest)
     return _Copied(proof=proof, crc64=whole, notices=notices)
+
+
+def look_at_source(transfer: Transfer, file: PinnedFile) -> ObjectHead:
+    """Return what the source says about the pinned object; raises ``SourceChanged`` if it is another now."""
+    head = transfer.retrier.call(lambda: transfer.source.head(file.object.key))
+    check_pin(file.object, head)
+    return head
 
 
 def _pin_again(transfer: Transfer, obj: SourceObject) -> SourceObject:

@@ -51,6 +51,11 @@ class LimitedSource:
         with self.limiter.slot():
             return self.source.read_tags(obj)
 
+    def part_size(self, obj: SourceObject, number: int) -> int:
+        """See the port."""
+        with self.limiter.slot():
+            return self.source.part_size(obj, number)
+
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
         """See the port."""
         with self.limiter.slot():

@@ -10,6 +10,7 @@ import pytest
 
 from awcopy.model.job import JobId, JobState
 from awcopy.model.outcome import Outcome, Proof, Result
+from awcopy.planning.blocks import LARGE_FILE_BYTES
 from awcopy.units import KIB, MIB
 from tests.faults.fleet import FaultFleet, content_of
 from tests.faults.http_proxy import (
@@ -143,6 +144,49 @@ def test_s3_byte_of_one_block_flipped_once(fleet: FaultFleet) -> None:
     assert len(fleet.azure.log.commits(LARGE)) == 1
 
 
+@pytest.mark.parametrize("size_bytes", [LARGE_BYTES, LARGE_FILE_BYTES + 1])
+def test_s3_byte_of_one_block_flipped_once_where_s3_keeps_only_an_md5(
+    fleet: FaultFleet, size_bytes: int
+) -> None:
+    """The blocks of a file that one worker reads are hashed in order; a shared file is read a second time."""
+    bucket = f"flip-md5-{size_bytes}"
+    content = content_of(bucket, 1 * MIB) * (size_bytes // MIB) + b"!"
+    fleet.make_bucket(bucket, {LARGE: content}, checksum="")
+    rule = fleet.s3.add(Fault(flip_received=1000), Op.GET, name=LARGE, after=2, times=1)
+    job_id = fleet.submit(bucket, *BLOCKS)
+    fleet.ended(job_id)
+    lines = assert_invariants(fleet, job_id, bucket)
+    assert rule.fired == 1
+    assert line_of(lines, LARGE).proof is Proof.MD5
+    assert len(fleet.azure.log.commits(LARGE)) == 1
+
+
+def test_s3_byte_of_one_block_flipped_always_where_s3_keeps_only_an_md5(fleet: FaultFleet) -> None:
+    put_blob(fleet, "flip-md5-always", LARGE, b"the old blob")
+    fleet.make_bucket("flip-md5-always", {LARGE: content_of(LARGE, LARGE_BYTES)}, checksum="")
+    fleet.s3.add(Fault(flip_received=1000), Op.GET, name=LARGE)
+    job_id = fleet.submit("flip-md5-always", *BLOCKS)
+    fleet.ended(job_id)
+    expected = Expected(state=FAILED, failed={LARGE: "corrupt"}, before={LARGE: b"the old blob"})
+    assert_invariants(fleet, job_id, "flip-md5-always", expected)
+    assert not fleet.azure.log.commits(LARGE)
+
+
+def test_objects_that_cannot_have_the_required_proof(fleet: FaultFleet) -> None:
+    bucket = "too-weak"
+    put_blob(fleet, bucket, LARGE, b"the old blob")
+    fleet.make_bucket(bucket, {"strong": b"strong"})
+    for key, size in {"small": 1000, LARGE: LARGE_BYTES}.items():
+        fleet.put(bucket, key, content_of(key, size), checksum="")
+    job_id = fleet.submit(bucket, *BLOCKS, "--require-proof", "crc64")
+    fleet.ended(job_id)
+    failed = {"small": "proof_too_weak", LARGE: "proof_too_weak"}
+    assert_invariants(
+        fleet, job_id, bucket, Expected(state=FAILED, failed=failed, before={LARGE: b"the old blob"})
+    )
+    assert not fleet.s3.log.gets(LARGE)
+
+
 @pytest.mark.parametrize("key", ["k020", LARGE])
 def test_s3_byte_flipped_always(fleet: FaultFleet, key: str) -> None:
     bucket = f"flip-always-{key.partition('.')[0]}"
@@ -170,6 +214,14 @@ def test_azure_says_it_received_other_bytes(fleet: FaultFleet) -> None:
     rule = fleet.azure.add(Fault(headers={"x-ms-content-crc64": "AAAAAAAAAAA="}), Op.PUT_BLOCK, times=1)
     assert_invariants(fleet, copy(fleet, "other-crc"), "other-crc")
     assert rule.fired == 1
+
+
+def test_azure_always_says_it_received_other_bytes(fleet: FaultFleet) -> None:
+    put_blob(fleet, "other-crc-always", LARGE, b"the old blob")
+    fleet.azure.add(Fault(headers={"x-ms-content-crc64": "AAAAAAAAAAA="}), Op.PUT_BLOCK)
+    job_id = copy(fleet, "other-crc-always")
+    expected = Expected(state=FAILED, failed={LARGE: "corrupt"}, before={LARGE: b"the old blob"})
+    assert_invariants(fleet, job_id, "other-crc-always", expected)
 
 
 # --- answers that are lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -203,6 +204,39 @@ def test_metadata_is_read_as_it_was_meant(sent, meant):
 def test_a_checksum_that_is_not_of_the_whole_object_is_none(value, kind):
     headers = {**HEADERS, "x-amz-checksum-crc64nvme": value, "x-amz-checksum-type": kind}
     assert head_from_headers(headers).crc64 is None
+
+
+SHA1 = b64encode(bytes(range(20))).decode()
+CRC32 = b64encode(b"1234").decode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ({"x-amz-checksum-crc32": CRC32, "x-amz-checksum-type": "FULL_OBJECT"}, [("crc32", b"1234", 0)]),
+        ({"x-amz-checksum-crc32c": CRC32}, [("crc32c", b"1234", 0)]),
+        (
+            {"x-amz-checksum-sha1": f"{SHA1}-12", "x-amz-checksum-type": "COMPOSITE"},
+            [("sha1", bytes(range(20)), 12)],
+        ),
+        ({"x-amz-checksum-sha1": f"{SHA1}-1"}, [("sha1", bytes(range(20)), 1)]),
+        (
+            {"etag": f'"{"00" * 16}"', "x-amz-checksum-crc32": CRC32, "x-amz-checksum-sha1": SHA1},
+            [("sha1", bytes(range(20)), 0), ("md5", bytes(16), 0), ("crc32", b"1234", 0)],
+        ),
+        ({"etag": f'"{"00" * 16}-2"'}, []),
+        ({"etag": f'"{"00" * 16}"', "x-amz-server-side-encryption": "aws:kms"}, []),
+        ({"x-amz-checksum-sha1": SHA1, "x-amz-checksum-type": "COMPOSITE"}, []),
+        ({"x-amz-checksum-sha1": f"{SHA1}-3", "x-amz-checksum-type": "FULL_OBJECT"}, []),
+        ({"x-amz-checksum-sha1": f"{SHA1}-x"}, []),
+        ({"x-amz-checksum-sha1": CRC32}, []),  # too short
+        ({"x-amz-checksum-crc32": "?"}, []),
+    ],
+)
+def test_the_checksums_that_can_be_computed_are_told_from_others(sent, kept):
+    plain = {name: value for name, value in HEADERS.items() if "checksum" not in name}
+    head = head_from_headers({**plain, "etag": '"opaque"', **sent})
+    assert [(one.algorithm, one.value, one.parts) for one in head.checksums] == kept
 
 
 @pytest.mark.parametrize(

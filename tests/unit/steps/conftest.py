@@ -27,7 +27,7 @@ def records():
 @pytest.fixture
 def low_limits(monkeypatch):
     """Large files above 400 bytes; at most five rows in one write to the ledger."""
-    for module in ("awcopy.planning.blocks", "awcopy.steps.list_objects"):
+    for module in ("awcopy.planning.blocks", "awcopy.planning.proofs", "awcopy.steps.list_objects"):
         monkeypatch.setattr(f"{module}.LARGE_FILE_BYTES", LARGE_BYTES)
     for module in ("awcopy.steps.list_objects", "awcopy.steps.copy_blocks"):
         monkeypatch.setattr(f"{module}.EXTEND_LIMIT", 5)

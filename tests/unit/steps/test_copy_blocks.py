@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,8 @@ from awcopy.errors import (
     LeaseLost,
 )
 from awcopy.model.items import FileState, ItemKind, ItemState, claim, give_back
-from awcopy.model.job import JobState, Overwrite
+from awcopy.model.job import JobState, Overwrite, SourceSpec, Verify
+from awcopy.model.objects import Algorithm, Checksum
 from awcopy.model.outcome import Proof, Result, Tally
 from awcopy.planning.blocks import plan_blocks
 from awcopy.sink.memory import StoredBlob
@@ -366,3 +368,55 @@ def test_a_planned_file_is_open_once_its_first_range_began(world, job):
 
 def _lose_lease(*_arguments, **_named):
     raise LeaseLost("another worker has it")
+
+
+# Proofs that a shared file can have.
+
+MD5 = Checksum(algorithm=Algorithm.MD5, value=hashlib.md5(CONTENT, usedforsecurity=False).digest())
+OTHER = Checksum(algorithm=Algorithm.MD5, value=bytes(16))
+
+
+def asking(world, spec, **asked):
+    return world.submit(state=JobState.RUNNING, spec=replace(spec, **asked), sink_was_empty=True)
+
+
+def test_a_shared_file_with_an_md5_is_not_read_twice_unless_asked(world, job):
+    add_file(world, job, has_crc64=False, checksums=[MD5])
+    copy_all(world, job)
+    assert world.report(job)["big"].proof is Proof.BLOCKS
+    assert world.source_calls.calls["read_range"] == 13
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"verify": Verify.FULL},
+        {"require_proof": Proof.MD5},
+        {"source": SourceSpec(bucket="bucket", endpoint_url="http://store.example")},
+    ],
+)
+def test_a_shared_file_is_read_twice_for_its_md5_where_that_is_worth_it(world, spec, asked):
+    job = asking(world, spec, **asked)
+    add_file(world, job, has_crc64=False, checksums=[MD5])
+    copy_all(world, job)
+    assert world.report(job)["big"].proof is Proof.MD5
+    assert (world.source_calls.calls["read_range"], world.sink_calls.calls["stage_block"]) == (26, 13)
+    assert world.sink.blobs["big"].head.metadata["awcopy_proof"] == "md5"
+
+
+def test_a_shared_file_with_another_md5_is_never_committed(world, spec):
+    job = asking(world, spec, verify=Verify.FULL)
+    add_file(world, job, has_crc64=False, checksums=[OTHER])
+    world.sink.blobs["big"] = StoredBlob(content=b"old", head=make_blob(name="big"))
+    copy_all(world, job)
+    assert world.report(job)["big"].reason == "corrupt"
+    assert world.sink.blobs["big"].content == b"old"
+
+
+def test_a_shared_file_that_cannot_have_the_required_proof_is_not_read_at_all(world, spec):
+    job = asking(world, spec, require_proof=Proof.CRC64)
+    add_file(world, job, has_crc64=False, checksums=[MD5])
+    copy_range(world, job, 0)
+    assert world.report(job)["big"].reason == "proof_too_weak"
+    assert world.source_calls.calls["read_range"] == 0
+    assert len(list(world.ledger.list_items(JOB_ID))) == 2  # no other range was added

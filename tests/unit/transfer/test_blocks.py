@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from awcopy.crc64 import crc64
-from awcopy.errors import BlobConflict, BlocksMissing, IntegrityError, LeaseLost, SourceChanged
-from awcopy.model.objects import ALWAYS, IF_ABSENT, ContentHeaders
+from awcopy.errors import (
+    AccessDenied,
+    BlobConflict,
+    BlocksMissing,
+    IntegrityError,
+    JobInterrupted,
+    LeaseLost,
+    ProofTooWeak,
+    SourceChanged,
+)
+from awcopy.model.objects import ALWAYS, IF_ABSENT, Algorithm, Checksum, ContentHeaders
 from awcopy.model.outcome import Proof
 from awcopy.planning.blocks import block_id, plan_blocks
 from awcopy.sink.memory import StoredBlob
@@ -13,14 +24,17 @@ from awcopy.transfer.blocks import (
     combine_blocks,
     commit_file,
     prove,
+    read_again,
     stage_blocks,
     staged_crcs,
 )
+from awcopy.transfer.digests import Digest
 from tests.unit.factories import make_blob, make_head, make_job, make_spec
 from tests.unit.world import World, make_transfer
 
 CONTENT = bytes(range(200)) * 5
 BLOCK = 300
+MD5 = Checksum(algorithm=Algorithm.MD5, value=hashlib.md5(CONTENT, usedforsecurity=False).digest())
 
 
 @pytest.fixture
@@ -162,21 +176,75 @@ def test_a_worker_that_lost_its_lease_commits_nothing(world):
     assert world.sink.blobs == {}
 
 
+def digest_of(content, checksum):
+    digest = Digest(checksum)
+    digest.take(0, memoryview(content))
+    return digest
+
+
 @pytest.mark.parametrize(
-    ("head", "md5", "proof"),
+    ("head", "computed", "proof"),
     [
-        ({"crc64": 7}, b"", Proof.CRC64),
-        ({"crc64": 7, "md5": b"other"}, b"md5", Proof.CRC64),  # the stronger one decides
-        ({"md5": b"md5"}, b"md5", Proof.MD5),
-        ({"md5": b"md5"}, b"", Proof.NONE),
-        ({}, b"md5", Proof.NONE),
+        ({"crc64": 7}, None, Proof.CRC64),
+        ({"crc64": 7, "checksums": (MD5,)}, None, Proof.CRC64),
+        ({"checksums": (MD5,)}, MD5, Proof.MD5),
+        ({"checksums": (MD5,)}, None, Proof.BLOCKS),
+        ({}, MD5, Proof.BLOCKS),  # what was computed is another object's
     ],
 )
-def test_the_strongest_checksum_of_the_source_is_the_proof(head, md5, proof):
-    assert prove(make_head(**head), 7, md5=md5) is proof
+def test_the_checksum_of_the_source_that_was_computed_is_the_proof(head, computed, proof):
+    assert prove(make_head(**head), 7, computed and digest_of(CONTENT, computed)) is proof
 
 
-@pytest.mark.parametrize("head", [{"crc64": 8}, {"crc64": 0}, {"md5": b"other"}])
+@pytest.mark.parametrize("head", [{"crc64": 8}, {"crc64": 0}, {"checksums": (MD5,)}])
 def test_a_checksum_that_disagrees_is_never_accepted(head):
     with pytest.raises(IntegrityError):
-        prove(make_head(**head), 7, md5=b"md5")
+        prove(make_head(**head), 7, digest_of(b"others", MD5))
+
+
+# Checksums that need all bytes in their order.
+
+
+def test_blocks_that_are_read_out_of_order_are_hashed_in_order(world):
+    file = pin(world)
+    digest = Digest(MD5)
+    stage_blocks(make_transfer(world, connections=4), file, all_of(file), digest)
+    assert digest.agrees()
+
+
+def test_a_block_that_cannot_be_read_keeps_no_other_waiting(world):
+    file = pin(world)
+    world.source_calls.fail("read_range", AccessDenied("no"), times=1)
+    with pytest.raises(AccessDenied):
+        stage_blocks(make_transfer(world, connections=4), file, all_of(file), Digest(MD5))
+
+
+def test_a_block_that_is_not_begun_keeps_no_other_waiting(world):
+    checks = iter([None, JobInterrupted("paused"), None, None])
+
+    def check():
+        if error := next(checks):
+            raise error
+
+    file = pin(world)
+    with pytest.raises(JobInterrupted):
+        stage_blocks(make_transfer(world, connections=4, check=check), file, all_of(file), Digest(MD5))
+
+
+def test_what_is_read_again_is_compared_with_what_was_staged(world, transfer):
+    file = pin(world)
+    crcs = stage_blocks(transfer, file, all_of(file))
+    digest = Digest(MD5)
+    read_again(transfer, file, crcs, digest)
+    assert digest.agrees()
+    with pytest.raises(IntegrityError):
+        read_again(transfer, file, {**crcs, 2: 0}, Digest(MD5))
+
+
+def test_a_file_with_less_than_the_required_proof_is_not_committed(world):
+    file = pin(world, has_crc64=False)
+    transfer = make_transfer(world, make_job(spec=make_spec(require_proof=Proof.MD5)))
+    crcs = stage_blocks(transfer, file, all_of(file))
+    with pytest.raises(ProofTooWeak):
+        commit_file(transfer, file, crcs, ALWAYS)
+    assert world.sink.blobs == {}

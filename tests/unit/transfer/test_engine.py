@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,8 @@ from awcopy.errors import (
     StoreNotFound,
     Throttled,
 )
-from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite
+from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite, Verify
+from awcopy.model.objects import Algorithm, Checksum
 from awcopy.model.outcome import Proof, Result
 from awcopy.planning.blocks import plan_blocks
 from awcopy.sink.memory import StoredBlob
@@ -41,8 +43,8 @@ def make_job_with(**changes):
     return make_job(spec=make_spec(block_size_bytes=BLOCK, **changes))
 
 
-def copy(world, obj, *, look_first=True, overwrite=Overwrite.CHANGED, **changes):
-    transfer = make_transfer(world, make_job_with(overwrite=overwrite), **changes)
+def copy(world, obj, *, look_first=True, check=lambda: None, **asked):
+    transfer = make_transfer(world, make_job_with(**asked), check=check)
     return copy_object(transfer, obj, look_first=look_first)
 
 
@@ -74,12 +76,77 @@ def test_an_object_of_one_block_is_written_in_one_call(world):
     assert world.sink_calls.calls["stage_block"] == 0
 
 
-def test_the_md5_is_the_proof_where_it_is_all_that_the_source_has(world):
-    obj = world.source.put_object("k", SMALL, has_crc64=False)
-    stored = world.source._objects["k"]
-    md5 = hashlib.md5(SMALL, usedforsecurity=False).digest()
-    world.source._objects["k"] = replace(stored, head=replace(stored.head, md5=md5))
+def md5_of(content):
+    return Checksum(algorithm=Algorithm.MD5, value=hashlib.md5(content, usedforsecurity=False).digest())
+
+
+def crc32_of_parts(content, size):
+    parts = [content[at : at + size] for at in range(0, len(content), size)]
+    joined = b"".join(zlib.crc32(part).to_bytes(4, "big") for part in parts)
+    value = zlib.crc32(joined).to_bytes(4, "big")
+    return Checksum(algorithm=Algorithm.CRC32, value=value, parts=len(parts)), [len(part) for part in parts]
+
+
+@SIZES
+def test_the_md5_is_the_proof_where_it_is_all_that_the_source_has(world, content):
+    obj = world.source.put_object("k", content, has_crc64=False, checksums=[md5_of(content)])
     assert copy(world, obj).proof is Proof.MD5
+    assert world.source_calls.calls["read_range"] in (0, 4)
+    assert world.sink.blobs["k"].head.content_md5 == md5_of(content).value
+
+
+@SIZES
+@pytest.mark.parametrize("verify", Verify)
+def test_bytes_with_another_md5_are_never_committed(world, content, verify):
+    put_old(world)
+    obj = world.source.put_object("k", content, has_crc64=False, checksums=[md5_of(b"what was uploaded")])
+    outcome = copy(world, obj, verify=verify)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "corrupt")
+    assert world.sink.blobs["k"].content == b"old"
+
+
+def test_an_interrupted_file_of_few_blocks_is_read_again_for_its_md5(world):
+    obj = world.source.put_object("k", BLOCKS, has_crc64=False, checksums=[md5_of(BLOCKS)])
+    transfer = make_transfer(world, make_job_with())
+    stage_blocks(transfer, PinnedFile(object=obj, blob="k", plan=plan_blocks(len(BLOCKS), BLOCK, 4)), [0, 1])
+    assert copy_object(transfer, obj, look_first=True).proof is Proof.MD5
+    assert (world.sink_calls.calls["stage_block"], world.source_calls.calls["read_range"]) == (4, 8)
+
+
+@pytest.mark.parametrize(
+    ("verify", "proof", "requests"), [(Verify.AUTO, Proof.BLOCKS, 0), (Verify.FULL, Proof.CRC32, 3)]
+)
+@SIZES
+def test_a_checksum_of_parts_is_computed_when_that_is_asked_for(world, content, verify, proof, requests):
+    size = -(-len(content) // 3)
+    checksum, sizes = crc32_of_parts(content, size)
+    obj = world.source.put_object("k", content, has_crc64=False, checksums=[checksum], part_sizes=sizes)
+    assert copy(world, obj, verify=verify).proof is proof
+    assert world.source_calls.calls["part_size"] == requests
+
+
+def test_a_source_that_does_not_tell_its_parts_leaves_the_blocks_as_the_proof(world):
+    checksum, _ = crc32_of_parts(BLOCKS, 400)
+    whole = [len(BLOCKS)] * checksum.parts
+    obj = world.source.put_object("k", BLOCKS, has_crc64=False, checksums=[checksum], part_sizes=whole)
+    assert copy(world, obj, verify=Verify.FULL).proof is Proof.BLOCKS
+
+
+@SIZES
+def test_an_object_that_cannot_have_the_required_proof_fails_and_the_old_blob_stays(world, content):
+    put_old(world)
+    obj = world.source.put_object("k", content, has_crc64=False, checksums=[md5_of(content)])
+    outcome = copy(world, obj, require_proof=Proof.CRC64)
+    assert (outcome.result, outcome.reason, outcome.attempts) == (Result.FAILED, "proof_too_weak", 1)
+    assert "would be md5" in outcome.detail
+    assert world.source_calls.calls["read_range"] == 0
+    assert world.sink.blobs["k"].content == b"old"
+
+
+@SIZES
+@pytest.mark.parametrize("required", [Proof.CRC64, Proof.MD5, Proof.BLOCKS])
+def test_an_object_with_as_much_as_required_is_copied(world, content, required):
+    assert copy(world, world.source.put_object("k", content), require_proof=required).proof is Proof.CRC64
 
 
 @SIZES
@@ -367,14 +434,18 @@ def test_corrupt_bytes_are_never_committed_and_the_old_blob_stays(world, content
     assert world.sink.blobs["k"].content == b"old"
 
 
-@SIZES
-def test_an_object_that_is_shorter_than_listed_is_never_committed(world, content):
-    obj = world.source.put_object("k", content)
-    longer = replace(obj, size_bytes=len(content) + 1)
-    world.source_calls.plans.clear()
-    outcome = copy(world, longer)
+def test_an_object_that_is_shorter_than_listed_is_never_committed(world):
+    obj = world.source.put_object("k", SMALL)
+    outcome = copy(world, replace(obj, size_bytes=len(SMALL) + 1))
     assert outcome.result is Result.FAILED
     assert world.sink.blobs == {}
+
+
+def test_a_file_that_is_shorter_than_listed_is_looked_at_again_and_copied_as_it_is(world):
+    obj = world.source.put_object("k", BLOCKS)
+    outcome = copy(world, replace(obj, size_bytes=len(BLOCKS) + 1))
+    assert (outcome.result, outcome.size_bytes, outcome.attempts) == (Result.COPIED, len(BLOCKS), 2)
+    assert world.source_calls.calls["read_range"] == 4
 
 
 @pytest.mark.parametrize("op", ["put_blob", "stage_block"])
@@ -390,12 +461,12 @@ def test_blocks_whose_sum_is_wrong_are_all_staged_again_under_other_ids(world):
     obj = world.source.put_object("k", BLOCKS, crc64=1)
     fixed = []
 
-    def fix_at_second_commit():
+    def fix_at_second_try():
         fixed.append(1)
-        if len(fixed) == 2:
+        if len(fixed) == 3:  # each try looks before it reads, and before it commits
             world.source.put_object("k", BLOCKS)
 
-    world.source_calls.do("head", fix_at_second_commit)
+    world.source_calls.do("head", fix_at_second_try)
     outcome = copy(world, obj)
     assert (outcome.result, outcome.attempts) == (Result.COPIED, 2)
     assert world.sink_calls.calls["stage_block"] == 8
