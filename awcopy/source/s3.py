@@ -163,7 +163,7 @@ class S3Source:
         path = self._locate().key_path + encode_path(obj.key)
         query = "&".join(filter(None, (f"partNumber={number}", _version_query(obj))))
         pinned = {"if-match": f'"{obj.etag}"'} if obj.etag else {}
-        answer = self._request("HEAD", path, query, pinned, op="looking at a part")
+        answer = self._request_object("HEAD", path, query, pinned, op="looking at a part")
         _check_pinned(obj, answer.headers)
         return head_from_headers(answer.headers).size_bytes
 

@@ -106,6 +106,8 @@ def _checksums(headers: Headers) -> Iterator[Checksum]:
     between servers.
     """
     kind = headers.get("x-amz-checksum-type", "").upper()
+    if not kind and "-" in etag_of(headers):
+        return  # a multipart upload, and a server that does not say of what its checksums are
     for algorithm in Algorithm:
         if algorithm is Algorithm.MD5:
             if md5 := _md5(headers):
