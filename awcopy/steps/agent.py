@@ -100,7 +100,8 @@ def _pass_on(context: StepContext, turn: Turn, following: _Following, *, has_run
 def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
     """Claim the turn's item and run its step; whatever goes wrong is recorded, never raised.
 
-    Return False, and do nothing, when the item could not be had: it is done, or somebody holds it.
+    Return False, and do nothing, when the item could not be had: it is done, or somebody holds it, or this
+    turn was another's by the time of the claim.
     """
     lease = _claim(context, turn)
     if lease is None:
@@ -108,6 +109,9 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
     if _was_passed_meanwhile(context, turn):
         _give_back(lease)
         return False
+    if _is_over(context, turn):
+        _give_back(lease)
+        return True
     try:
         with context.keep(lease):
             _check_attempts(lease.item)
@@ -145,6 +149,18 @@ def _was_passed_meanwhile(context: StepContext, turn: Turn) -> bool:
     try:
         return _is_past(context, turn)
     except ServiceUnreachable:
+        return False
+
+
+def _is_over(context: StepContext, turn: Turn) -> bool:
+    """Return whether the turn's generation ended between the look at the job and the claim.
+
+    With this, no item is begun that the next generation has not counted, and so a job never has more agents
+    than it was given. Without an answer the item is taken all the same.
+    """
+    try:
+        return context.fleet.ledger.get_job(turn.job_id).generation != turn.generation
+    except AwcopyError:
         return False
 
 

@@ -81,18 +81,15 @@ def next_generation(fleet: Fleet, job: Job) -> Generation | None:
     It has as many places as the job has agents. From here on, messages of older generations do nothing; an
     agent that still holds an item takes a place when it has ended that, and so many places are kept.
     """
-    held = sum(1 for _ in fleet.ledger.list_items(job.id, states=(ItemState.LEASED,)))
-    return start_generation(fleet, job, kept=min(held, job.spec.agents))
-
-
-def start_generation(fleet: Fleet, job: Job, *, kept: int = 0) -> Generation | None:
-    """Do as ``next_generation`` does, with so many places kept."""
     running = job if job.state is JobState.RUNNING else move(job, JobState.RUNNING, at=fleet.ledger.now())
     try:
         started = fleet.ledger.update_job(replace(running, generation=job.generation + 1, pause_reason=""))
     except Conflict:
         return None
+    # Counted after that write: an agent that claims later sees the new generation, and gives its item back.
+    held = sum(1 for _ in fleet.ledger.list_items(job.id, states=(ItemState.LEASED,)))
     agents = job.spec.agents
+    kept = min(held, agents)
     fleet.live.begin_generation(job.id, started.generation, agents, kept=kept)
     log.info("generation_started", generation=started.generation, agents=agents, kept=kept)
     return (

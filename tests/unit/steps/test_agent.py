@@ -15,7 +15,7 @@ from awcopy.errors import (
 from awcopy.model.items import ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState
 from awcopy.steps.agent import MAX_ATTEMPTS, End, stop_job, take_turn
-from awcopy.steps.dispatch import next_generation, start_generation
+from awcopy.steps.dispatch import next_generation
 from awcopy.steps.places import Turn
 from tests.unit.factories import JOB_ID, make_item, make_spec
 from tests.unit.world import LEASE_S
@@ -25,7 +25,7 @@ from tests.unit.world import LEASE_S
 def turn(world):
     """The first turn of the first of two places; the job has one item that copies ``a`` and one for ``b``."""
     job = world.submit(spec=make_spec(agents=2))
-    start_generation(world.fleet, job)
+    next_generation(world.fleet, job)
     for number, key in ((2, "a"), (3, "b")):
         obj = world.source.put_object(key, b"x")
         world.ledger.write_manifest(JOB_ID, number, [obj])
@@ -194,18 +194,26 @@ def test_an_agent_of_another_generation_does_nothing(world, turn, generation):
     assert world.live.places(JOB_ID, 1) == live_before
 
 
-def test_after_a_new_generation_the_old_ones_places_go_no_further(world, turn):
-    world.source_calls.do("read_object", lambda: start_generation(world.fleet, job_of(world)), times=1)
-    assert take_turn(world.context, with_item(turn)) is End.SUPERSEDED
-    assert item(world).state is ItemState.DONE
-
-
 def test_an_agent_whose_generation_ended_goes_on_in_a_place_that_is_kept_for_it(world, turn):
     world.source_calls.do("read_object", lambda: next_generation(world.fleet, job_of(world)), times=1)
     following = take_turn(world.context, with_item(turn))
     assert following == Turn(job_id=JOB_ID, generation=2, place=1, turn=0, item=3, kind=ItemKind.COPY_FILES)
     assert take_turn(world.context, following) is End.GIVEN_UP
     assert item(world, 3).state is ItemState.DONE
+
+
+def test_an_item_that_is_claimed_while_its_generation_ends_is_given_back(world, turn):
+    update_item = world.ledger.update_item
+
+    def end_the_generation(claimed):
+        world.ledger.update_item = update_item
+        assert next_generation(world.fleet, job_of(world)).places == 2
+        return update_item(claimed)
+
+    world.ledger.update_item = end_the_generation
+    assert take_turn(world.context, with_item(turn)) is End.SUPERSEDED
+    assert (item(world).state, item(world).attempts) == (ItemState.READY, 0)
+    assert world.sink_calls.calls["put_blob"] == 0
 
 
 def test_a_message_that_came_twice_takes_no_place_that_is_kept(world, turn):

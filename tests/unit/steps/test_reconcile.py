@@ -10,7 +10,7 @@ from awcopy.model.items import ItemKind, ItemState, ListRange, claim
 from awcopy.model.job import JobState
 from awcopy.model.outcome import Tally, Totals
 from awcopy.steps.agent import End, take_turn
-from awcopy.steps.dispatch import next_generation, start_generation
+from awcopy.steps.dispatch import next_generation
 from awcopy.steps.lease import Lease
 from awcopy.steps.places import Turn
 from awcopy.steps.reconcile import reconcile
@@ -24,7 +24,7 @@ AGENTS = 3
 def job(world):
     """A running job of three agents, whose first generation has just begun."""
     job = world.submit(spec=make_spec(agents=AGENTS))
-    start_generation(world.fleet, job)
+    next_generation(world.fleet, job)
     return world.ledger.get_job(JOB_ID)
 
 
