@@ -14,16 +14,17 @@ from awcopy.errors import CredentialsError, UsageError
 from awcopy.jobs.fleet import Fleet
 from awcopy.loopback import is_loopback
 from awcopy.vault.credentials import JobCredentials
+from awcopy.vault.profile_files import read_sink_profile, read_source_profile
 from awcopy.vault.sealing import open_sealed, read_private_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from awcopy.config import Settings
+    from awcopy.config import AwsKeys, AwsLogin, AzureIdentity, AzureKeys, CustomerKey, Settings
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.jobs.submit import JobRequest
-    from awcopy.model.job import Job, JobSpec, SinkSpec
+    from awcopy.model.job import Job, JobSpec, SinkSpec, SourceSpec
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
     from awcopy.steps.context import StepContext
@@ -87,36 +88,62 @@ def open_stores(settings: Settings, spec: JobSpec, credentials: JobCredentials) 
     """Return the source and the sink of a job; a side without credentials uses this machine's own.
 
     Raises:
-        UsageError: An endpoint lies at a private address, and the settings do not allow that; or a key would
-            go over plain HTTP.
-        CredentialsError: A key that the job needs is not among the credentials.
+        UsageError: An endpoint lies at a private address and the settings do not allow that, a profile does not
+            allow what it is named for, or a key would go over plain HTTP.
+        CredentialsError: This machine has no profile of that name, or a key that the job needs is not among
+            the credentials.
     """
-    from awcopy.sink.azure_blob import AzureBlobSink
+    require_keys(spec, credentials)
+    return Stores(
+        source=open_source(settings, spec.source, credentials.aws, credentials.source_key),
+        sink=open_sink(settings, spec.sink, credentials.azure, credentials.sink_key),
+    )
+
+
+def open_source(
+    settings: Settings, spec: SourceSpec, keys: AwsKeys | None, customer_key: CustomerKey | None = None
+) -> Source:
+    """Return one job's source; a profile goes before keys. Errors as ``open_stores`` has them."""
     from awcopy.source.s3 import S3Source
 
-    for url in (spec.source.endpoint_url, spec.sink.endpoint_url):
-        if url and not settings.allow_private_endpoints:
-            _refuse_private(url)
-    require_keys(spec, credentials)
-    if credentials.source_key:
-        _refuse_plain(settings, spec.source.endpoint_url)
-    if credentials.sink_key:
-        _refuse_plain(settings, spec.sink.account_url)
-    return Stores(
-        source=S3Source(
-            spec.source,
-            credentials.aws,
-            connections=settings.connections,
-            customer_key=credentials.source_key,
-            proxy_url=proxy_for(spec.source.endpoint_url or AWS_URL),
-        ),
-        sink=AzureBlobSink(
-            spec.sink,
-            credentials.azure,
-            connections=settings.connections,
-            customer_key=credentials.sink_key,
-            proxy_url=proxy_for(spec.sink.account_url),
-        ),
+    access: AwsKeys | AwsLogin | None = keys
+    if spec.profile:
+        profile = read_source_profile(settings.profiles, spec.profile)
+        # Who wrote the profile has vouched for its endpoint, wherever it lies.
+        spec, access = profile.admit(spec), profile.login
+    else:
+        _require_public(settings, spec.endpoint_url)
+    if customer_key:
+        _refuse_plain(settings, spec.endpoint_url)
+    return S3Source(
+        spec,
+        access,
+        connections=settings.connections,
+        customer_key=customer_key,
+        proxy_url=proxy_for(spec.endpoint_url or AWS_URL),
+    )
+
+
+def open_sink(
+    settings: Settings, spec: SinkSpec, keys: AzureKeys | None, customer_key: CustomerKey | None = None
+) -> Sink:
+    """Return one job's sink; a profile goes before keys. Errors as ``open_stores`` has them."""
+    from awcopy.sink.azure_blob import AzureBlobSink
+
+    access: AzureKeys | AzureIdentity | None = keys
+    if spec.profile:
+        profile = read_sink_profile(settings.profiles, spec.profile)
+        spec, access = profile.admit(spec), profile.access
+    else:
+        _require_public(settings, spec.endpoint_url)
+    if customer_key:
+        _refuse_plain(settings, spec.account_url)
+    return AzureBlobSink(
+        spec,
+        access,
+        connections=settings.connections,
+        customer_key=customer_key,
+        proxy_url=proxy_for(spec.account_url),
     )
 
 
@@ -125,7 +152,7 @@ def open_job_stores(settings: Settings, job: Job) -> Stores:
     credentials = JobCredentials()
     if job.sealed:
         credentials = open_sealed(job.sealed, job.id, read_private_keys(settings.keys))
-    if credentials.azure is None:
+    if credentials.azure is None and not job.spec.sink.profile:
         require_known_sink(settings, job.spec.sink)
         own = load_store_defaults()
         if own.azure_account in ("", job.spec.sink.account):
@@ -224,7 +251,10 @@ def _refuse_plain(settings: Settings, url: str) -> None:
         )
 
 
-def _refuse_private(url: str) -> None:
+def _require_public(settings: Settings, url: str) -> None:
+    """Return when jobs may name this endpoint, an empty one included."""
+    if not url or settings.allow_private_endpoints:
+        return
     host = urlsplit(url).hostname or ""
     try:
         found = socket.getaddrinfo(host, None)

@@ -89,6 +89,12 @@ class Settings:
             "help": "Folder of the fleet's keys: fleet.pub seals credentials, fleet.key (workers) opens them."
         },
     )
+    profiles: Path = field(
+        default=Path("~/.awcopy/profiles"),
+        metadata={
+            "help": "Folder of the workers' profiles: credentials by name, and what they may be used for."
+        },
+    )
     allow_private_endpoints: bool = field(
         default=False,
         metadata={"help": "Allow sources and sinks at loopback and private addresses."},
@@ -126,6 +132,26 @@ class AwsKeys:
     access_key: Secret
     secret_key: Secret
     session_token: Secret = Secret("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsLogin:
+    """A way to AWS credentials that renew themselves, as a profile describes it."""
+
+    keys: AwsKeys | None = None  # None: what boto3 finds on the machine
+    aws_profile: str = ""  # of AWS's own files, in place of keys
+    role_arn: str = ""  # the role to assume with them
+    external_id: str = ""
+    session_name: str = "awcopy"
+    web_identity_token_file: str = ""  # a token to assume the role with, in place of keys
+    region: str = ""  # of the token service
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AzureIdentity:
+    """An identity that azure-identity finds on the machine; the client id chooses among several."""
+
+    client_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import click
 
 from awcopy.cli.addresses import parse_sink, parse_source
 from awcopy.cli.console import print_warning
-from awcopy.cli.credentials import azure_endpoint, environment_credentials, require_some
+from awcopy.cli.credentials import azure_endpoint, credentials_for, require_some
 from awcopy.cli.encryption import (
     NO_ENCRYPTION,
     GivenEncryption,
@@ -25,6 +25,7 @@ from awcopy.cli.values import (
     BLOCK_SIZE,
     ENDPOINT,
     NAME,
+    PROFILE,
     SIZE,
     WHEN,
     check_endpoint,
@@ -32,7 +33,7 @@ from awcopy.cli.values import (
     source_access_options,
     verbose_option,
 )
-from awcopy.config import load_store_defaults
+from awcopy.config import StoreDefaults, load_store_defaults
 from awcopy.errors import UsageError
 from awcopy.model.job import (
     JobSpec,
@@ -52,7 +53,6 @@ from awcopy.vault.credentials import JobCredentials
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from awcopy.config import StoreDefaults
     from awcopy.jobs.journal import Journal
 
 REQUIRED_PROOFS = (Proof.CRC64, Proof.SHA, Proof.MD5, Proof.CRC32, Proof.BLOCKS)  # strongest first
@@ -182,6 +182,20 @@ EXAMPLES = (
     metavar="[PATH]",
     help="Write a line per event to PATH, or to awcopy-DATE-TIME.log here.",
 )
+@click.option(
+    "--source-profile",
+    type=PROFILE,
+    default="",
+    metavar="NAME",
+    help="Read with the workers' profile of this name.",
+)
+@click.option(
+    "--sink-profile",
+    type=PROFILE,
+    default="",
+    metavar="NAME",
+    help="Write with the workers' profile of this name.",
+)
 @click.option("--detach", is_flag=True, help="Print the job's id and return at once.")
 @click.option("--local", is_flag=True, help="Copy in this process, without a fleet.")
 @output_option("table", "json", "ndjson")
@@ -212,7 +226,7 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
         spec=spec,
         name=options["name"],
         credentials=replace(
-            _choose_credentials(options, given, defaults, spec.sink.account),
+            _choose_credentials(options, given, defaults, spec),
             source_key=encryption.source_key,
             sink_key=encryption.sink_key,
         ),
@@ -269,13 +283,17 @@ def make_spec(
 
 def make_source(options: Mapping[str, Any], defaults: StoreDefaults) -> SourceSpec:
     """Return the source that ``SRC``, ``--region`` and ``--endpoint-url`` name, or the environment."""
-    address = parse_source(options["source"])
+    address, profile = parse_source(options["source"]), options.get("source_profile", "")
+    if profile:
+        # What the environment says of S3 goes with its own credentials; a profile has its own region and endpoint.
+        defaults = StoreDefaults()
     return SourceSpec(
         bucket=address.bucket,
         prefix=address.prefix,
         region=options["region"] or defaults.region,
         endpoint_url=options["endpoint_url"] or check_endpoint(defaults.s3_endpoint_url, "AWS_ENDPOINT_URL"),
         pays_requests=options["request_payer"] == "requester",
+        profile=profile,
     )
 
 
@@ -285,13 +303,14 @@ def _make_sink(options: Mapping[str, Any], defaults: StoreDefaults) -> SinkSpec:
         raise UsageError(
             "the destination's URL and --azure-endpoint both name a service", hint="leave one of them out"
         )
-    is_url = not options["sink"].lower().startswith("az://")
-    usual = "" if is_url else azure_endpoint(defaults, address.account)
+    is_url, profile = not options["sink"].lower().startswith("az://"), options["sink_profile"]
+    usual = "" if is_url or profile else azure_endpoint(defaults, address.account)
     return SinkSpec(
         account=address.account,
         container=address.container,
         prefix=address.prefix,
         endpoint_url=address.endpoint_url or asked or check_endpoint(usual, "AZURE_STORAGE_SERVICE_ENDPOINT"),
+        profile=profile,
     )
 
 
@@ -316,11 +335,12 @@ def _make_selection(options: Mapping[str, Any]) -> Selection:
 
 
 def _choose_credentials(
-    options: Mapping[str, Any], given: JobCredentials | None, defaults: StoreDefaults, account: str
+    options: Mapping[str, Any], given: JobCredentials | None, defaults: StoreDefaults, spec: JobSpec
 ) -> JobCredentials:
     if given:
         return given
     if options["credentials_mode"] == "workers":
         return JobCredentials()
-    found = environment_credentials(defaults, account)
-    return found if options["local"] else require_some(found)
+    found = credentials_for(spec, defaults)
+    has_profile = bool(spec.source.profile or spec.sink.profile)
+    return found if options["local"] or has_profile else require_some(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from awcopy.errors import CredentialsError
@@ -11,6 +12,7 @@ from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
     from awcopy.config import AzureKeys, StoreDefaults
+    from awcopy.model.job import JobSpec
 
 AWS_VARIABLES = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 AZURE_VARIABLES = "AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING"
@@ -28,6 +30,20 @@ def environment_credentials(defaults: StoreDefaults, account: str) -> JobCredent
             hint=f"set {AZURE_VARIABLES} for {account}, or unset them",
         )
     return JobCredentials(aws=defaults.aws, azure=check_azure_keys(defaults.azure, "AZURE_STORAGE_KEY"))
+
+
+def credentials_for(spec: JobSpec, defaults: StoreDefaults) -> JobCredentials:
+    """Return what the environment gives for a job; nothing for a side that has a profile.
+
+    Raises:
+        CredentialsError: As ``environment_credentials`` has it.
+    """
+    used = replace(
+        defaults,
+        aws=None if spec.source.profile else defaults.aws,
+        azure=None if spec.sink.profile else defaults.azure,
+    )
+    return environment_credentials(used, spec.sink.account)
 
 
 def require_some(credentials: JobCredentials) -> JobCredentials:

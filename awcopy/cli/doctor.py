@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from awcopy import __version__
-from awcopy.cli.console import print_json, print_texts, safe_text
 from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES, check_azure_keys
+from awcopy.cli.findings import print_findings
 from awcopy.cli.help import Exit, helpful
 from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.values import output_option
@@ -24,13 +24,8 @@ from awcopy.jobs.health import Check, Finding, State
 from awcopy.units import GIB, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rich.text import Text
-
     from awcopy.config import Settings
 
-_STYLES = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
 _LEAST_DISK_BYTES = GIB
 _CODES = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.CREDENTIALS, Exit.UNREACHABLE, Exit.INTERRUPTED)
 
@@ -45,14 +40,7 @@ def doctor(output: str) -> int:
 
     The exit code is 0 with warnings too; else it is that of the first part that fails.
     """
-    findings = health.run_checks(make_checks())
-    worst = max(findings, key=lambda finding: list(State).index(finding.state)).state
-    if output == "json":
-        records = [finding.to_json() for finding in findings]
-        print_json({"schema": "awcopy.doctor/1", "state": worst.value, "findings": records})
-    else:
-        print_texts(_lines(findings))
-    return next((finding.exit_code for finding in findings if finding.state is State.FAIL), Exit.OK)
+    return print_findings("awcopy.doctor/1", health.run_checks(make_checks()), output)
 
 
 def make_checks() -> list[Check]:
@@ -139,16 +127,3 @@ def _check_disk() -> Finding:
         advice = "a journal takes about 300 bytes per object"
         return Finding(part="disk", state=State.WARN, says=says, advice=advice)
     return Finding(part="disk", state=State.OK, says=says)
-
-
-def _lines(findings: Sequence[Finding]) -> Iterator[Text]:
-    from rich.text import Text
-
-    from awcopy.logs import mask_secrets
-
-    for finding in findings:
-        told = f"{finding.says}; {finding.advice}" if finding.advice else finding.says
-        yield Text.assemble(
-            (f"{finding.state.value:<4}", _STYLES[finding.state]),
-            f"  {finding.part:<8}  {safe_text(mask_secrets(told))}",
-        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from awcopy.cli.console import print_line, print_note
-from awcopy.cli.credentials import environment_credentials, require_some
+from awcopy.cli.credentials import credentials_for, require_some
 from awcopy.cli.encryption import key_options
 from awcopy.cli.follow import watch_hint
 from awcopy.cli.help import helpful
@@ -17,7 +17,7 @@ from awcopy.cli.secrets import read_customer_key
 from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.values import WHEN
 from awcopy.config import load_store_defaults
-from awcopy.errors import IllegalMove
+from awcopy.errors import IllegalMove, UsageError
 from awcopy.jobs.queries import find_job
 from awcopy.vault.credentials import JobCredentials
 
@@ -161,8 +161,13 @@ def _credentials(
     wanted = wanted or any(keys.values())
     if not wanted and (job.sealed or not job.was_sealed):
         return JobCredentials(), None
+    if job.spec.source.profile and job.spec.sink.profile and not any(keys.values()):
+        raise UsageError(
+            f"job {job.id} uses profiles on both sides",
+            hint="renew those on the workers, and resume it without",
+        )
     given = replace(
-        environment_credentials(load_store_defaults(), job.spec.sink.account),
+        credentials_for(job.spec, load_store_defaults()),
         source_key=read_customer_key("--source-encryption-key", keys["source_encryption_key"]),
         sink_key=read_customer_key("--encryption-key", keys["encryption_key"]),
     )

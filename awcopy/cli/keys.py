@@ -1,20 +1,26 @@
-"""``awcopy keys``: the pair of keys by which credentials travel to the workers."""
+"""``awcopy keys``: the pairs of keys by which credentials travel to the workers."""
 
 from __future__ import annotations
 
 import base64
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from awcopy.cli.console import print_line, print_note
 from awcopy.cli.help import Exit, helpful, helpful_group
-from awcopy.cli.setup import begin
+from awcopy.cli.setup import begin, open_fleet
 from awcopy.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 _CODES = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.CREDENTIALS)
 
 
-@click.group(cls=helpful_group("awcopy keys init", "awcopy keys public", exit_codes=_CODES))
+@click.group(cls=helpful_group("awcopy keys init", "awcopy keys rotate", exit_codes=_CODES))
 def keys() -> None:
     """Make and show the fleet's keys: fleet.pub seals credentials, fleet.key (workers only) opens them.
 
@@ -31,12 +37,8 @@ def init_keys() -> None:
     from awcopy.vault.sealing import PRIVATE_FILE, PUBLIC_FILE, create_keys
 
     folder = begin().keys.expanduser()
-    try:
+    with _explaining_folder(folder):
         public = create_keys(folder)
-    except OSError as error:
-        raise CredentialsError(
-            f"{folder} cannot hold keys: {error.strerror}", hint="set AWCOPY_KEYS to another folder"
-        ) from error
     print_line(public)
     print_note(f"{folder}: copy {PRIVATE_FILE} to every worker, {PUBLIC_FILE} to whoever seals credentials")
 
@@ -46,7 +48,64 @@ def init_keys() -> None:
     cls=helpful("awcopy keys public", "awcopy keys public > ~/.awcopy/keys/fleet.pub", exit_codes=_CODES),
 )
 def show_public_key() -> None:
-    """Print the fleet's public key."""
+    """Print the fleet's public key, to which credentials are sealed."""
     from awcopy.vault.sealing import read_public_key
 
     print_line(base64.b64encode(read_public_key(begin().keys).public_bytes_raw()).decode("ascii"))
+
+
+@keys.command(
+    "rotate",
+    cls=helpful("awcopy keys rotate", "AWCOPY_KEYS=/etc/awcopy/keys awcopy keys rotate", exit_codes=_CODES),
+)
+def rotate() -> None:
+    """Make a new key pair, print its public key, and keep the older private keys for jobs that need them.
+
+    Copy fleet.key to every worker first, then fleet.pub to whoever seals credentials: what is sealed to a key that
+    a worker does not have yet, it cannot open. Workers read the file anew for each job.
+    """
+    from awcopy.vault.sealing import PRIVATE_FILE, PUBLIC_FILE, rotate_keys
+
+    folder = begin().keys.expanduser()
+    with _explaining_folder(folder):
+        public = rotate_keys(folder)
+    print_line(public)
+    print_note(
+        f"{folder}: copy {PRIVATE_FILE} to every worker first, then {PUBLIC_FILE} to whoever seals credentials"
+    )
+    print_note("when the jobs of before have ended, `awcopy keys prune` removes the older keys")
+
+
+@keys.command(
+    "prune",
+    cls=helpful(
+        "awcopy keys prune", "awcopy jobs list && awcopy keys prune", exit_codes=(*_CODES, Exit.UNREACHABLE)
+    ),
+)
+def prune() -> None:
+    """Remove the older private keys that no job needs any more, and print how many.
+
+    Reads from the ledger which jobs still hold credentials. What is sealed to a key that was removed never opens
+    again, so first make sure that everybody has the new fleet.pub.
+    """
+    from awcopy.vault.sealing import prune_keys
+
+    settings = begin()
+    fleet, folder = open_fleet(settings), settings.keys.expanduser()
+    held = ((job.sealed, job.id) for job in fleet.ledger.open_jobs() if job.sealed)
+    with _explaining_folder(folder):
+        removed, left = prune_keys(folder, held)
+    print_line(str(removed))
+    print_note(
+        f"{folder}: {left} {'key is' if left == 1 else 'keys are'} left; copy the file to every worker"
+    )
+
+
+@contextmanager
+def _explaining_folder(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CredentialsError(
+            f"{folder} cannot hold keys: {error.strerror}", hint="set AWCOPY_KEYS to another folder"
+        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -134,7 +134,13 @@ def _check_own_sides(launch: Launch) -> None:
     if not (given.aws or given.azure):
         _say(launch, "the workers check the source and the destination, with their own credentials")
         return
-    with closing(open_stores(launch.settings, launch.spec, given)) as stores:
+    # A side with a profile, which lies on the workers, is not contacted from here.
+    spec = replace(
+        launch.spec,
+        source=replace(launch.spec.source, profile=""),
+        sink=replace(launch.spec.sink, profile=""),
+    )
+    with closing(open_stores(launch.settings, spec, given)) as stores:
         if given.aws and given.azure:
             check_both(launch.spec, stores, create_container=launch.create_container)
         elif given.aws:

@@ -1,4 +1,4 @@
-"""Secrets that a command line names without showing them: ``@env:NAME``, ``@file:PATH`` or ``-``."""
+"""Secrets that a command line names: ``@env:NAME``, ``@file:PATH``, ``-`` to be asked, or some in clear."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from awcopy.config import FROM_FILE, FROM_VARIABLE, parse_customer_key, resolve_secret
+from awcopy.cli.console import print_warning
+from awcopy.config import FROM_FILE, FROM_VARIABLE, Secret, parse_customer_key, resolve_secret
 from awcopy.errors import CredentialsError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from awcopy.config import CustomerKey
 
 ASK = "-"
@@ -27,6 +30,29 @@ def ask_secret(name: str) -> str:
     if sys.stdin.isatty():
         return str(click.prompt(name, hide_input=True, err=True))
     return sys.stdin.readline()
+
+
+def read_secret(name: str, text: str) -> Secret:
+    """Return the secret that a value on the command line stands for; ``name`` begins what is said about it.
+
+    Raises:
+        CredentialsError: It is empty, or the variable or file that it names is not there.
+    """
+    given = Secret(ask_secret(name)) if text == ASK else resolve_secret(name, text)
+    secret = Secret(given.reveal().strip())
+    if not secret:
+        raise CredentialsError(f"{name} is empty", hint="set it and try again")
+    return secret
+
+
+def warn_of_clear_ones(given: Mapping[str, str], *, join: str) -> None:
+    """Warn of values that stand on the command line themselves; ``join`` stands between a name and its value."""
+    names = [f"{name}{join}" for name, text in given.items() if not is_hidden(text)]
+    if names:
+        print_warning(
+            f"{' and '.join(name.strip() for name in names)} in clear can be read in the process list and the "
+            f"shell's history; write {names[0]}@env:NAME, {names[0]}@file:PATH or {names[0]}- instead"
+        )
 
 
 def read_customer_key(option: str, text: str | None) -> CustomerKey | None:

@@ -57,8 +57,9 @@ def summary_lines(
     yield _headline(snapshot, now or datetime.now(UTC))
     if job.detail:
         yield Text(f"  {safe_text(job.detail)}")
-    yield Text(f"  from {safe_text(str(job.spec.source))}")
-    yield Text(f"  to   {safe_text(str(job.spec.sink))}")
+    for word, end in (("from", job.spec.source), ("to  ", job.spec.sink)):
+        profile = f" with profile {end.profile}" if end.profile else ""
+        yield Text(f"  {word} {safe_text(str(end))}{profile}")
     yield Text()
     for line in _number_lines(snapshot):
         yield Text(line)
@@ -72,7 +73,8 @@ def summary_lines(
 def next_command(snapshot: JobSnapshot) -> str:
     """Return the command that a person most likely wants now."""
     job = snapshot.job
-    if job.state is JobState.PAUSED and job.pause_reason == PAUSED_FOR_CREDENTIALS:
+    has_own = not (job.spec.source.profile and job.spec.sink.profile)
+    if job.state is JobState.PAUSED and job.pause_reason == PAUSED_FOR_CREDENTIALS and has_own:
         return f"awcopy jobs resume {job.id} --credentials"
     if job.state in (JobState.PAUSED, JobState.FAILED):
         return f"awcopy jobs resume {job.id}"

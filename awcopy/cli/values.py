@@ -82,6 +82,16 @@ ENDPOINT = _Parsed("url", parse_endpoint)
 NAME = _Parsed("name", parse_name)
 
 
+def parse_profile(text: str) -> str:
+    """Return the name of a profile, which may be left out."""
+    from awcopy.vault.profiles import check_profile_name
+
+    return check_profile_name(text) if text else ""
+
+
+PROFILE = _Parsed("name", parse_profile)
+
+
 def output_option(*formats: str) -> Callable[[Decorated], Decorated]:
     """Return the ``-o`` option with these formats, the first of them the default."""
     return click.option(

@@ -82,6 +82,7 @@ def fleet_environment(servers: Servers, folder: Path) -> dict[str, str]:
         "AWCOPY_REDIS_URL": servers.redis.url,
         "AWCOPY_LEDGER": servers.ledger.connection_string,
         "AWCOPY_KEYS": str(keys),
+        "AWCOPY_PROFILES": str(folder / "profiles"),
         "AWCOPY_ALLOW_PRIVATE_ENDPOINTS": "1",
     }
 

@@ -61,6 +61,8 @@ class JobSnapshot:
             "phase": self.phase.value,
             "source": str(job.spec.source),
             "sink": str(job.spec.sink),
+            "source_profile": job.spec.source.profile,
+            "sink_profile": job.spec.sink.profile,
             "agents": job.spec.agents,
             "busy_agents": self.busy_agents,
             "open_items": self.open_items,

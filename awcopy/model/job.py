@@ -97,6 +97,7 @@ class SourceSpec:
     endpoint_url: str = ""  # empty: AWS's own
     pays_requests: bool = False  # of a bucket whose readers are charged: this job's account may be
     key_sha256: str = ""  # of the key that objects are encrypted with (SSE-C); the key is a credential
+    profile: str = ""  # the workers' credentials of this name; empty: the job's, or a worker's own
 
     def __str__(self) -> str:
         """Return the source as an ``s3://`` address."""
@@ -118,6 +119,7 @@ class SinkSpec:
     endpoint_url: str = ""  # the account's blob endpoint; empty: Azure's public cloud
     encryption_scope: str = ""  # the account's, which blobs are to be encrypted with
     key_sha256: str = ""  # of the key that blobs are to be encrypted with; the key itself is a credential
+    profile: str = ""  # as the source's
 
     def __str__(self) -> str:
         """Return the sink as an ``az://`` address."""

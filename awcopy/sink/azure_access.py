@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
-from awcopy.config import AzureKeys
+from awcopy.config import AzureIdentity, AzureKeys
 from awcopy.errors import CredentialsError
 from awcopy.model.job import SinkSpec
 from awcopy.sink.azure_errors import translating_azure
@@ -54,20 +54,23 @@ class Access(Protocol):
         """Whether a refusal is due to the age of the credentials."""
 
 
-def make_access(spec: SinkSpec, keys: AzureKeys | None, *, clock: Callable[[], float] = time.time) -> Access:
+def make_access(
+    spec: SinkSpec, keys: AzureKeys | AzureIdentity | None, *, clock: Callable[[], float] = time.time
+) -> Access:
     """Return the access that the keys give: by account key, by SAS token, or none: by azure-identity.
 
     Raises:
         CredentialsError: The key is malformed, or a token would go over plain HTTP.
     """
-    if keys and keys.account_key:
+    if isinstance(keys, AzureKeys) and keys.account_key:
         return KeyAccess(spec, keys.account_key.reveal(), clock)
-    if keys and keys.sas_token:
+    if isinstance(keys, AzureKeys) and keys.sas_token:
         return SasAccess(keys.sas_token.reveal(), clock)
     if not spec.account_url.startswith("https://"):
         hint = "use an https:// endpoint, or give the account's key or a SAS token"
         raise CredentialsError("a sign-in token is never sent over plain http", hint=hint)
-    return TokenAccess(_default_credential(), spec, clock)
+    client_id = keys.client_id if isinstance(keys, AzureIdentity) else ""
+    return TokenAccess(_default_credential(client_id), spec, clock)
 
 
 class KeyAccess:
@@ -194,8 +197,10 @@ def describe_own_credentials() -> str:
     return "an identity of this machine (azure-identity)"
 
 
-def _default_credential() -> TokenCredential:
+def _default_credential(client_id: str = "") -> TokenCredential:
     # Imported here: it costs 0.3 s, and most sinks have a key.
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415
 
-    return DefaultAzureCredential()
+    if not client_id:
+        return DefaultAzureCredential()
+    return DefaultAzureCredential(managed_identity_client_id=client_id, workload_identity_client_id=client_id)

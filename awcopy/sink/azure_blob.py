@@ -15,7 +15,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient, ExponentialRetry
 
 from awcopy import crc64 as crc
-from awcopy.config import AzureKeys, CustomerKey
+from awcopy.config import AzureIdentity, AzureKeys, CustomerKey
 from awcopy.errors import (
     AccessDenied,
     ConnectionLost,
@@ -75,7 +75,8 @@ class AzureBlobSink:
 
     Args:
         spec: The container; its endpoint's path is kept, as emulators have the account there.
-        keys: The account's key or a SAS token; None for what azure-identity finds, over https only.
+        keys: The account's key or a SAS token; an identity, or None for any that azure-identity finds, over
+            https only.
         customer_key: The key that blobs are encrypted with; None where the spec names none.
         connections: Most requests under way at once; further callers wait.
         proxy_url: A forward proxy, or empty.
@@ -86,7 +87,7 @@ class AzureBlobSink:
     def __init__(  # noqa: PLR0913 - what a store and the way to it have
         self,
         spec: SinkSpec,
-        keys: AzureKeys | None,
+        keys: AzureKeys | AzureIdentity | None,
         *,
         connections: int,
         customer_key: CustomerKey | None = None,

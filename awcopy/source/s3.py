@@ -18,7 +18,7 @@ import botocore.exceptions
 import botocore.session
 from botocore.config import Config
 
-from awcopy.config import AwsKeys, CustomerKey
+from awcopy.config import AwsKeys, AwsLogin, CustomerKey
 from awcopy.errors import (
     AccessDenied,
     CredentialsRefused,
@@ -41,6 +41,7 @@ from awcopy.http import (
 from awcopy.model.job import SourceSpec
 from awcopy.model.objects import ObjectHead, SourceObject, Span
 from awcopy.source.base import ListPage
+from awcopy.source.s3_credentials import find_credentials
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import etag_of, head_from_headers
 from awcopy.source.s3_listing import parse_list_page, parse_tags
@@ -75,7 +76,8 @@ class S3Source:
     Args:
         spec: The bucket; without a region, Amazon is asked for it, and other servers are taken to be in
             us-east-1.
-        keys: The credentials; None for those that boto3 finds (environment, profile, role), renewed by it.
+        access: The credentials, or the way to them; None for what boto3 finds (environment, profile, role).
+            All but plain keys renew themselves.
         connections: Most requests under way at once; further callers wait.
         customer_key: The key that objects may be encrypted with (SSE-C); None where the spec names none.
         proxy_url: A forward proxy, or empty.
@@ -86,7 +88,7 @@ class S3Source:
     def __init__(  # noqa: PLR0913 - what a store and the way to it have
         self,
         spec: SourceSpec,
-        keys: AwsKeys | None,
+        access: AwsKeys | AwsLogin | None,
         *,
         connections: int,
         customer_key: CustomerKey | None = None,
@@ -95,7 +97,7 @@ class S3Source:
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
         self._spec = spec
-        self._keys = keys
+        self._access = access
         self._always = {"x-amz-request-payer": "requester"} if spec.pays_requests else {}
         self._decryption = _decryption_headers(customer_key)
         self._new_pool = functools.partial(
@@ -287,17 +289,8 @@ class S3Source:
         spec = self._spec
         if spec.bucket.endswith("--x-s3"):  # such buckets list in no order, and want a session of their own
             raise RequestRefused(f"s3://{spec.bucket} is a directory bucket, which awcopy cannot read")
-        session = botocore.session.Session()
-        if self._keys:
-            session.set_credentials(
-                self._keys.access_key.reveal(),
-                self._keys.secret_key.reveal(),
-                self._keys.session_token.reveal() or None,
-            )
-        self._credentials = session.get_credentials()
-        if self._credentials is None:
-            raise botocore.exceptions.NoCredentialsError
-        url = self._sample_url(session, spec.region or self._find_region())
+        self._credentials = find_credentials(self._access)
+        url = self._sample_url(spec.region or self._find_region())
         parts = urlsplit(url)
         scope = parse_qs(parts.query)["X-Amz-Credential"][0].split("/")
         pool = self._new_pool(parse_origin(url))
@@ -309,7 +302,7 @@ class S3Source:
             key_path=key_path,
         )
 
-    def _sample_url(self, session: botocore.session.Session, region: str) -> str:
+    def _sample_url(self, region: str) -> str:
         """Return the signed URL of a key ``k``: botocore knows each kind of bucket's address and region."""
         spec = self._spec
         is_path_style = bool(spec.endpoint_url) or "." in spec.bucket
@@ -322,8 +315,15 @@ class S3Source:
                 "us_east_1_regional_endpoint": "regional",
             },
         )
-        client = session.create_client(
-            "s3", region_name=region, endpoint_url=spec.endpoint_url or None, config=config
+        keys = self._credentials.get_frozen_credentials()
+        client = botocore.session.Session().create_client(
+            "s3",
+            region_name=region,
+            endpoint_url=spec.endpoint_url or None,
+            config=config,
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret_key,
+            aws_session_token=keys.token,
         )
         url: str = client.generate_presigned_url("get_object", Params={"Bucket": spec.bucket, "Key": "k"})
         return url

@@ -1,9 +1,20 @@
-"""Which of botocore's ways leads to AWS credentials on this machine."""
+"""The ways to AWS credentials: plain keys, what botocore finds on this machine, a role that is assumed."""
 
 from __future__ import annotations
 
-import botocore.session
+from functools import partial
+from typing import Any
 
+import botocore.exceptions
+import botocore.session
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    AssumeRoleWithWebIdentityCredentialFetcher,
+    DeferredRefreshableCredentials,
+)
+from botocore.utils import FileWebIdentityTokenLoader
+
+from awcopy.config import AwsKeys, AwsLogin
 from awcopy.errors import CredentialsError
 from awcopy.source.s3_errors import translating_botocore
 
@@ -20,6 +31,45 @@ _WAYS = {
     "container-role": "the container's role",
     "iam-role": "the instance's role",
 }
+
+
+# The service that hands out tokens is in every region; this one answers for all of them.
+_ROLE_REGION = "us-east-1"
+
+
+def find_credentials(access: AwsKeys | AwsLogin | None) -> Any:  # noqa: ANN401 - botocore's, which has no types
+    """Return botocore's credentials, which renew themselves unless they are plain keys.
+
+    Nothing is sent for a role before the first use.
+
+    Raises:
+        botocore.exceptions.NoCredentialsError: This machine has none.
+    """
+    login = access if isinstance(access, AwsLogin) else AwsLogin(keys=access)
+    session = botocore.session.Session(profile=login.aws_profile or None)
+    create_client = partial(session.create_client, region_name=login.region or _ROLE_REGION)
+    if login.web_identity_token_file:
+        load_token = FileWebIdentityTokenLoader(login.web_identity_token_file)
+        fetcher = AssumeRoleWithWebIdentityCredentialFetcher(
+            create_client, load_token, login.role_arn, extra_args={"RoleSessionName": login.session_name}
+        )
+        return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role-with-web-identity")
+    if login.keys:
+        session.set_credentials(
+            login.keys.access_key.reveal(),
+            login.keys.secret_key.reveal(),
+            login.keys.session_token.reveal() or None,
+        )
+    found = session.get_credentials()
+    if found is None:
+        raise botocore.exceptions.NoCredentialsError
+    if not login.role_arn:
+        return found
+    extra = {"ExternalId": login.external_id} if login.external_id else {}
+    fetcher = AssumeRoleCredentialFetcher(
+        create_client, found, login.role_arn, extra_args={"RoleSessionName": login.session_name, **extra}
+    )
+    return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
 
 def describe_own_credentials() -> str:

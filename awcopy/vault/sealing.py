@@ -21,6 +21,7 @@ from awcopy.errors import CredentialsError
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from awcopy.model.job import JobId
@@ -49,6 +50,56 @@ def create_keys(folder: Path) -> str:
         file.write(_encode(private.private_bytes_raw()) + "\n")
     (folder / PUBLIC_FILE).write_text(public + "\n")
     return public
+
+
+def rotate_keys(folder: Path) -> str:
+    """Add a new key pair, to which is sealed from now on, and return its public key as text.
+
+    The private keys before it stay, and open what was sealed to them.
+
+    Raises:
+        CredentialsError: The folder has no private keys, or others may read them.
+    """
+    private = X25519PrivateKey.generate()
+    _write_private(folder, (private, *read_private_keys(folder)))
+    public = _encode(private.public_key().public_bytes_raw())
+    (folder / PUBLIC_FILE).write_text(public + "\n")
+    return public
+
+
+def prune_keys(folder: Path, held: Iterable[tuple[str, JobId]]) -> tuple[int, int]:
+    """Remove the older private keys that nothing is sealed to, and return how many were removed and are left.
+
+    Args:
+        folder: Where the keys are.
+        held: What the jobs hold: what was sealed, and for which job.
+
+    Raises:
+        CredentialsError: The folder has no private keys, or others may read them.
+    """
+    newest, *older = read_private_keys(folder)
+    sealed = list(held)
+    needed = [key for key in older if any(_opens(key, text, job_id) for text, job_id in sealed)]
+    if len(needed) < len(older):
+        _write_private(folder, (newest, *needed))
+    return len(older) - len(needed), 1 + len(needed)
+
+
+def _write_private(folder: Path, keys: Sequence[X25519PrivateKey]) -> None:
+    """Replace the file of private keys in one move, since workers read it for each job."""
+    draft = folder / f".{PRIVATE_FILE}.{os.getpid()}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.writelines(_encode(key.private_bytes_raw()) + "\n" for key in keys)
+    draft.replace(folder / PRIVATE_FILE)
+
+
+def _opens(key: X25519PrivateKey, sealed: str, job_id: JobId) -> bool:
+    try:
+        _SUITE.decrypt(base64.b64decode(sealed), key, info=_info(job_id))
+    except InvalidTag:
+        return False
+    return True
 
 
 def read_public_key(folder: Path) -> X25519PublicKey:

@@ -21,6 +21,7 @@ from awcopy.jobs.queries import read_report
 from awcopy.jobs.submit import JobRequest
 from awcopy.model.job import JobState, SinkSpec
 from awcopy.vault.credentials import JobCredentials
+from awcopy.vault.profile_files import write_profile
 from awcopy.vault.sealing import create_keys, read_public_key, seal
 from tests.unit.factories import JOB_ID, make_job, make_spec
 from tests.unit.world import World
@@ -172,3 +173,56 @@ def test_a_key_may_go_over_http_to_this_machine(side):
     stores = open_stores(Settings(allow_private_endpoints=True), spec, credentials)
     stores.close()
     assert isinstance(stores, Stores)
+
+
+# Profiles.
+
+PROFILE_SINK = {
+    "kind": "sink",
+    "account": "acme",
+    "containers": ["backup"],
+    "account_key": "a2V5",
+    "endpoint_url": "http://127.0.0.1:10000/acme",
+}
+PROFILE_SOURCE = {
+    "kind": "source",
+    "buckets": ["photos"],
+    "access_key": "AKIAX",
+    "secret_key": "hunter2",
+    "endpoint_url": "http://127.0.0.1:9000",
+}
+
+
+def with_profiles(spec, source="s", sink="k"):
+    return replace(spec, source=replace(spec.source, profile=source), sink=replace(spec.sink, profile=sink))
+
+
+@pytest.fixture
+def profiles(tmp_path):
+    write_profile(tmp_path, "s", {**PROFILE_SOURCE, "buckets": [make_spec().source.bucket]})
+    sink = make_spec().sink
+    write_profile(tmp_path, "k", {**PROFILE_SINK, "account": sink.account, "containers": [sink.container]})
+    return Settings(profiles=tmp_path)
+
+
+def test_a_profile_vouches_for_its_own_private_endpoint(profiles):
+    stores = open_stores(profiles, with_profiles(make_spec()), JobCredentials())
+    stores.close()
+    assert isinstance(stores, Stores)
+
+
+def test_a_job_with_profiles_is_opened_without_the_workers_own_credentials(profiles, monkeypatch):
+    monkeypatch.setattr(bootstrap, "load_store_defaults", lambda: pytest.fail("they were looked for"))
+    open_job_stores(profiles, make_job(spec=with_profiles(make_spec()))).close()
+
+
+def test_what_a_profile_does_not_list_is_refused(profiles):
+    spec = with_profiles(make_spec())
+    other = replace(spec, source=replace(spec.source, bucket="salaries"))
+    with pytest.raises(UsageError, match="does not allow the bucket salaries"):
+        open_stores(profiles, other, CREDENTIALS)
+
+
+def test_a_profile_that_this_machine_does_not_have_pauses_for_credentials(tmp_path):
+    with pytest.raises(CredentialsError, match="no profile 's'"):
+        open_stores(Settings(profiles=tmp_path), with_profiles(make_spec()), CREDENTIALS)

@@ -75,7 +75,7 @@ def check_options(words: list[str]) -> None:
     """Fail unless the words name a command, and options that it has."""
     path = "awcopy"
     for word in words:
-        if word.startswith("-"):
+        if word.startswith("-") and word != "-":
             assert word.partition("=")[0] in options_of(path), f"{path} has no option {word}"
         elif f"{path} {word}" in CONTEXTS:
             path = f"{path} {word}"

@@ -213,3 +213,25 @@ def test_only_errors_are_logged_unless_more_is_asked_for() -> None:
         assert root.level == logging.INFO
     finally:
         root.handlers[:], root.level = before
+
+
+def test_profiles_stand_in_the_job_and_no_credentials_beside_them(launched, monkeypatch) -> None:
+    for name, value in {**AWS, **AZURE, "AWS_ENDPOINT_URL": "https://minio", "AWS_REGION": "r"}.items():
+        monkeypatch.setenv(name, value)
+    launch = launch_of(launched, *LINE, "--source-profile", "photos", "--sink-profile", "backup")
+    assert launch.spec.source == SourceSpec(bucket="photos", prefix="2024/", profile="photos")
+    assert launch.spec.sink.profile == "backup"
+    assert not launch.credentials
+
+
+def test_a_side_without_a_profile_keeps_the_environments_credentials(launched, monkeypatch) -> None:
+    for name, value in {**AWS, "AZURE_STORAGE_ACCOUNT": "other", "AZURE_STORAGE_KEY": "a2V5"}.items():
+        monkeypatch.setenv(name, value)
+    credentials = launch_of(launched, *LINE, "--sink-profile", "backup").credentials
+    assert credentials.aws is not None
+    assert credentials.azure is None
+
+
+def test_a_profiles_name_is_checked(launched, capsys) -> None:
+    assert main([*LINE, "--source-profile", "../x"]) == 2
+    assert "no profile can be called '../x'" in capsys.readouterr().err

@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from awcopy.bootstrap import memory_fleet
 from awcopy.cli.main import main
 from awcopy.vault.sealing import PUBLIC_FILE
+from tests.unit.cli.snapshots import JOB_ID, make_job
 
 
 @pytest.fixture
@@ -92,3 +94,28 @@ def _settings():
     from awcopy.config import load_settings
 
     return load_settings()
+
+
+def test_keys_are_rotated_and_the_older_ones_kept_while_a_job_needs_them(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from awcopy.config import AwsKeys, Secret
+    from awcopy.vault.credentials import JobCredentials
+    from awcopy.vault.sealing import read_public_key, seal
+
+    fleet = memory_fleet()
+    monkeypatch.setenv("AWCOPY_KEYS", str(tmp_path))
+    monkeypatch.setattr("awcopy.cli.keys.begin", _settings)
+    monkeypatch.setattr("awcopy.cli.keys.open_fleet", lambda _settings: fleet)
+    assert main(["keys", "rotate"]) == 4
+    assert main(["keys", "init"]) == 0
+    given = JobCredentials(aws=AwsKeys(access_key=Secret("A"), secret_key=Secret("S")))
+    sealed = seal(given, JOB_ID, read_public_key(tmp_path))
+    job = fleet.ledger.add_job(make_job(sealed=sealed))
+    capsys.readouterr()
+    assert main(["keys", "rotate"]) == 0
+    assert capsys.readouterr().out == (tmp_path / PUBLIC_FILE).read_text()
+    assert main(["keys", "prune"]) == 0
+    fleet.ledger.delete_job(job.id)
+    assert main(["keys", "prune"]) == 0
+    assert capsys.readouterr().out == "0\n1\n"

@@ -269,3 +269,12 @@ def test_a_type_without_a_json_form_is_named():
 
     with pytest.raises(TypeError, match="complex"):
         encode_record(Wave(phase=1j))
+
+
+def test_a_jobs_profiles_are_kept_and_an_old_row_has_none():
+    spec = JobSpec(
+        source=SourceSpec(bucket="b", profile="photos"), sink=SinkSpec(account="acc", container="c")
+    )
+    assert load_record(JobSpec, dump_record(spec)) == spec
+    old = load_record(JobSpec, '{"source":{"bucket":"b"},"sink":{"account":"acc","container":"c"}}')
+    assert (old.source.profile, old.sink.profile) == ("", "")

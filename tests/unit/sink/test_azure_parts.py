@@ -206,7 +206,7 @@ def test_azure_identity_looks_in_all_its_places():
 
 def test_without_keys_azure_identity_is_asked(monkeypatch):
     credential = FakeCredential([0.0])
-    monkeypatch.setattr(azure_access, "_default_credential", lambda: credential)
+    monkeypatch.setattr(azure_access, "_default_credential", lambda _client_id: credential)
     assert make_access(SPEC, None).sdk_credential() is credential
 
 

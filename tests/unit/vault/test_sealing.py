@@ -12,10 +12,13 @@ from awcopy.model.job import JobId
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import (
     PRIVATE_FILE,
+    PUBLIC_FILE,
     create_keys,
     open_sealed,
+    prune_keys,
     read_private_keys,
     read_public_key,
+    rotate_keys,
     seal,
 )
 
@@ -92,3 +95,34 @@ def test_encryption_keys_are_sealed_too(tmp_path: Path) -> None:
     assert given
     sealed = seal(given, JOB, read_public_key(tmp_path))
     assert open_sealed(sealed, JOB, read_private_keys(tmp_path)) == given
+
+
+def test_after_a_rotation_is_sealed_to_the_new_key_and_both_open(tmp_path: Path) -> None:
+    first = create_keys(tmp_path)
+    before = seal(CREDENTIALS, JOB, read_public_key(tmp_path))
+    second = rotate_keys(tmp_path)
+    after = seal(CREDENTIALS, JOB, read_public_key(tmp_path))
+    keys = read_private_keys(tmp_path)
+    assert first != second
+    assert (tmp_path / PUBLIC_FILE).read_text() == f"{second}\n"
+    assert [open_sealed(sealed, JOB, keys) for sealed in (before, after)] == [CREDENTIALS] * 2
+    assert open_sealed(after, JOB, keys[:1]) == CREDENTIALS
+
+
+def test_keys_that_a_job_needs_are_not_removed(tmp_path: Path) -> None:
+    create_keys(tmp_path)
+    oldest = seal(CREDENTIALS, JOB, read_public_key(tmp_path))
+    rotate_keys(tmp_path)
+    rotate_keys(tmp_path)
+    assert prune_keys(tmp_path, [(oldest, JOB)]) == (1, 2)
+    assert open_sealed(oldest, JOB, read_private_keys(tmp_path)) == CREDENTIALS
+    assert prune_keys(tmp_path, []) == (1, 1)
+    assert prune_keys(tmp_path, []) == (0, 1)
+    with pytest.raises(CredentialsError, match="do not open"):
+        open_sealed(oldest, JOB, read_private_keys(tmp_path))
+
+
+def test_without_keys_there_is_nothing_to_rotate(tmp_path: Path) -> None:
+    with pytest.raises(CredentialsError, match="no private key"):
+        rotate_keys(tmp_path)
+    assert list(tmp_path.iterdir()) == []
