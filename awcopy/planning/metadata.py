@@ -23,7 +23,7 @@ from awcopy.planning.tiers import AUTO, choose_tier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from awcopy.model.job import Job, JobId
+    from awcopy.model.job import Job, JobId, JobSpec
     from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
 
 STAMP_ETAG = "awcopy_etag"
@@ -82,6 +82,14 @@ def blob_properties(
     return BlobProperties(
         headers=headers, metadata=metadata, content_md5=md5, tier=tier, tags=tagged, notices=tuple(notices)
     )
+
+
+def may_refuse(spec: JobSpec) -> bool:
+    """Return whether a job may well refuse an object for what it has beside its bytes.
+
+    The others do so only where there is more than Azure keeps.
+    """
+    return spec.metadata is MetadataPolicy.FAIL or spec.copies_tags
 
 
 def is_stamped_with(blob: BlobHead, obj: SourceObject) -> bool:

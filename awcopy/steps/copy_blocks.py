@@ -10,12 +10,14 @@ from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.model.items import BlockRange, FileState, LargeFile
 from awcopy.model.outcome import Totals
 from awcopy.planning.blocks import BlockPlan
+from awcopy.planning.metadata import may_refuse
 from awcopy.planning.overwrite import Act
 from awcopy.planning.proofs import plan_proof
 from awcopy.steps.copy_files import CAREFUL_AFTER, check_passing, record_outcomes
 from awcopy.steps.list_objects import range_item
 from awcopy.transfer.blocks import PinnedFile, combine_blocks, stage_blocks, staged_crcs
 from awcopy.transfer.engine import ENDS_THE_ITEM, fail_object, finish_file, look_at_sink, look_at_source
+from awcopy.transfer.properties import check_properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +78,11 @@ def _record_crash(context: StepContext, transfer: Transfer, file: LargeFile, lea
 def _open_file(context: StepContext, transfer: Transfer, file: LargeFile, lease: Lease) -> LargeFile:
     try:
         act = look_at_sink(transfer, file.object, file.blob).act
-        if act is Act.COPY and transfer.job.spec.require_proof:
-            plan_proof(transfer.job.spec, look_at_source(transfer, _pin(file)), reads_all=False)
+        spec = transfer.job.spec
+        if act is Act.COPY and (spec.require_proof or may_refuse(spec)):
+            head = look_at_source(transfer, _pin(file))
+            plan_proof(spec, head, reads_all=False)
+            check_properties(transfer, head, file.object)
     except StorageError as error:
         if _is_for_later(error, lease):
             raise

@@ -34,7 +34,7 @@ from awcopy.transfer.blocks import (
 )
 from awcopy.transfer.context import run_each
 from awcopy.transfer.digests import open_digest
-from awcopy.transfer.properties import properties_of
+from awcopy.transfer.properties import check_properties, properties_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -218,7 +218,10 @@ def _read_proved(transfer: Transfer, obj: SourceObject, content: memoryview) -> 
 def _copy_blocks(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
     crcs = staged_crcs(transfer, file)
     missing = [index for index in range(file.plan.blocks) if index not in crcs]
-    plan = plan_proof(transfer.job.spec, look_at_source(transfer, file), reads_all=not crcs)
+    head = look_at_source(transfer, file)
+    if missing:
+        check_properties(transfer, head, file.object)
+    plan = plan_proof(transfer.job.spec, head, reads_all=not crcs)
     digest = open_digest(transfer, file.object, plan.checksum)
     crcs |= stage_blocks(transfer, file, missing, None if plan.reads_again else digest)
     if plan.reads_again and digest:

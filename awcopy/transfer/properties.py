@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from awcopy.model.outcome import Proof
 from awcopy.planning.metadata import blob_properties
 
 if TYPE_CHECKING:
     from awcopy.model.objects import BlobProperties, ObjectHead, SourceObject
-    from awcopy.model.outcome import Proof
     from awcopy.transfer.context import Transfer
 
 
@@ -32,3 +32,8 @@ def properties_of(
     has_tags = job.spec.copies_tags and head.tag_count > 0
     tags = transfer.retrier.call(lambda: transfer.source.read_tags(obj)) if has_tags else {}
     return blob_properties(job, head, obj, crc64=crc64, proof=proof, md5=md5, tags=tags)
+
+
+def check_properties(transfer: Transfer, head: ObjectHead, obj: SourceObject) -> None:
+    """Raise what ``properties_of`` will raise, so that an object that is refused is not read for nothing."""
+    properties_of(transfer, head, obj, crc64=0, proof=Proof.NONE)

@@ -15,7 +15,7 @@ from awcopy.errors import (
     LeaseLost,
 )
 from awcopy.model.items import FileState, ItemKind, ItemState, claim, give_back
-from awcopy.model.job import JobState, Overwrite, SourceSpec, Verify
+from awcopy.model.job import JobState, MetadataPolicy, Overwrite, SourceSpec, Verify
 from awcopy.model.objects import Algorithm, Checksum
 from awcopy.model.outcome import Proof, Result, Tally
 from awcopy.planning.blocks import plan_blocks
@@ -420,3 +420,28 @@ def test_a_shared_file_that_cannot_have_the_required_proof_is_not_read_at_all(wo
     assert world.report(job)["big"].reason == "proof_too_weak"
     assert world.source_calls.calls["read_range"] == 0
     assert len(list(world.ledger.list_items(JOB_ID))) == 2  # no other range was added
+
+
+# Properties that a shared file may not have.
+
+
+@pytest.mark.parametrize(
+    ("asked", "facts", "reason"),
+    [
+        ({"metadata": MetadataPolicy.FAIL}, {"metadata": {"a-b": "c"}}, "metadata_not_allowed"),
+        ({"copies_tags": True}, {"tags": {"k": "é" * 100}}, "tags_not_allowed"),
+    ],
+)
+def test_a_shared_file_that_a_strict_job_refuses_is_not_read_at_all(world, spec, asked, facts, reason):
+    job = asking(world, spec, **asked)
+    add_file(world, job, **facts)
+    copy_range(world, job, 0)
+    assert world.report(job)["big"].reason == reason
+    assert world.source_calls.calls["read_range"] == 0
+
+
+def test_a_shared_file_with_more_metadata_than_azure_keeps_is_never_committed(world, job):
+    add_file(world, job, metadata={"large": "x" * 9000})
+    copy_all(world, job)
+    assert world.report(job)["big"].reason == "metadata_not_allowed"
+    assert world.sink.blobs == {}

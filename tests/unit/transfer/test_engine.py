@@ -186,7 +186,8 @@ def test_tags_are_copied_in_the_same_call_where_the_job_wants_them(world, conten
     outcome = copy_object(transfer, obj, look_first=True)
     assert world.sink.blobs["k"].tags == {"who": "a_x40_b"}
     assert outcome.notices == ("tags_renamed: 1",)
-    assert world.source_calls.calls["read_tags"] == 1
+    # Those of a large object before anything is read, too, since they may be refused.
+    assert world.source_calls.calls["read_tags"] == (1 if content is SMALL else 2)
 
 
 def test_tags_are_asked_for_only_where_there_are_some_and_the_job_wants_them(world):
