@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from awcopy.errors import Conflict, CredentialsError, IllegalMove
-from awcopy.model.items import ItemState, Retry
+from awcopy.jobs.retry import count_failed
 from awcopy.model.job import Job, JobId, JobState, move
-from awcopy.model.outcome import tally_outcomes
 from awcopy.vault.sealing import seal
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     from awcopy.jobs.fleet import Fleet
-    from awcopy.model.items import Item
     from awcopy.vault.credentials import JobCredentials
 
 
@@ -84,7 +82,7 @@ def retry_job(
 ) -> tuple[Job, int]:
     """Queue again what failed, all of it or what failed for one reason; publish a dispatch then.
 
-    Return the job and how many objects are to be tried again. May be called again when it was cut short.
+    Return the job and how many objects are to be tried again.
 
     Raises:
         IllegalMove: The job did not end with failures, or none failed for this reason.
@@ -95,13 +93,16 @@ def retry_job(
             f"job {job_id} is {job.state}: only a job that completed with errors can be retried",
             hint="`awcopy jobs resume` goes on with one that was paused or has failed",
         )
-    items = fleet.ledger.list_items(job_id)
-    objects = sum(_reopen_item(fleet, item, reason) for item in items)
+    objects = count_failed(fleet, job_id, reason)
     if not objects:
         why = f" for the reason {reason!r}" if reason else ""
         hint = f"`awcopy jobs report {job_id} --failed` lists what failed"
         raise IllegalMove(f"no object of job {job_id} failed{why}", hint=hint)
-    return _change(fleet, job_id, lambda row: _queue(row, credentials, public_key)), objects
+
+    def retry(row: Job) -> Job:
+        return replace(_queue(row, credentials, public_key), retry_reason=reason)
+
+    return _change(fleet, job_id, retry), objects
 
 
 def change_agents(fleet: Fleet, job_id: JobId, agents: int) -> Job:
@@ -168,23 +169,3 @@ def _queue(job: Job, credentials: JobCredentials | None, public_key: X25519Publi
 def _move(job: Job, to: JobState, detail: str = "") -> Job:
     """Return the job in its new state; when it is written, the ledger's time is written with it."""
     return move(job, to, at=job.changed_at, detail=detail)
-
-
-def _reopen_item(fleet: Fleet, item: Item, reason: str) -> int:
-    """Make an item ready to try its failed objects again; return how many those are."""
-    if item.state is not ItemState.DONE:
-        # A call that was cut short has reopened it; an item of a large file plans no object, and has one.
-        return max(item.objects, 1) - item.totals.ended.objects
-    if not item.totals.failed.objects:
-        return 0
-    retry = Retry(fence=item.outcome_fence, reason=reason)
-    outcomes = fleet.ledger.read_outcomes(item.job_id, item.number, item.outcome_fence)
-    kept = [outcome for outcome in outcomes if not retry.takes(outcome)]
-    again = len(outcomes) - len(kept)
-    if again:
-        totals = replace(tally_outcomes(kept), listed=item.totals.listed)
-        reopened = replace(
-            item, state=ItemState.READY, retry=retry, attempts=0, totals=totals, outcome_fence=0
-        )
-        fleet.ledger.update_item(reopened)
-    return again

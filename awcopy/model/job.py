@@ -180,6 +180,9 @@ class Job:
     detail: str = ""  # why the job failed or was paused, for a person
     pause_reason: str = ""  # user, auth or journal
     totals: Totals = field(default_factory=Totals)  # final once the job has ended
+    retry_reason: str | None = (
+        None  # set until objects that failed are begun again: for this reason, or for any
+    )
     sealed: str = field(default="", repr=False)  # credentials as ciphertext, wiped at the end
     was_sealed: bool = False  # credentials came with the job, so that resuming it later needs them again
     sink_was_empty: bool = (

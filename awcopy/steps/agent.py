@@ -83,7 +83,7 @@ def take_turn(context: StepContext, turn: Turn) -> Turn | End:
         return End.SUPERSEDED  # this message came twice, and its twin has handed the place on
     has_run = bool(turn.item) and run_item(context, job, turn)
     if turn.item and not has_run and _is_held_here(context, turn):
-        return End.SUPERSEDED  # its twin is at the item
+        return End.SUPERSEDED  # its twin, or whoever revived the place, is at the item
     following = _next_item(context, job)
     return _pass_on(context, turn, following, has_run=has_run) if following else End.GIVEN_UP
 
@@ -100,8 +100,8 @@ def _pass_on(context: StepContext, turn: Turn, following: _Following, *, has_run
 def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
     """Claim the turn's item and run its step; whatever goes wrong is recorded, never raised.
 
-    Return False, and do nothing, when the item could not be had: it is done, or somebody holds it, or this
-    turn was another's by the time of the claim.
+    Return False when the item was not had, or not to its end: it is done, or somebody else holds it by now, or
+    this turn was another's by the time of the claim.
     """
     lease = _claim(context, turn)
     if lease is None:
@@ -118,6 +118,7 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
             _STEPS[lease.item.kind](context, job, lease)
     except LeaseLost:
         log.warning("item_lost", item=turn.item)
+        return False
     except JobInterrupted:
         _give_back(lease)
     except AwcopyError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError, TransientError
+from awcopy.jobs.retry import reopen_failed
 from awcopy.jobs.submit import check_abilities
 from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState, move
@@ -63,7 +64,9 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
         ledger.add_item(Item(job_id=job_id, number=FIRST_ITEM, kind=ItemKind.LIST_OBJECTS, range=ListRange()))
     except Conflict:
         log.info("dispatch_repeated")
-    return next_generation(context.fleet, replace(job, sink_was_empty=was_empty))
+    if job.retry_reason is not None:
+        reopen_failed(context.fleet, job)
+    return next_generation(context.fleet, replace(job, sink_was_empty=was_empty, retry_reason=None))
 
 
 def _say_why_it_waits(context: StepContext, job: Job, error: TransientError) -> None:

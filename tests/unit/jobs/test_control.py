@@ -196,6 +196,7 @@ def test_a_retry_for_one_reason_leaves_other_failures_as_they_are(world, failed)
 
 def test_while_a_retry_runs_the_totals_add_up(world, failed):
     job, _ = retry_job(world.fleet, JOB_ID)
+    world.start(job)
     totals = world.snapshot(job).totals
     assert (totals.listed.objects, totals.copied.objects, totals.failed.objects) == (9, 6, 0)
     assert totals.pending.objects == 3
@@ -208,14 +209,46 @@ def test_a_retry_for_a_reason_that_nothing_failed_for_is_refused(world, failed):
     assert all(item.state is ItemState.DONE for item in world.ledger.list_items(JOB_ID))
 
 
-def test_a_retry_that_was_cut_short_can_be_made_again(world, failed):
+def test_a_retry_that_is_cut_short_changes_nothing(world, failed):
+    before = world.snapshot(job_of(world)), list(world.ledger.list_items(JOB_ID))
     update_job, world.ledger.update_job = world.ledger.update_job, _crash
     with pytest.raises(Crash):
         retry_job(world.fleet, JOB_ID)
     world.ledger.update_job = update_job
-    job, objects = retry_job(world.fleet, JOB_ID)
-    assert objects == 3
-    assert world.run(job).totals.copied.objects == 8
+    assert (world.snapshot(job_of(world)), list(world.ledger.list_items(JOB_ID))) == before
+
+
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_retry_whose_beginning_is_cut_short_is_begun_again(world, failed, written):
+    job, _ = retry_job(world.fleet, JOB_ID)
+    update_item, left = world.ledger.update_item, [None] * written
+
+    def crash_in_the_end(item):
+        if not left:
+            raise Crash
+        left.pop()
+        return update_item(item)
+
+    world.ledger.update_item = crash_in_the_end
+    with pytest.raises(Crash):
+        world.start(job)
+    world.ledger.update_item = update_item
+    ended = world.run(job)
+    assert (ended.totals.copied.objects, ended.job.retry_reason) == (8, None)
+    assert set(world.report(job)) == set(failed)
+
+
+def test_what_fails_again_is_not_tried_again_when_the_job_is_resumed(world, failed):
+    world.source_calls.fail("read_object", AccessDenied("no"), name="k1")
+    job, _ = retry_job(world.fleet, JOB_ID)
+    generation = world.start(job)
+    world.source_calls.do("read_object", lambda: pause_job(world.fleet, JOB_ID), name="k5", times=1)
+    world.take_turns(generation)
+    done = list(world.ledger.list_items(JOB_ID, states=(ItemState.DONE,)))
+    assert any(item.totals.failed.objects for item in done)
+    resume_job(world.fleet, JOB_ID)
+    world.run(job)
+    assert [world.ledger.get_item(JOB_ID, item.number) for item in done] == done
 
 
 def test_what_failed_again_can_be_tried_again(world, failed):
@@ -236,6 +269,7 @@ def test_bytes_add_up_while_a_retry_runs_though_an_object_had_changed_its_length
     job = world.submit(spec=make_spec(agents=1))
     world.run(job)
     retry_job(world.fleet, JOB_ID)
+    world.start(job)
     assert world.snapshot(job).totals.pending.size_bytes == 1
 
 
