@@ -45,7 +45,7 @@ from awcopy.model.job import (
     SourceSpec,
     Verify,
 )
-from awcopy.model.outcome import Proof
+from awcopy.model.outcome import Proof, Route
 from awcopy.planning.tiers import AUTO, TIERS
 from awcopy.units import MIB
 from awcopy.vault.credentials import JobCredentials
@@ -133,6 +133,14 @@ EXAMPLES = (
     "--require-proof",
     type=click.Choice([proof.value for proof in REQUIRED_PROOFS]),
     help="Fail objects that cannot have this proof or a stronger one; as thorough as --verify full.",
+)
+@click.option(
+    "--route",
+    type=click.Choice([route.value for route in Route]),
+    default=Route.AUTO.value,
+    show_default=True,
+    help="auto: Azure reads objects of 1 MiB and more from Amazon by itself, and what it cannot read streams; "
+    "server: Azure must, whatever the endpoint; stream: all bytes go through the workers.",
 )
 @click.option(
     "--tier",
@@ -268,6 +276,7 @@ def make_spec(
         ),
         selection=_make_selection(options),
         overwrite=Overwrite(options["overwrite"]),
+        route=Route(options["route"]),
         agents=options["agents"],
         block_size_bytes=options["block_size"],
         files_per_task=options["files_per_task"],

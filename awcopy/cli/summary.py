@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from awcopy.jobs.queries import JobSnapshot
-    from awcopy.model.outcome import ProofCounts, Tally
+    from awcopy.model.outcome import ProofCounts, RouteCounts, Tally
 
 PAUSED_FOR_CREDENTIALS = "auth"
 _STYLES = {
@@ -32,6 +32,7 @@ _EXITS = {
     JobState.FAILED: Exit.ERROR,
     JobState.CANCELLED: Exit.CANCELLED,
 }
+_ROUTES = ("server", "stream")
 _PROOFS = ("crc64", "md5", "crc32", "blocks", "length")
 
 
@@ -63,8 +64,12 @@ def summary_lines(
     yield Text()
     for line in _number_lines(snapshot):
         yield Text(line)
-    if proofs := _proofs(snapshot.totals.proofs):
+    if proofs := _counts(snapshot.totals.proofs, _PROOFS):
         yield Text(f"  {'proofs':<12}{proofs}")
+    if snapshot.totals.routes.server or job.streams_because:
+        yield Text(f"  {'routes':<12}{_counts(snapshot.totals.routes, _ROUTES)}")
+    if job.streams_because:
+        yield Text(f"  streamed after all: {safe_text(job.streams_because)}")
     if not is_local:
         yield Text()
         yield Text(f"Next: {next_command(snapshot)}")
@@ -118,6 +123,6 @@ def _number_line(name: str, tally: Tally, note: str = "") -> str:
     return f"  {name:<12}{objects}{size}  {note or format_size(tally.size_bytes)}".rstrip()
 
 
-def _proofs(counts: ProofCounts) -> str:
-    named = ((name, getattr(counts, name)) for name in _PROOFS)
+def _counts(counts: ProofCounts | RouteCounts, names: tuple[str, ...]) -> str:
+    named = ((name, getattr(counts, name)) for name in names)
     return ", ".join(f"{name} {format_count(count)}" for name, count in named if count)

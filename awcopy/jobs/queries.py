@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 JOB_SCHEMA = "awcopy.job/1"
 _TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "deleted", "excluded")
+_ROUTES = ("server", "stream")
 _PROOFS = ("crc64", "md5", "crc32", "blocks", "length")
 
 
@@ -72,6 +73,9 @@ class JobSnapshot:
             "detail": job.detail,
             "pause_reason": job.pause_reason,
             "totals": {name: _tally_json(getattr(self.totals, name)) for name in _TALLIES},
+            "route": job.spec.route.value,
+            "streams_because": job.streams_because,
+            "routes": {name: getattr(self.totals.routes, name) for name in _ROUTES},
             "proofs": {name: getattr(self.totals.proofs, name) for name in _PROOFS},
             "moved_bytes": self.moved_bytes,
         }

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 REPORT_COLUMNS = (
     "key", "blob", "outcome", "reason", "proof", "bytes", "etag", "crc64", "attempts", "detail", "notices",
+    "route",
 )  # fmt: skip
 
 
@@ -26,6 +27,7 @@ def report_record(outcome: Outcome) -> dict[str, str | int | list[str] | None]:
         "attempts": outcome.attempts,
         "detail": outcome.detail,
         "notices": list(outcome.notices),
+        "route": outcome.route.value if outcome.route else "",
     }
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NewType, TypeVar, Union, cast, get_args, get
 from awcopy.errors import AwcopyError
 from awcopy.model.items import LargeFile
 from awcopy.model.objects import SourceObject
-from awcopy.model.outcome import Outcome, Proof, Result
+from awcopy.model.outcome import Outcome, Proof, Result, Route
 
 _Record = TypeVar("_Record")
 
@@ -33,6 +33,7 @@ _NAMES = {"datetime": datetime}
 
 _RESULTS = {result.value: result for result in Result}
 _PROOFS = {proof.value: proof for proof in Proof}
+_ROUTES = {route.value: route for route in Route}
 _coders: dict[type[Any], _RecordCoder] = {}
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -194,6 +195,8 @@ def _dump_outcome(outcome: Outcome) -> str:
         line += f',"detail":{quote(outcome.detail)}'
     if outcome.notices:
         line += f',"notices":{_dump(outcome.notices)}'
+    if outcome.route:
+        line += f',"route":"{outcome.route}"'
     return line + "}\n"
 
 
@@ -212,6 +215,7 @@ def _load_outcome(members: dict[str, Any]) -> Outcome:
         attempts=get("attempts", 1),
         detail=get("detail", ""),
         notices=tuple(get("notices", ())),
+        route=_ROUTES[members["route"]] if "route" in members else None,
     )
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NewType
 
 from awcopy.errors import IllegalMove
-from awcopy.model.outcome import Proof, Totals
+from awcopy.model.outcome import Proof, Route, Totals
 from awcopy.units import MIB
 
 JobId = NewType("JobId", str)
@@ -55,14 +55,6 @@ class Overwrite(StrEnum):
     NEVER = "never"
     CHANGED = "changed"  # replaced unless its stamp says that it is this very object
     NEWER = "newer"  # replaced if the object was modified after the blob
-
-
-class Route(StrEnum):
-    """Which way the bytes take."""
-
-    AUTO = "auto"
-    SERVER = "server"  # Azure reads from the source's signed URL
-    STREAM = "stream"  # through the worker
 
 
 class NamePolicy(StrEnum):
@@ -179,6 +171,7 @@ class Job:
     generation: int = 0  # counts the chords of agents; messages of older ones do nothing
     detail: str = ""  # why the job failed or was paused, for a person
     pause_reason: str = ""  # user, auth or journal
+    streams_because: str = ""  # why server-side copying was given up for the whole job, for a person
     totals: Totals = field(default_factory=Totals)  # final once the job has ended
     retry_reason: str | None = (
         None  # set until objects that failed are begun again: for this reason, or for any

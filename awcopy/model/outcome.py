@@ -37,6 +37,14 @@ class Proof(StrEnum):
 _STRENGTH = {proof: place for place, proof in enumerate(Proof)}
 
 
+class Route(StrEnum):
+    """Which way the bytes take."""
+
+    AUTO = "auto"  # chosen for each object; what was copied went one of the other two
+    SERVER = "server"  # Azure reads from the source's signed URL
+    STREAM = "stream"  # through the worker
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """One line of a job's report."""
@@ -52,6 +60,9 @@ class Outcome:
     attempts: int = 1
     detail: str = ""  # one sentence for a person, without secrets
     notices: tuple[str, ...] = ()  # what the blob has otherwise than the object: "metadata_renamed: 2"
+    route: Route | None = (
+        None  # of what was copied: ``server`` if no worker saw a byte of it, else ``stream``
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +100,18 @@ class ProofCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouteCounts:
+    """How many copied objects took which way."""
+
+    server: int = 0
+    stream: int = 0
+
+    def __add__(self, other: RouteCounts) -> RouteCounts:
+        """Add count by count."""
+        return RouteCounts(server=self.server + other.server, stream=self.stream + other.stream)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """How many objects a job or an item met, by what became of them.
 
@@ -104,6 +127,7 @@ class Totals:
     deleted: Tally = Tally()
     excluded: Tally = Tally()
     proofs: ProofCounts = ProofCounts()
+    routes: RouteCounts = RouteCounts()
 
     def __add__(self, other: Totals) -> Totals:
         """Add tally by tally."""
@@ -129,4 +153,5 @@ def tally_outcome(outcome: Outcome) -> Totals:
     """Return the totals of a single outcome."""
     proofs = ProofCounts(**{outcome.proof.value: 1}) if outcome.proof else ProofCounts()
     tally = Tally(objects=1, size_bytes=outcome.size_bytes)
-    return Totals(proofs=proofs, **{outcome.result.value: tally})
+    routes = RouteCounts(**{outcome.route.value: 1}) if outcome.route else RouteCounts()
+    return Totals(proofs=proofs, routes=routes, **{outcome.result.value: tally})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from awcopy.errors import MetadataNotAllowed
 from awcopy.model.job import MetadataPolicy
 from awcopy.model.objects import BlobProperties, ContentHeaders
-from awcopy.model.outcome import Proof
+from awcopy.model.outcome import Proof, Route
 from awcopy.planning.naming import blob_name, is_renamed
 from awcopy.planning.tags import fit_tags
 from awcopy.planning.tiers import AUTO, choose_tier
@@ -31,6 +31,7 @@ STAMP_MODIFIED = "awcopy_modified"
 STAMP_SIZE = "awcopy_size"
 STAMP_CRC64 = "awcopy_crc64"
 STAMP_PROOF = "awcopy_proof"
+STAMP_ROUTE = "awcopy_route"
 STAMP_JOB = "awcopy_job"
 STAMP_VERSION = "awcopy_version"
 STAMP_KEY = "awcopy_key"  # of an object whose blob bears another name
@@ -54,6 +55,7 @@ def blob_properties(
     *,
     crc64: int,
     proof: Proof,
+    route: Route = Route.STREAM,
     md5: bytes = b"",
     tags: Mapping[str, str] | None = None,
 ) -> BlobProperties:
@@ -65,7 +67,7 @@ def blob_properties(
     """
     spec = job.spec
     has_other_name = is_renamed(spec, obj.key, blob_name(spec, obj.key))
-    stamp = _stamp(obj, job.id, crc64=crc64, proof=proof) if spec.has_stamps else {}
+    stamp = _stamp(obj, job.id, crc64=crc64, proof=proof, route=route) if spec.has_stamps else {}
     if has_other_name and spec.has_stamps:
         stamp[STAMP_KEY] = encode_value(obj.key)
     headers, moved, notices = _fit_headers(head, spec.metadata)
@@ -120,6 +122,11 @@ def read_notices(metadata: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(filter(None, metadata.get(STAMP_NOTICES, "").split(_BETWEEN_NOTICES)))
 
 
+def read_route(metadata: Mapping[str, str]) -> Route:
+    """Return the route that a stamp tells; only the server-side one is named."""
+    return Route.SERVER if metadata.get(STAMP_ROUTE) == Route.SERVER else Route.STREAM
+
+
 def encode_name(name: str) -> str:
     """Return a metadata name as a C# identifier; injective: ``-`` becomes ``_x2d_``, and so on.
 
@@ -147,7 +154,7 @@ def decode_value(value: str) -> str:
     return base64.b64decode(value[10:-2]).decode("utf-8", "surrogateescape")
 
 
-def _stamp(obj: SourceObject, job_id: JobId, *, crc64: int, proof: Proof) -> dict[str, str]:
+def _stamp(obj: SourceObject, job_id: JobId, *, crc64: int, proof: Proof, route: Route) -> dict[str, str]:
     stamp = {
         STAMP_ETAG: encode_value(obj.etag),
         STAMP_MODIFIED: obj.modified_at.isoformat(),
@@ -156,6 +163,8 @@ def _stamp(obj: SourceObject, job_id: JobId, *, crc64: int, proof: Proof) -> dic
         STAMP_PROOF: proof.value,
         STAMP_JOB: job_id,
     }
+    if route is Route.SERVER:
+        stamp[STAMP_ROUTE] = route.value
     if obj.version_id:
         stamp[STAMP_VERSION] = encode_value(obj.version_id)
     return stamp

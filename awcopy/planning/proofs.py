@@ -33,7 +33,7 @@ class ProofPlan:
     reads_again: bool = False  # not all of the bytes are at hand while they are staged
 
 
-def plan_proof(spec: JobSpec, head: ObjectHead, *, reads_all: bool) -> ProofPlan:
+def plan_proof(spec: JobSpec, head: ObjectHead, *, reads_all: bool, by_sink: bool = False) -> ProofPlan:
     """Return how an object is proved, the strongest way that the job pays for.
 
     The CRC-64 costs nothing, since blocks have one anyway and those of the parts give that of the whole. Any
@@ -41,19 +41,26 @@ def plan_proof(spec: JobSpec, head: ObjectHead, *, reads_all: bool) -> ProofPlan
     all. Where several share a file, or some of its blocks were staged before, it takes a second reading,
     which costs the same egress again: of what came over plain http, where a flipped bit may go unnoticed,
     and of what is small; of the rest only if that is asked for. So are checksums of parts, since each
-    part's length is a request.
+    part's length is a request. What the sink reads by itself is at hand nowhere, and is read here only if
+    that is asked for.
 
     Args:
         spec: The job's.
         head: What the source says about the object.
-        reads_all: Whether every block is about to be read by whoever asks.
+        reads_all: Whether every block is about to be read by whoever asks, or by the sink.
+        by_sink: Whether the sink reads them by itself.
 
     Raises:
         ProofTooWeak: The job requires more.
     """
-    plan = _strongest_plan(spec, head, reads_all=reads_all)
+    plan = _strongest_plan(spec, head, reads_all=reads_all and not by_sink, by_sink=by_sink)
     check_proof(spec, plan.proof)
     return plan
+
+
+def is_thorough(spec: JobSpec) -> bool:
+    """Return whether the job pays for a proof, by a second reading if need be."""
+    return spec.verify is Verify.FULL or Proof.BLOCKS.is_weaker_than(spec.require_proof)
 
 
 def check_proof(spec: JobSpec, proof: Proof) -> None:
@@ -66,14 +73,14 @@ def check_proof(spec: JobSpec, proof: Proof) -> None:
         raise ProofTooWeak(f"the proof would be {proof}, and the job requires {spec.require_proof}")
 
 
-def _strongest_plan(spec: JobSpec, head: ObjectHead, *, reads_all: bool) -> ProofPlan:
+def _strongest_plan(spec: JobSpec, head: ObjectHead, *, reads_all: bool, by_sink: bool) -> ProofPlan:
     if head.crc64 is not None:
         return ProofPlan(proof=Proof.CRC64)
-    is_thorough = spec.verify is Verify.FULL or Proof.BLOCKS.is_weaker_than(spec.require_proof)
-    may_read_again = is_thorough or spec.source.is_plain or head.size_bytes <= LARGE_FILE_BYTES
-    if reads_all or may_read_again:
+    is_paid_for = is_thorough(spec)
+    is_cheap = not by_sink and (spec.source.is_plain or head.size_bytes <= LARGE_FILE_BYTES)
+    if reads_all or is_paid_for or is_cheap:
         for checksum in head.checksums:
-            if checksum.parts <= 1 or is_thorough:
+            if checksum.parts <= 1 or is_paid_for:
                 proof = PROOFS[checksum.algorithm]
                 return ProofPlan(proof=proof, checksum=checksum, reads_again=not reads_all)
     return ProofPlan(proof=Proof.BLOCKS)

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
         StagedBlock,
     )
 
-# learn.microsoft.com, "Put Block From URL": x-ms-copy-source is at most 2 KiB long.
-LONGEST_URL = 2048
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobPage:
@@ -82,7 +79,7 @@ class Sink(Protocol):
         Args:
             name: The blob's name.
             block_id: As for ``stage_block``, of the same length.
-            url: A signed URL of the object, at most ``LONGEST_URL`` characters.
+            url: A signed URL of the object, at most 2,048 characters.
             span: Which bytes to read, at most 4,000 MiB.
 
         Raises:

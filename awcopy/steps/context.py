@@ -7,17 +7,20 @@ import threading
 import time
 from collections import OrderedDict
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from awcopy.errors import ServiceUnreachable
+from awcopy.errors import AwcopyError, Conflict, ServiceUnreachable
+from awcopy.model.outcome import Route
+from awcopy.planning.route import may_copy_server_side
 from awcopy.transfer.buffers import BufferPool
 from awcopy.transfer.context import Transfer
 from awcopy.transfer.limited import LimitedSink, LimitedSource
 from awcopy.transfer.limiter import Limiters
 from awcopy.transfer.retry import Retrier
+from awcopy.transfer.server_side import Breakers, ServerSide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,6 +81,7 @@ class StepContext:
     chance: Callable[[], float] = random.random
     buffers: BufferPool = field(default_factory=BufferPool)
     stores: StoreCache = field(default_factory=StoreCache)
+    breakers: Breakers = field(default_factory=Breakers)
     limiters: Limiters = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,8 +111,34 @@ class StepContext:
             check=lease.check,
             moved=lambda size_bytes: self.count_moved(job.id, size_bytes),
             connections=self.connections,
+            server_side=self._server_side(job),
             buffers=self.buffers,
         )
+
+    def _server_side(self, job: Job) -> ServerSide | None:
+        route = job.spec.route
+        if not may_copy_server_side(job.spec) or (job.streams_because and route is not Route.SERVER):
+            return None
+        breaker = self.breakers.of(job.id, lambda why: self.stream_from_now_on(job.id, why))
+        return ServerSide(route=route, breaker=breaker)
+
+    def stream_from_now_on(self, job_id: JobId, why: str) -> None:
+        """Write into the job's row that nothing more of it is copied server-side, for all workers and people.
+
+        While that cannot be written, the others find out by themselves.
+        """
+        log.warning("server_side_copies_given_up", job_id=job_id, why=why)
+        try:
+            job = self.fleet.ledger.get_job(job_id)
+            while not (job.streams_because or job.has_ended):
+                try:
+                    self.fleet.ledger.update_job(replace(job, streams_because=why))
+                except Conflict:
+                    job = self.fleet.ledger.get_job(job_id)
+                else:
+                    return
+        except AwcopyError as error:
+            log.warning("route_not_recorded", error=error.code)
 
     def hint(self, job_id: JobId, numbers: Sequence[int]) -> None:
         """Say that items are ready; when that is not heard, the agents find them in the ledger."""

@@ -12,10 +12,11 @@ from awcopy.model.outcome import Totals
 from awcopy.planning.blocks import BlockPlan
 from awcopy.planning.metadata import may_refuse
 from awcopy.planning.overwrite import Act
+from awcopy.planning.pieces import cover_blocks, in_order
 from awcopy.planning.proofs import plan_proof
 from awcopy.steps.copy_files import CAREFUL_AFTER, check_passing, record_outcomes
 from awcopy.steps.list_objects import range_item
-from awcopy.transfer.blocks import PinnedFile, combine_blocks, stage_blocks, staged_crcs
+from awcopy.transfer.blocks import PinnedFile, combine_pieces, stage_blocks, staged_pieces
 from awcopy.transfer.engine import ENDS_THE_ITEM, fail_object, finish_file, look_at_sink, look_at_source
 from awcopy.transfer.properties import check_properties
 
@@ -119,14 +120,15 @@ def _copy_range(
     indexes = range(at.first, at.end)
     try:
         # Only an item that was begun before can have blocks at the sink already.
-        crcs = staged_crcs(transfer, pinned) if lease.item.fence > 1 else {}
-        crcs |= stage_blocks(transfer, pinned, [index for index in indexes if index not in crcs])
+        known = staged_pieces(transfer, pinned) if lease.item.fence > 1 else {}
+        staged, missing = cover_blocks(known, indexes)
+        staged |= stage_blocks(transfer, pinned, missing)
     except StorageError as error:
         if _is_for_later(error, lease):
             raise
         # Whatever it is, the owner meets it again and makes it the file's outcome.
         return take_ownership(context, file, number)
-    crc = combine_blocks(pinned, crcs, indexes)
+    crc = combine_pieces(pinned, in_order(staged, indexes))
 
     def record(row: LargeFile) -> LargeFile:
         range_crcs = (*row.range_crcs[: at.index], crc, *row.range_crcs[at.index + 1 :])

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, TypeVar
 from awcopy.crc64 import combine, crc64
 from awcopy.errors import IntegrityError, SourceChanged
 from awcopy.model.outcome import Proof
-from awcopy.planning.blocks import block_id, pin_blocks, read_block_id
+from awcopy.planning.blocks import block_id, pin_blocks
+from awcopy.planning.pieces import Piece, in_order, read_pieces, route_of, split_runs
 from awcopy.planning.proofs import PROOFS, check_proof
 from awcopy.transfer.context import run_each
 from awcopy.transfer.properties import properties_of
+from awcopy.transfer.server_side import check_unproved, run_length, stage_or
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from awcopy.model.objects import Condition, ObjectHead, SourceObject
     from awcopy.planning.blocks import BlockPlan
     from awcopy.transfer.context import Transfer
     from awcopy.transfer.digests import Digest
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -35,66 +38,71 @@ class PinnedFile:
 
     @property
     def pin(self) -> str:
-        """The beginning of all its block ids."""
+        """The beginning of the ids of all blocks that workers send."""
         return pin_blocks(self.object, self.plan.block_size_bytes, self.restart)
+
+    @property
+    def sink_pin(self) -> str:
+        """The beginning of the ids of all runs of blocks that the sink reads by itself."""
+        return pin_blocks(self.object, self.plan.block_size_bytes, self.restart, by_sink=True)
 
 
 def stage_blocks(
     transfer: Transfer, file: PinnedFile, indexes: Iterable[int], digest: Digest | None = None
-) -> dict[int, int]:
-    """Stage these blocks, several at once, and return each one's CRC-64 by index.
+) -> dict[int, Piece]:
+    """Stage these blocks, several at once, and return the pieces that hold them, by first block.
 
-    With a digest, which takes each of them too, they must be all of the file's.
+    With a digest, which takes each of them too, they must be all of the file's, and are streamed.
     """
-    todo = list(indexes)
-    crcs = _each_block(transfer, lambda index: _stage_block(transfer, file, index, digest), todo, digest)
-    return dict(zip(todo, crcs, strict=True))
+    here = replace(transfer, server_side=None) if digest else transfer
+    runs = split_runs(indexes, run_length(here, file))
+    staged = _each(here, lambda run: _stage_run(here, file, run, digest), runs, digest)
+    return {piece.first: piece for pieces in staged for piece in pieces}
 
 
-def read_again(transfer: Transfer, file: PinnedFile, crcs: dict[int, int], digest: Digest) -> None:
+def read_again(transfer: Transfer, file: PinnedFile, staged: Mapping[int, Piece], digest: Digest) -> None:
     """Give the digest every block of the file, read a second time, several at once; nothing is sent.
 
     Raises:
-        IntegrityError: A block is not the one that was staged: one of the two readings was wrong.
+        IntegrityError: A piece is not what was staged: one of the two readings was wrong.
     """
 
-    def read(index: int) -> None:
+    def read(index: int) -> int:
         with transfer.buffers.lend(file.plan.span(index).size_bytes) as block:
-            if _read_block(transfer, file, index, block, digest) != crcs[index]:
-                raise IntegrityError("a block that was read again is not the one that was staged")
+            return _read_block(transfer, file, index, block, digest)
 
-    _each_block(transfer, read, range(file.plan.blocks), digest)
-
-
-def staged_crcs(transfer: Transfer, file: PinnedFile) -> dict[int, int]:
-    """Return the CRC-64 of every block of the file that the sink holds, by index.
-
-    An index that was staged with two different contents is left out, so that it is staged anew.
-    """
-    found: dict[int, set[int]] = {}
-    for block in transfer.retrier.call(lambda: transfer.sink.staged_blocks(file.blob)):
-        read = read_block_id(file.pin, block.block_id)
-        if read and read[0] < file.plan.blocks and block.size_bytes == file.plan.span(read[0]).size_bytes:
-            found.setdefault(read[0], set()).add(read[1])
-    return {index: crcs.pop() for index, crcs in found.items() if len(crcs) == 1}
+    blocks = range(file.plan.blocks)
+    crcs = _each(transfer, read, blocks, digest)
+    for piece in in_order(staged, blocks):
+        whole = 0
+        for index in range(piece.first, piece.end):
+            whole = combine(whole, crcs[index], file.plan.span(index).size_bytes)
+        if whole != piece.crc64:
+            raise IntegrityError("a block that was read again is not the one that was staged")
 
 
-def combine_blocks(file: PinnedFile, crcs: dict[int, int], indexes: Iterable[int]) -> int:
-    """Return the CRC-64 of consecutive blocks from the CRC-64 of each."""
+def staged_pieces(transfer: Transfer, file: PinnedFile) -> dict[int, Piece]:
+    """Return what the sink holds of the file and can be committed as it is, by first block."""
+    listed = transfer.retrier.call(lambda: transfer.sink.staged_blocks(file.blob))
+    return read_pieces(file.plan, file.pin, file.sink_pin, listed)
+
+
+def combine_pieces(file: PinnedFile, pieces: Iterable[Piece]) -> int:
+    """Return the CRC-64 of consecutive pieces from the CRC-64 of each."""
     whole = 0
-    for index in indexes:
-        whole = combine(whole, crcs[index], file.plan.span(index).size_bytes)
+    for piece in pieces:
+        whole = combine(whole, piece.crc64, file.plan.extent(piece.first, piece.end).size_bytes)
     return whole
 
 
 def commit_file(
     transfer: Transfer,
     file: PinnedFile,
-    crcs: dict[int, int],
+    staged: Mapping[int, Piece],
     condition: Condition,
     digest: Digest | None = None,
 ) -> tuple[Proof, int, tuple[str, ...]]:
-    """Commit the staged blocks as the blob, with its properties.
+    """Commit the staged pieces as the blob, with its properties.
 
     Returns the proof, the whole's CRC-64, and the notices about what the blob has otherwise than the object.
 
@@ -110,11 +118,16 @@ def commit_file(
     """
     head = transfer.retrier.call(lambda: transfer.source.head(file.object.key))
     check_pin(file.object, head)
-    whole = combine_blocks(file, crcs, range(file.plan.blocks))
+    pieces = in_order(staged, range(file.plan.blocks))
+    whole = combine_pieces(file, pieces)
     proof = prove(head, whole, digest)
     check_proof(transfer.job.spec, proof)
-    properties = properties_of(transfer, head, file.object, crc64=whole, proof=proof, md5=head.md5)
-    ids = [block_id(file.pin, index, crcs[index]) for index in range(file.plan.blocks)]
+    if proof is Proof.BLOCKS:
+        check_unproved(transfer, file, pieces, head)
+    properties = properties_of(
+        transfer, head, file.object, crc64=whole, proof=proof, route=route_of(pieces), md5=head.md5
+    )
+    ids = [piece.block_id for piece in pieces]
     transfer.check()
     transfer.retrier.call(
         lambda: transfer.sink.commit_blocks(file.blob, ids, properties=properties, condition=condition)
@@ -154,32 +167,44 @@ def check_pin(obj: SourceObject, head: ObjectHead) -> None:
         raise SourceChanged("the object changed while it was copied")
 
 
-def _each_block(
-    transfer: Transfer, work: Callable[[int], T], indexes: Iterable[int], digest: Digest | None
-) -> list[T]:
-    """Do the work for each block; one that fails, or is not begun, keeps none waiting that comes after it."""
+def _each(transfer: Transfer, work: Callable[[A], T], todo: Iterable[A], digest: Digest | None) -> list[T]:
+    """Do the work for each; one that fails, or is not begun, keeps none waiting that comes after it."""
     if digest is None:
-        return run_each(transfer, work, indexes)
+        return run_each(transfer, work, todo)
 
     def check() -> None:
         with digest.failing():
             transfer.check()
 
-    def guarded(index: int) -> T:
+    def guarded(one: A) -> T:
         with digest.failing():
-            return work(index)
+            return work(one)
 
-    return run_each(replace(transfer, check=check), guarded, indexes)
+    return run_each(replace(transfer, check=check), guarded, todo)
 
 
-def _stage_block(transfer: Transfer, file: PinnedFile, index: int, digest: Digest | None) -> int:
+def _stage_run(transfer: Transfer, file: PinnedFile, run: range, digest: Digest | None) -> list[Piece]:
+    staged = stage_or(transfer, file, run, lambda: _stream_run(transfer, file, run, digest))
+    return [staged] if isinstance(staged, Piece) else staged
+
+
+def _stream_run(transfer: Transfer, file: PinnedFile, run: range, digest: Digest | None) -> list[Piece]:
+    pieces: list[Piece] = []
+    for index in run:
+        if pieces:  # whoever called has asked before the first
+            transfer.check()
+        pieces.append(_stream_block(transfer, file, index, digest))
+    return pieces
+
+
+def _stream_block(transfer: Transfer, file: PinnedFile, index: int, digest: Digest | None) -> Piece:
     span = file.plan.span(index)
     with transfer.buffers.lend(span.size_bytes) as block:
         crc = _read_block(transfer, file, index, block, digest)
         name = block_id(file.pin, index, crc)
         transfer.retrier.call(lambda: transfer.sink.stage_block(file.blob, name, block, crc64=crc))
     transfer.moved(span.size_bytes)
-    return crc
+    return Piece(block_id=name, first=index, end=index + 1, crc64=crc)
 
 
 def _read_block(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
     from awcopy.transfer.retry import Retrier
+    from awcopy.transfer.server_side import ServerSide
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,6 +36,7 @@ class Transfer:
     check: Callable[[], None]
     moved: Callable[[int], None]
     connections: int = 16
+    server_side: ServerSide | None = None  # None: everything streams
     buffers: BufferPool = field(default_factory=BufferPool)
 
 

@@ -17,11 +17,12 @@ from awcopy.errors import (
     StoreNotFound,
 )
 from awcopy.model.objects import ARCHIVED_CLASSES
-from awcopy.model.outcome import Outcome, Proof, Result
+from awcopy.model.outcome import Outcome, Proof, Result, Route
 from awcopy.planning.blocks import plan_blocks
-from awcopy.planning.metadata import STAMP_ETAG, decode_value, read_notices, read_proof
+from awcopy.planning.metadata import STAMP_ETAG, decode_value, read_notices, read_proof, read_route
 from awcopy.planning.naming import blob_name, name_problem
 from awcopy.planning.overwrite import COPY_NEW, Act, Decision, decide_overwrite
+from awcopy.planning.pieces import Piece, cover_blocks, route_of
 from awcopy.planning.proofs import check_proof, plan_proof
 from awcopy.transfer.blocks import (
     PinnedFile,
@@ -30,18 +31,20 @@ from awcopy.transfer.blocks import (
     prove,
     read_again,
     stage_blocks,
-    staged_crcs,
+    staged_pieces,
 )
 from awcopy.transfer.context import run_each
 from awcopy.transfer.digests import open_digest
 from awcopy.transfer.properties import check_properties, properties_of
+from awcopy.transfer.server_side import proof_needs_blocks, reads_by_itself, stage_or
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from awcopy.model.job import Job
     from awcopy.model.objects import BlobHead, Condition, ObjectHead, SourceObject
     from awcopy.transfer.context import Transfer
+    from awcopy.transfer.digests import Digest
 
 # A source that changes under the copy is begun anew this often, and so is a blob that someone else writes.
 MAX_RESTARTS = 3
@@ -59,6 +62,7 @@ class _Copied:
     proof: Proof
     crc64: int
     notices: tuple[str, ...]
+    route: Route = Route.STREAM
 
 
 def copy_objects(transfer: Transfer, objects: Sequence[SourceObject], *, look_first: bool) -> list[Outcome]:
@@ -169,7 +173,12 @@ def _settle(
         else:
             done = _outcome(obj, blob, Result.COPIED)
             return replace(
-                done, proof=copied.proof, crc64=copied.crc64, attempts=attempts, notices=copied.notices
+                done,
+                proof=copied.proof,
+                crc64=copied.crc64,
+                attempts=attempts,
+                notices=copied.notices,
+                route=copied.route,
             )
 
 
@@ -184,9 +193,11 @@ def _file(
 
 
 def _copy(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
-    if file.plan.blocks <= 1:
-        return _copy_whole(transfer, file, condition)
-    return _copy_blocks(transfer, file, condition)
+    if file.plan.blocks > 1 or (file.plan.blocks and proof_needs_blocks(transfer, file)):
+        return _copy_blocks(transfer, file, condition)
+    run = range(file.plan.blocks)
+    copied = stage_or(transfer, file, run, lambda: _copy_whole(transfer, file, condition))
+    return _commit(transfer, file, {0: copied}, condition) if isinstance(copied, Piece) else copied
 
 
 def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
@@ -216,18 +227,29 @@ def _read_proved(transfer: Transfer, obj: SourceObject, content: memoryview) -> 
 
 
 def _copy_blocks(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
-    crcs = staged_crcs(transfer, file)
-    missing = [index for index in range(file.plan.blocks) if index not in crcs]
+    staged, missing = cover_blocks(staged_pieces(transfer, file), range(file.plan.blocks))
     head = look_at_source(transfer, file)
     if missing:
         check_properties(transfer, head, file.object)
-    plan = plan_proof(transfer.job.spec, head, reads_all=not crcs)
+    by_sink = reads_by_itself(transfer, file, head)
+    here = transfer if by_sink else replace(transfer, server_side=None)
+    plan = plan_proof(transfer.job.spec, head, reads_all=not staged, by_sink=by_sink)
     digest = open_digest(transfer, file.object, plan.checksum)
-    crcs |= stage_blocks(transfer, file, missing, None if plan.reads_again else digest)
+    staged |= stage_blocks(here, file, missing, None if plan.reads_again else digest)
     if plan.reads_again and digest:
-        read_again(transfer, file, crcs, digest)
-    proof, whole, notices = commit_file(transfer, file, crcs, condition, digest)
-    return _Copied(proof=proof, crc64=whole, notices=notices)
+        read_again(transfer, file, staged, digest)
+    return _commit(transfer, file, staged, condition, digest)
+
+
+def _commit(
+    transfer: Transfer,
+    file: PinnedFile,
+    staged: Mapping[int, Piece],
+    condition: Condition,
+    digest: Digest | None = None,
+) -> _Copied:
+    proof, whole, notices = commit_file(transfer, file, staged, condition, digest)
+    return _Copied(proof=proof, crc64=whole, notices=notices, route=route_of(staged.values()))
 
 
 def look_at_source(transfer: Transfer, file: PinnedFile) -> ObjectHead:
@@ -260,6 +282,7 @@ def _kept(obj: SourceObject, blob: BlobHead) -> Outcome:
         proof=proof,
         crc64=crc,
         notices=read_notices(blob.metadata),
+        route=read_route(blob.metadata),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from awcopy.model.outcome import Proof
+from awcopy.model.outcome import Proof, Route
 from awcopy.planning.metadata import blob_properties
 
 if TYPE_CHECKING:
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from awcopy.transfer.context import Transfer
 
 
-def properties_of(
+def properties_of(  # noqa: PLR0913 - what a blob is written with
     transfer: Transfer,
     head: ObjectHead,
     obj: SourceObject,
     *,
     crc64: int,
     proof: Proof,
+    route: Route = Route.STREAM,
     md5: bytes = b"",
 ) -> BlobProperties:
     """Return the properties of the blob that an object becomes.
@@ -31,7 +32,7 @@ def properties_of(
     job = transfer.job
     has_tags = job.spec.copies_tags and head.tag_count > 0
     tags = transfer.retrier.call(lambda: transfer.source.read_tags(obj)) if has_tags else {}
-    return blob_properties(job, head, obj, crc64=crc64, proof=proof, md5=md5, tags=tags)
+    return blob_properties(job, head, obj, crc64=crc64, proof=proof, route=route, md5=md5, tags=tags)
 
 
 def check_properties(transfer: Transfer, head: ObjectHead, obj: SourceObject) -> None:

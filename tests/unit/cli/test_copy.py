@@ -108,7 +108,7 @@ def test_every_option_reaches_the_specification(launched) -> None:
         (["--name", "a\x1bb"], "--name"),
         (["--local", "--detach"], "--local"),
         (["--local", "--credentials", "workers"], "--local"),
-        (["--route", "server"], "--route"),
+        (["--route", "ferry"], "--route"),
     ],
 )
 def test_a_wrong_option_is_named(

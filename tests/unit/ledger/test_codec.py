@@ -30,13 +30,12 @@ from awcopy.model.job import (
     MetadataPolicy,
     NamePolicy,
     Overwrite,
-    Route,
     Selection,
     SinkSpec,
     SourceSpec,
 )
 from awcopy.model.objects import SourceObject
-from awcopy.model.outcome import Outcome, Proof, ProofCounts, Result, Tally, Totals
+from awcopy.model.outcome import Outcome, Proof, ProofCounts, Result, Route, Tally, Totals
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -72,6 +71,7 @@ outcomes = st.builds(
     attempts=numbers,
     detail=texts,
     notices=st.lists(texts).map(tuple),
+    route=st.none() | st.sampled_from(Route),
 )
 selections = st.builds(
     Selection,
@@ -116,6 +116,7 @@ jobs = st.builds(
     totals=totals,
     sealed=texts,
     sink_was_empty=st.booleans(),
+    streams_because=texts,
     version=texts,
 )
 ranges = st.builds(ListRange, after=texts, before=texts, token=texts, next_number=numbers)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from awcopy.errors import MetadataNotAllowed
 from awcopy.model.job import MetadataPolicy, NamePolicy
 from awcopy.model.objects import ContentHeaders
-from awcopy.model.outcome import Proof
+from awcopy.model.outcome import Proof, Route
 from awcopy.planning.metadata import (
     blob_properties,
     decode_name,
@@ -20,6 +20,7 @@ from awcopy.planning.metadata import (
     is_stamped_with,
     read_notices,
     read_proof,
+    read_route,
 )
 from tests.unit.factories import JOB_ID, NOW, make_blob, make_head, make_job, make_object, make_spec
 
@@ -112,6 +113,14 @@ def test_the_stamp_says_what_was_copied_and_by_which_job():
         "awcopy_job": JOB_ID,
         "awcopy_version": "v1",
     }
+
+
+@pytest.mark.parametrize("route", [Route.SERVER, Route.STREAM])
+def test_the_stamp_tells_the_route(route):
+    properties = blob_properties(
+        make_job(), make_head(), make_object(), crc64=0xAB, proof=Proof.CRC64, route=route
+    )
+    assert read_route(properties.metadata) is route
 
 
 def test_an_object_cannot_forge_the_stamp_and_keeps_what_it_has():
