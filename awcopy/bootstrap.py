@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from awcopy.config import load_store_defaults, proxy_for
+from awcopy.config import AZURE_AUTHORITIES, ca_files, load_store_defaults, proxy_for
 from awcopy.errors import CredentialsError, UsageError
 from awcopy.jobs.fleet import Fleet
 from awcopy.loopback import is_loopback
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 AWS_URL = "https://s3.amazonaws.com"
 
 # The blob services of Azure's public and national clouds.
-AZURE_SUFFIXES = (".blob.core.windows.net", ".blob.core.chinacloudapi.cn", ".blob.core.usgovcloudapi.net")
+AZURE_SUFFIXES = tuple(AZURE_AUTHORITIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +121,7 @@ def open_source(
         connections=settings.connections,
         customer_key=customer_key,
         proxy_url=proxy_for(spec.endpoint_url or AWS_URL),
+        ca_files=ca_files(settings, "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
     )
 
 
@@ -144,6 +145,7 @@ def open_sink(
         connections=settings.connections,
         customer_key=customer_key,
         proxy_url=proxy_for(spec.account_url),
+        ca_files=ca_files(settings, "REQUESTS_CA_BUNDLE"),
     )
 
 

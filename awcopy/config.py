@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 # Azurite and the storage emulators before it answer to this short connection string.
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 _CUSTOMER_KEY_BYTES = 32
+# Where people sign in to each of Azure's clouds, by the end of its blob services' names; the public cloud's is
+# azure-identity's own affair, and AZURE_AUTHORITY_HOST's.
+AZURE_AUTHORITIES = {
+    ".blob.core.windows.net": "",
+    ".blob.storage.azure.net": "",
+    ".blob.core.chinacloudapi.cn": "login.chinacloudapi.cn",
+    ".blob.core.usgovcloudapi.net": "login.microsoftonline.us",
+}
 
 # How a secret is written that lies elsewhere.
 FROM_VARIABLE = "@env:"
@@ -118,6 +126,10 @@ class Settings:
     encryption_key: Secret = field(
         default=Secret(""),
         metadata={"help": "Key that `--encrypt` and `/E` use in place of a scope, in base64."},
+    )
+    ca_bundle: str = field(
+        default="",
+        metadata={"help": "File of authorities' certificates that are trusted beside the system's own."},
     )
     log_level: str = field(
         default="INFO",
@@ -332,7 +344,7 @@ def load_store_defaults(environ: Mapping[str, str] | None = None) -> StoreDefaul
         s3_endpoint_url=env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL", ""),
         azure=_azure_keys(account_key, sas_token),
         azure_account=env.get("AZURE_STORAGE_ACCOUNT") or connection.get("accountname", ""),
-        azure_endpoint_url=env.get("AZURE_STORAGE_SERVICE_ENDPOINT") or connection.get("blobendpoint", ""),
+        azure_endpoint_url=env.get("AZURE_STORAGE_SERVICE_ENDPOINT") or _blob_endpoint(connection),
     )
 
 
@@ -366,6 +378,14 @@ def parse_customer_key(given: bytes, where: str) -> CustomerKey:
     return CustomerKey(value=Secret(base64.b64encode(raw).decode("ascii")))
 
 
+def _blob_endpoint(connection: Mapping[str, str]) -> str:
+    """Return the blob service that a connection string names; empty for that of the public cloud."""
+    account, suffix = connection.get("accountname", ""), connection.get("endpointsuffix", "")
+    scheme = connection.get("defaultendpointsprotocol", "https")
+    is_elsewhere = account and suffix not in {"", "core.windows.net"}
+    return connection.get("blobendpoint") or (f"{scheme}://{account}.blob.{suffix}" if is_elsewhere else "")
+
+
 def _aws_keys(env: Mapping[str, str]) -> AwsKeys | None:
     if not (env.get("AWS_ACCESS_KEY_ID") and env.get("AWS_SECRET_ACCESS_KEY")):
         return None
@@ -380,6 +400,17 @@ def _azure_keys(account_key: str, sas_token: str) -> AzureKeys | None:
     if not (account_key or sas_token):
         return None
     return AzureKeys(account_key=Secret(account_key), sas_token=Secret("" if account_key else sas_token))
+
+
+def ca_files(settings: Settings, *variables: str, environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return the files of certificates that are trusted beside the system's: the setting's, and the variables'.
+
+    A certificate that is trusted in addition cannot break what worked without it, so files add up where other
+    programs let one take the place of all.
+    """
+    env = os.environ if environ is None else environ
+    named = (settings.ca_bundle, *(env.get(name, "") for name in variables))
+    return [str(Path(path).expanduser()) for path in named if path]
 
 
 def proxy_for(url: str, environ: Mapping[str, str] | None = None) -> str:

@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,6 +108,7 @@ class Pool:
         *,
         connections: int,
         proxy_url: str = "",
+        ca_files: Sequence[str] = (),
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
@@ -115,7 +116,7 @@ class Pool:
         self._proxy = _Proxy(proxy_url) if proxy_url else None
         self._connect_timeout_s = connect_timeout_s
         self._read_timeout_s = read_timeout_s
-        self._tls = _tls_context() if origin.scheme == "https" else None
+        self._tls = _tls_context(ca_files) if origin.scheme == "https" else None
         # Both are safe without a lock, and in C: a queue of places, and a stack of connections at rest.
         self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(connections):
@@ -253,7 +254,7 @@ class Pool:
         try:
             return Connection(tls.wrap_socket(sock, server_hostname=host), host, self._read_timeout_s)
         except ssl.SSLCertVerificationError as exc:
-            hint = "check the endpoint; for a private authority, name its file in SSL_CERT_FILE"
+            hint = "check the endpoint; for a private authority, name its file in AWCOPY_CA_BUNDLE"
             message = f"the certificate of {host} cannot be trusted: {exc.verify_message}"
             raise ConnectionLost(message, hint=hint, service_code="tls") from exc
         except OSError as exc:
@@ -292,7 +293,15 @@ def _open_socket(peer: Origin, timeout_s: float) -> socket.socket:
     return sock
 
 
-def _tls_context() -> ssl.SSLContext:
+def _tls_context(ca_files: Sequence[str]) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    for path in ca_files:
+        try:
+            context.load_verify_locations(path)
+        except OSError as exc:  # ssl's own errors included
+            raise UsageError(
+                f"no certificates of authorities can be read from {path}: {reason_of(exc)}",
+                hint="AWCOPY_CA_BUNDLE, AWS_CA_BUNDLE and REQUESTS_CA_BUNDLE name files in PEM form",
+            ) from exc
     return context

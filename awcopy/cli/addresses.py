@@ -110,7 +110,8 @@ def _sink_of_url(text: str) -> SinkAddress:
             hint="leave them out and set AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_KEY",
         )
     host, path = (url.hostname or "").lower(), unquote(url.path).lstrip("/")
-    account, is_blob, cloud = host.partition(".blob.")
+    name, is_blob, cloud = host.partition(".blob.")
+    account, _, _ = name.partition(".")  # an account with a zone of its own is at ACCOUNT.zNN.blob....
     if is_blob:
         is_public = cloud == "core.windows.net" and url.scheme == "https" and not has_port
         return _sink_of_path(

@@ -36,6 +36,7 @@ from awcopy.cli.values import (
 from awcopy.config import StoreDefaults, load_store_defaults
 from awcopy.errors import UsageError
 from awcopy.model.job import (
+    Addressing,
     JobSpec,
     MetadataPolicy,
     NamePolicy,
@@ -301,6 +302,7 @@ def make_source(options: Mapping[str, Any], defaults: StoreDefaults) -> SourceSp
         prefix=address.prefix,
         region=options["region"] or defaults.region,
         endpoint_url=options["endpoint_url"] or check_endpoint(defaults.s3_endpoint_url, "AWS_ENDPOINT_URL"),
+        addressing=Addressing(options["addressing"]),
         pays_requests=options["request_payer"] == "requester",
         profile=profile,
     )

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from awcopy.errors import UsageError
+from awcopy.model.job import Addressing
 from awcopy.planning.blocks import check_block_size
 from awcopy.units import parse_size, parse_when
 
@@ -106,10 +107,18 @@ def output_option(*formats: str) -> Callable[[Decorated], Decorated]:
 
 def source_access_options(command: Decorated) -> Decorated:
     """Return a command with the options that say how a bucket is reached, beside where it is."""
-    return click.option(
+    command = click.option(
         "--request-payer",
         type=click.Choice(["requester"]),
         help="Pay for requests to a bucket whose readers pay; your account is charged.",
+    )(command)
+    return click.option(
+        "--addressing",
+        type=click.Choice([style.value for style in Addressing]),
+        default=Addressing.AUTO.value,
+        show_default=True,
+        help="Where requests name the bucket: in the path, or before the host's name; auto: in the path at "
+        "an endpoint of your own.",
     )(command)
 
 

@@ -79,6 +79,14 @@ class Verify(StrEnum):
     FULL = "full"  # the strongest proof that the source's checksums allow, a second reading included
 
 
+class Addressing(StrEnum):
+    """Where a request to S3 names the bucket."""
+
+    AUTO = "auto"  # in the path at an endpoint of one's own, and where a dot would break the certificate
+    PATH = "path"  # https://endpoint/bucket/key
+    VIRTUAL = "virtual"  # https://bucket.endpoint/key
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
     """Where objects come from."""
@@ -87,6 +95,7 @@ class SourceSpec:
     prefix: str = ""
     region: str = ""
     endpoint_url: str = ""  # empty: AWS's own
+    addressing: Addressing = Addressing.AUTO
     pays_requests: bool = False  # of a bucket whose readers are charged: this job's account may be
     key_sha256: str = ""  # of the key that objects are encrypted with (SSE-C); the key is a credential
     profile: str = ""  # the workers' credentials of this name; empty: the job's, or a worker's own

@@ -12,19 +12,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
-from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+from azure.storage.blob import (
+    AccountSasPermissions,
+    ContainerSasPermissions,
+    ResourceTypes,
+    generate_account_sas,
+    generate_container_sas,
+)
 
-from awcopy.config import AzureIdentity, AzureKeys
+from awcopy.config import AZURE_AUTHORITIES, AzureIdentity, AzureKeys
 from awcopy.errors import CredentialsError
 from awcopy.model.job import SinkSpec
 from awcopy.sink.azure_errors import translating_azure
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
-
-    SdkCredential = str | dict[str, str] | TokenCredential
 
 TOKEN_SCOPE: Final = "https://storage.azure.com/.default"  # noqa: S105 - no secret; the same in all clouds
 _SAS_LIFE_S: Final = 6 * 3600
@@ -47,8 +51,8 @@ class Access(Protocol):
     def proof(self) -> Proof:
         """Return what to add to the next request."""
 
-    def sdk_credential(self) -> SdkCredential:
-        """Return the same credentials as azure-storage-blob takes them."""
+    def container_proof(self) -> Proof:
+        """Return what to add to the request that makes the container."""
 
     def has_expired(self) -> bool:
         """Whether a refusal is due to the age of the credentials."""
@@ -70,7 +74,7 @@ def make_access(
         hint = "use an https:// endpoint, or give the account's key or a SAS token"
         raise CredentialsError("a sign-in token is never sent over plain http", hint=hint)
     client_id = keys.client_id if isinstance(keys, AzureIdentity) else ""
-    return TokenAccess(_default_credential(client_id), spec, clock)
+    return TokenAccess(_default_credential(client_id, find_authority(spec.account_url)), spec, clock)
 
 
 class KeyAccess:
@@ -97,9 +101,17 @@ class KeyAccess:
                     self._make_sas(self._clock())
         return self._proof
 
-    def sdk_credential(self) -> SdkCredential:
-        """Return the account's name and key; the SDK cannot tell the name from an emulator's URL."""
-        return {"account_name": self._spec.account, "account_key": self._account_key}
+    def container_proof(self) -> Proof:
+        """Return a SAS for making containers, which one for the container itself does not allow."""
+        query = generate_account_sas(
+            account_name=self._spec.account,
+            account_key=self._account_key,
+            resource_types=ResourceTypes(container=True),
+            permission=AccountSasPermissions(write=True, create=True),
+            start=datetime.fromtimestamp(self._clock() - _CLOCK_SKEW_S, UTC),
+            expiry=datetime.fromtimestamp(self._clock() + _CLOCK_SKEW_S, UTC),
+        )
+        return Proof(query=query)
 
     def has_expired(self) -> bool:
         """Return False: keys do not age."""
@@ -132,9 +144,9 @@ class SasAccess:
         """Return the token."""
         return Proof(query=self._query)
 
-    def sdk_credential(self) -> SdkCredential:
-        """Return the token."""
-        return self._query
+    def container_proof(self) -> Proof:
+        """Return the same as for any request."""
+        return self.proof()
 
     def has_expired(self) -> bool:
         """Return whether the end that the token names has passed."""
@@ -173,9 +185,9 @@ class TokenAccess:
                     self._proof = Proof(headers={"Authorization": f"Bearer {self._token.token}"})
         return self._proof
 
-    def sdk_credential(self) -> SdkCredential:
-        """Return azure-identity's credential."""
-        return self._credential
+    def container_proof(self) -> Proof:
+        """Return the same as for any request."""
+        return self.proof()
 
     def has_expired(self) -> bool:
         """Return False: tokens are renewed."""
@@ -197,10 +209,17 @@ def describe_own_credentials() -> str:
     return "an identity of this machine (azure-identity)"
 
 
-def _default_credential(client_id: str = "") -> TokenCredential:
+def find_authority(account_url: str) -> str:
+    """Return the host where people sign in to the cloud of an account; empty for azure-identity's own choice."""
+    host = urlsplit(account_url).hostname or ""
+    return next((found for suffix, found in AZURE_AUTHORITIES.items() if host.endswith(suffix)), "")
+
+
+def _default_credential(client_id: str = "", authority: str = "") -> TokenCredential:
     # Imported here: it costs 0.3 s, and most sinks have a key.
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415
 
-    if not client_id:
-        return DefaultAzureCredential()
-    return DefaultAzureCredential(managed_identity_client_id=client_id, workload_identity_client_id=client_id)
+    options = {"authority": authority} if authority else {}
+    if client_id:
+        options |= {"managed_identity_client_id": client_id, "workload_identity_client_id": client_id}
+    return DefaultAzureCredential(**options)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import quote, urlsplit
-
-from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import ContainerClient, ExponentialRetry
 
 from awcopy import crc64 as crc
 from awcopy.config import AzureIdentity, AzureKeys, CustomerKey
 from awcopy.errors import (
     AccessDenied,
+    BlobConflict,
     ConnectionLost,
     CredentialsRefused,
     IntegrityError,
@@ -50,9 +49,9 @@ from awcopy.model.objects import (
     StagedBlock,
 )
 from awcopy.planning.tags import write_tags
-from awcopy.sink.azure_access import make_access
+from awcopy.sink.azure_access import Proof, make_access
 from awcopy.sink.azure_encryption import KEY_SHA256, SCOPE, Encryption
-from awcopy.sink.azure_errors import WRONG_ACCOUNT, error_from_answer, translating_azure
+from awcopy.sink.azure_errors import WRONG_ACCOUNT, error_from_answer
 from awcopy.sink.azure_xml import encode_block_id, parse_blob_page, parse_staged_blocks, write_block_list
 from awcopy.sink.base import BlobPage
 
@@ -80,6 +79,7 @@ class AzureBlobSink:
         customer_key: The key that blobs are encrypted with; None where the spec names none.
         connections: Most requests under way at once; further callers wait.
         proxy_url: A forward proxy, or empty.
+        ca_files: Files of certificates that are trusted beside the system's.
         connect_timeout_s: Longest wait for a connection.
         read_timeout_s: Longest silence within an answer.
     """
@@ -92,6 +92,7 @@ class AzureBlobSink:
         connections: int,
         customer_key: CustomerKey | None = None,
         proxy_url: str = "",
+        ca_files: Sequence[str] = (),
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
@@ -99,13 +100,12 @@ class AzureBlobSink:
         self._where = f"az://{spec.account}/{spec.container}"
         self._access = make_access(spec, keys)
         self._encryption = Encryption(spec, customer_key)
-        self._proxy_url = proxy_url
-        self._connect_timeout_s = connect_timeout_s
         self._container_path = f"{urlsplit(spec.account_url).path.rstrip('/')}/{encode_path(spec.container)}"
         self._pool = Pool(
             parse_origin(spec.account_url),
             connections=connections,
             proxy_url=proxy_url,
+            ca_files=ca_files,
             connect_timeout_s=connect_timeout_s,
             read_timeout_s=read_timeout_s,
         )
@@ -132,14 +132,9 @@ class AzureBlobSink:
 
     def create_container(self) -> None:
         """Create the container; nothing happens when it is there already."""
-        with translating_azure(op="creating the container", where=self._where), self._client() as client:
-            try:
-                client.create_container()
-            except ResourceExistsError as exc:
-                if (
-                    getattr(exc, "error_code", "") != "ContainerAlreadyExists"
-                ):  # ContainerBeingDeleted is a 409 as well
-                    raise
+        op, proof = "creating the container", self._access.container_proof()
+        with suppress(BlobConflict):  # it is there
+            self._request("PUT", "", "restype=container", {}, op=op, proof=proof)
 
     def is_empty(self, prefix: str) -> bool:
         """Return whether no committed blob's name starts with the prefix."""
@@ -260,8 +255,9 @@ class AzureBlobSink:
         op: str,
         body: bytes | memoryview | None = None,
         is_repeatable: bool = True,
+        proof: Proof | None = None,
     ) -> Answer:
-        proof = self._access.proof()
+        proof = proof or self._access.proof()
         path = f"{self._container_path}/{encode_path(name)}" if name else self._container_path
         parts = "&".join(filter(None, (query, proof.query)))
         target = f"{path}?{parts}" if parts else path
@@ -282,20 +278,6 @@ class AzureBlobSink:
             hint = "give a new SAS token, then resume the job"
             return CredentialsRefused(f"the SAS token for {self._where} has expired", hint=hint, status=403)
         return error
-
-    def _client(self) -> ContainerClient:
-        proxies = {"http": self._proxy_url, "https": self._proxy_url} if self._proxy_url else {}
-        return ContainerClient(
-            self._spec.account_url,
-            self._spec.container,
-            credential=self._access.sdk_credential(),
-            api_version=API_VERSION,
-            # The SDK's own waits are 15 s and more; who calls decides about further attempts.
-            retry_policy=ExponentialRetry(initial_backoff=1, increment_base=1, retry_total=2),
-            connection_timeout=self._connect_timeout_s,
-            proxies=proxies,
-            use_env_settings=False,
-        )
 
 
 def _property_headers(properties: BlobProperties) -> dict[str, str]:

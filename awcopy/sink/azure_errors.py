@@ -50,6 +50,7 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "ContainerNotFound": (StoreNotFound, _CONTAINER),
     "ContainerBeingDeleted": (StoreNotFound, "the container is being deleted; try again in a minute"),
     "ContainerDisabled": (StoreNotFound, "the container is disabled"),
+    "ContainerAlreadyExists": (BlobConflict, ""),
     "BlobNotFound": (ObjectNotFound, ""),
     "ResourceNotFound": (ObjectNotFound, ""),
     "AuthenticationFailed": (CredentialsRefused, _WRONG_KEY),

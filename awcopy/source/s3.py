@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
@@ -38,7 +38,7 @@ from awcopy.http import (
     encode_path,
     parse_origin,
 )
-from awcopy.model.job import SourceSpec
+from awcopy.model.job import Addressing, SourceSpec
 from awcopy.model.objects import ObjectHead, SourceObject, Span
 from awcopy.source.base import ListPage
 from awcopy.source.s3_credentials import find_credentials
@@ -81,6 +81,7 @@ class S3Source:
         connections: Most requests under way at once; further callers wait.
         customer_key: The key that objects may be encrypted with (SSE-C); None where the spec names none.
         proxy_url: A forward proxy, or empty.
+        ca_files: Files of certificates that are trusted beside the system's.
         connect_timeout_s: Longest wait for a connection.
         read_timeout_s: Longest silence within an answer.
     """
@@ -93,6 +94,7 @@ class S3Source:
         connections: int,
         customer_key: CustomerKey | None = None,
         proxy_url: str = "",
+        ca_files: Sequence[str] = (),
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
@@ -104,6 +106,7 @@ class S3Source:
             Pool,
             connections=connections,
             proxy_url=proxy_url,
+            ca_files=ca_files,
             connect_timeout_s=connect_timeout_s,
             read_timeout_s=read_timeout_s,
         )
@@ -305,13 +308,15 @@ class S3Source:
     def _sample_url(self, region: str) -> str:
         """Return the signed URL of a key ``k``: botocore knows each kind of bucket's address and region."""
         spec = self._spec
-        is_path_style = bool(spec.endpoint_url) or "." in spec.bucket
+        style = spec.addressing
+        if style is Addressing.AUTO:
+            style = Addressing.PATH if spec.endpoint_url or "." in spec.bucket else Addressing.VIRTUAL
         config = Config(
             signature_version="s3v4",
             ignore_configured_endpoint_urls=True,  # the spec's endpoint has been decided already
             # A global address may redirect, which a sink that reads by itself does not follow.
             s3={
-                "addressing_style": "path" if is_path_style else "virtual",
+                "addressing_style": style.value,
                 "us_east_1_regional_endpoint": "regional",
             },
         )

@@ -15,6 +15,7 @@ from awcopy.config import (
     AwsKeys,
     Secret,
     Settings,
+    ca_files,
     load_settings,
     load_store_defaults,
     parse_connection_string,
@@ -209,3 +210,27 @@ def test_another_text_is_no_customers_key_and_is_not_shown(given):
     with pytest.raises(CredentialsError, match="the file holds no key") as caught:
         parse_customer_key(given, "the file")
     assert not given or given.decode() not in str(caught.value) + caught.value.hint
+
+
+def test_files_of_authorities_add_up():
+    env = {"AWS_CA_BUNDLE": "/aws.pem", "REQUESTS_CA_BUNDLE": ""}
+    settings = Settings(ca_bundle="~/own.pem")
+    found = ca_files(settings, "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", environ=env)
+    assert found == [str(Path("~/own.pem").expanduser()), "/aws.pem"]
+    assert ca_files(Settings(), "REQUESTS_CA_BUNDLE", environ=env) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("AccountName=acme;AccountKey=a2V5;EndpointSuffix=core.windows.net", ""),
+        (
+            "DefaultEndpointsProtocol=https;AccountName=acme;EndpointSuffix=core.chinacloudapi.cn",
+            "https://acme.blob.core.chinacloudapi.cn",
+        ),
+        ("AccountName=acme;EndpointSuffix=x.example;BlobEndpoint=https://b.example", "https://b.example"),
+    ],
+)
+def test_a_connection_string_names_its_cloud(text, endpoint):
+    found = load_store_defaults({"AZURE_STORAGE_CONNECTION_STRING": text})
+    assert found.azure_endpoint_url == endpoint

@@ -635,3 +635,20 @@ def test_dates_of_http_are_read():
     ):
         with pytest.raises(ValueError, match=r".*"):
             parse_http_date(text)
+
+
+def test_an_authority_of_ones_own_is_trusted_beside_the_systems(serve, tls, tmp_path, monkeypatch):
+    script, _ = serve([OK], tls=tls)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    pool = Pool(parse_origin(plain_to_tls(script.url)), connections=1, ca_files=[str(tmp_path / "both.pem")])
+    assert get(pool, 5)[1] == b"hello"
+    pool.close()
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_a_file_without_certificates_is_named(tmp_path, content):
+    path = tmp_path / "ca.pem"
+    if content:
+        path.write_text(content)
+    with pytest.raises(UsageError, match=r"ca\.pem"):
+        Pool(parse_origin("https://a"), connections=1, ca_files=[str(path)])

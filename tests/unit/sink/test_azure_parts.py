@@ -172,7 +172,7 @@ def test_a_sas_token_knows_its_end(query, has_expired):
     access = make_access(SPEC, AzureKeys(sas_token=Secret(query)), clock=lambda: 1_800_000_000.0)
     assert isinstance(access, SasAccess)
     assert access.has_expired() is has_expired
-    assert access.proof().query == access.sdk_credential() == query.lstrip("?")
+    assert access.proof().query == access.container_proof().query == query.lstrip("?")
 
 
 class FakeCredential:
@@ -195,7 +195,8 @@ def test_a_token_is_asked_for_again_before_it_ends():
     for now[0] in (0, 3299, 3300, 6599):
         seen.append(access.proof().headers["Authorization"])
     assert seen == ["Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"]
-    assert (access.has_expired(), access.sdk_credential()) == (False, credential)
+    assert not access.has_expired()
+    assert access.container_proof() == access.proof()
 
 
 def test_azure_identity_looks_in_all_its_places():
@@ -206,8 +207,8 @@ def test_azure_identity_looks_in_all_its_places():
 
 def test_without_keys_azure_identity_is_asked(monkeypatch):
     credential = FakeCredential([0.0])
-    monkeypatch.setattr(azure_access, "_default_credential", lambda _client_id: credential)
-    assert make_access(SPEC, None).sdk_credential() is credential
+    monkeypatch.setattr(azure_access, "_default_credential", lambda *_: credential)
+    assert make_access(SPEC, None).proof().headers == {"Authorization": "Bearer t1"}
 
 
 def test_a_token_is_never_sent_over_plain_http():
@@ -436,3 +437,36 @@ def test_a_sink_that_does_not_say_what_it_read_is_not_believed(monkeypatch, head
     sink = copying_sink(monkeypatch, Asked(**headers))
     with pytest.raises(errors.RequestRefused, match="does not say"):
         sink.stage_block_from_url("b", BlockId("1"), "https://h/k", Span(offset=0, size_bytes=4))
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [
+        ("https://acc.blob.core.windows.net", ""),
+        ("https://acc.z01.blob.storage.azure.net", ""),
+        ("https://acc.blob.core.chinacloudapi.cn", "login.chinacloudapi.cn"),
+        ("https://acc.blob.core.usgovcloudapi.net", "login.microsoftonline.us"),
+        ("https://blob.example/acc", ""),
+    ],
+)
+def test_each_cloud_has_its_own_place_to_sign_in(monkeypatch, url, authority):
+    asked = []
+    monkeypatch.setattr(azure_access, "_default_credential", lambda _id, host: asked.append(host))
+    make_access(SinkSpec(account="acc", container="cont", endpoint_url=url), None)
+    assert asked == [authority]
+
+
+def test_azure_identity_is_told_the_authority():
+    credential = azure_access._default_credential(authority="login.chinacloudapi.cn")
+    assert type(credential).__name__ == "DefaultAzureCredential"
+    credential.close()
+
+
+def test_a_container_is_made_with_a_sas_of_the_account():
+    sink = AzureBlobSink(SPEC, AzureKeys(account_key=Secret(KEY)), connections=1)
+    sink._pool = pool = FakePool(Answer(201, {}, b"", 0), refusal(409, "ContainerAlreadyExists"))
+    sink.create_container()
+    sink.create_container()
+    query = parse_qs(pool.requests[0].target.partition("?")[2])
+    assert (query["restype"], query["srt"], query["sp"]) == (["container"], ["c"], ["wc"])
+    assert len(pool.requests) == 2

@@ -15,7 +15,7 @@ import pytest
 from awcopy import errors
 from awcopy.config import AwsKeys, Secret, parse_customer_key
 from awcopy.http import Answer, Pool
-from awcopy.model.job import SourceSpec
+from awcopy.model.job import Addressing, SourceSpec
 from awcopy.model.objects import SourceObject, Span
 from awcopy.source import s3
 from awcopy.source.s3 import S3Source, find_region
@@ -537,3 +537,19 @@ def test_an_object_whose_key_is_missing_says_which_option_gives_it(code, message
     source, _ = source_with(refusal(400, code, message))
     with pytest.raises(errors.KeyMismatch, match="--source-encryption-key"):
         source.read_object(make_object(etag="e"), memoryview(bytearray(1)))
+
+
+@pytest.mark.parametrize(
+    ("addressing", "host", "key_path"),
+    [("auto", "s.example", "/buck/"), ("path", "s.example", "/buck/"), ("virtual", "buck.s.example", "/")],
+)
+def test_the_bucket_is_named_where_the_server_looks_for_it(addressing, host, key_path):
+    spec = SourceSpec(bucket="buck", endpoint_url="https://s.example", addressing=Addressing(addressing))
+    address = S3Source(spec, KEYS, connections=1)._locate()
+    assert (address.pool.origin.host, address.key_path) == (host, key_path)
+
+
+def test_a_bucket_at_amazon_may_be_named_in_the_path():
+    spec = SourceSpec(bucket="buck", region="eu-west-1", addressing=Addressing.PATH)
+    address = S3Source(spec, KEYS, connections=1)._locate()
+    assert (address.pool.origin.host, address.key_path) == ("s3.eu-west-1.amazonaws.com", "/buck/")
