@@ -122,6 +122,7 @@ def open_source(
         customer_key=customer_key,
         proxy_url=proxy_for(spec.endpoint_url or AWS_URL),
         ca_files=ca_files(settings, "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"),
+        read_timeout_s=settings.store_timeout_s,
     )
 
 
@@ -146,6 +147,7 @@ def open_sink(
         customer_key=customer_key,
         proxy_url=proxy_for(spec.account_url),
         ca_files=ca_files(settings, "REQUESTS_CA_BUNDLE"),
+        read_timeout_s=settings.store_timeout_s,
     )
 
 

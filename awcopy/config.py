@@ -115,9 +115,19 @@ class Settings:
         default=15,
         metadata={"help": "Seconds between two looks for what broken workers and lost messages left behind."},
     )
+    visibility_s: int = field(
+        default=900,
+        metadata={
+            "help": "Seconds after which Redis gives a message that no worker has acknowledged to another one."
+        },
+    )
     connections: int = field(
         default=16,
         metadata={"help": "Requests that one task has under way at once."},
+    )
+    store_timeout_s: int = field(
+        default=60,
+        metadata={"help": "Seconds that S3 or Azure may be silent before a request counts as lost."},
     )
     encryption_scope: str = field(
         default="",

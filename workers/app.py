@@ -11,10 +11,6 @@ from kombu.entity import Queue
 if TYPE_CHECKING:
     from awcopy.config import Settings
 
-# A task is redelivered when it was not acknowledged for so long; items take minutes, and leases, not this,
-# decide who works on what.
-VISIBILITY_TIMEOUT_S = 900
-
 
 def make_app(settings: Settings) -> Celery:
     """Return the application for one fleet; nothing is contacted yet."""
@@ -47,7 +43,8 @@ def make_app(settings: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            "visibility_timeout": VISIBILITY_TIMEOUT_S,
+            # An item that takes longer is delivered once more, and looked at: leases decide who works on what.
+            "visibility_timeout": settings.visibility_s,
             "unacked_restore_interval": 10,  # else a killed worker's message waits up to 100 s more
             "unacked_restore_throttle": 1,
             "priority_steps": [0],  # priorities are not used; this keeps BRPOP to one key

@@ -1,4 +1,4 @@
-"""One fleet a module, healed before each test; every run says its seed."""
+"""One fleet for all tests, healed before each test; every run says its seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from awcopy.errors import ServiceUnreachable
 from tests.conftest import IN_CI
 
-pytest.register_assert_rewrite("tests.faults.fleet", "tests.faults.invariants")
+pytest.register_assert_rewrite("tests.faults.fleet", "tests.faults.invariants", "tests.faults.moments")
 
 from tests.faults.fleet import FaultFleet  # noqa: E402 - after the line above, or its asserts say nothing
 
@@ -42,9 +42,9 @@ def seed() -> int:
     return SEED
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def one_fleet(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[FaultFleet]:
-    """The module's fleet."""
+    """The run's fleet."""
     with ExitStack() as stack:
         try:
             fleet = stack.enter_context(FaultFleet(tmp_path_factory.mktemp("faults"), seed=seed))
@@ -57,7 +57,7 @@ def one_fleet(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[F
 
 @pytest.fixture
 def fleet(one_fleet: FaultFleet) -> Iterator[FaultFleet]:
-    """The module's fleet, with every earlier fault undone; what it logged is shown when the test fails."""
+    """The fleet, with every earlier fault undone; what it logged is shown when the test fails."""
     one_fleet.reset()
     logged = one_fleet.worker.log_path.stat().st_size
     yield one_fleet

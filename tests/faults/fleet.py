@@ -6,17 +6,20 @@ in `invariants`. Leases are short, so that a dead worker is noticed in seconds.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import shutil
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -41,10 +44,13 @@ from tests.faults.tcp_proxy import TcpProxy
 
 LEASE_S = 6
 RECONCILE_S = 2
+VISIBILITY_S = 30  # longer than any task of these tests; what a dead worker had comes back after it
+STORE_TIMEOUT_S = 8
 SINK_ACCOUNT, LEDGER_ACCOUNT = "faultsink", "faultledger"
 _COMMAND_S = 60  # for hangs
 _STOP_S = 30.0
 _API_VERSION = "2025-11-05"
+NOTHING: Mapping[str, str] = {}
 
 
 class FaultFleet:
@@ -64,6 +70,7 @@ class FaultFleet:
         self._stack = ExitStack()
         self._seen: dict[int, int] = {}  # worker processes that were ever seen: id and start
         self._jobs: list[JobId] = []
+        self._commands = itertools.count(1)
 
     def __enter__(self) -> Self:
         """Start the servers side by side, then the proxies, then the worker and the dashboard."""
@@ -93,20 +100,45 @@ class FaultFleet:
             check=False,
         )
 
-    def submit(self, bucket: str, *options: str, over_wires: bool = False) -> JobId:
-        """Submit a copy of a bucket to the container of the same name, and return its id at once."""
+    def submit(
+        self,
+        bucket: str,
+        *options: str,
+        container: str = "",
+        over_wires: bool = False,
+        env: Mapping[str, str] = NOTHING,
+    ) -> JobId:
+        """Submit a copy of a bucket to a container, by default of the same name; return its id at once."""
         if over_wires:
             azure = f"http://{LOOPBACK}:{self.azure_wire.port}/{SINK_ACCOUNT}"
             roads = ("--endpoint-url", f"http://{LOOPBACK}:{self.s3_wire.port}", "--azure-endpoint", azure)
             options = (*roads, *options)
         done = self.awcopy(
-            "copy", f"s3://{bucket}", f"az://{SINK_ACCOUNT}/{bucket}",
+            "copy", f"s3://{bucket}", f"az://{SINK_ACCOUNT}/{container or bucket}",
             "--create-container", "--detach", "-o", "json", *options,
+            **env,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         job_id = JobId(json.loads(done.stdout)["id"])
-        self._jobs.append(job_id)
+        self.own(job_id)
         return job_id
+
+    def own(self, job_id: JobId) -> None:
+        """Remember a job, so that it is abandoned when its test fails."""
+        self._jobs.append(job_id)
+
+    def command(self, *arguments: str, **env: str) -> ChildProcess:
+        """Return the real command, to be started, and killed when the test wants it."""
+        name = f"command-{next(self._commands)}"
+        environment = {**self.user_env, **env}
+        return ChildProcess(
+            Launch(
+                name=name,
+                command=awcopy_command(*arguments),
+                folder=self.folder / "commands",
+                environment=environment,
+            )
+        )
 
     def exit_code(self, job_id: JobId) -> int:
         """Return what the command that follows the job tells the shell."""
@@ -260,8 +292,9 @@ class FaultFleet:
         for job_id in self._jobs:
             self._abandon(job_id)
         self._jobs.clear()
-        if not self.worker.is_running:
-            self.worker.start()
+        for part in (self.worker, self.web):
+            if not part.is_running:
+                part.start()
         self.wait_for_workers()
 
     def logged(self, *words: str) -> list[dict[str, Any]]:
@@ -284,6 +317,10 @@ class FaultFleet:
         beats = {int(beat.name.partition("@")[0].rpartition("-")[2]) for beat in self.fleet.live.workers()}
         children = self.workers()
         return len(children) == self.processes and beats.issuperset(children)
+
+    def _web_answers(self) -> bool:
+        with urllib.request.urlopen(self.web_url, timeout=5) as answer:
+            return answer.status == HTTPStatus.OK
 
     def _start_servers(self) -> None:
         self.redis_folder = self.folder / "redis"
@@ -373,6 +410,8 @@ class FaultFleet:
             "AWCOPY_ALLOW_PRIVATE_ENDPOINTS": "1",
             "AWCOPY_LEASE_S": str(LEASE_S),
             "AWCOPY_RECONCILE_S": str(RECONCILE_S),
+            "AWCOPY_VISIBILITY_S": str(VISIBILITY_S),
+            "AWCOPY_STORE_TIMEOUT_S": str(STORE_TIMEOUT_S),
         }
         azure = replace(self.sink, blob_url=f"{self.azure.url}/{SINK_ACCOUNT}")
         self.user_env = self.fleet_env | {
@@ -385,8 +424,8 @@ class FaultFleet:
         self.fleet.ledger.prepare()
         worker = ["worker", "--processes", str(self.processes), "--concurrency", str(self._concurrency)]
         self.worker = self._part("worker", worker, is_ready=self._are_ready)
-        self.web = self._part("web", ["web", "--port", str(web_port)])
         self.web_url = f"http://{LOOPBACK}:{web_port}/"
+        self.web = self._part("web", ["web", "--port", str(web_port)], is_ready=self._web_answers)
         self._stack.callback(self._stop_parts)
         with ThreadPoolExecutor(2) as starters:
             list(starters.map(ChildProcess.start, (self.worker, self.web)))

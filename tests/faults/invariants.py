@@ -11,7 +11,7 @@ import json
 import re
 import urllib.request
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -24,6 +24,7 @@ from tests.faults.fleet import LEASE_S, FaultFleet
 from tests.faults.processes import wait_until
 
 _SETTLE_S = LEASE_S + 9.0
+_SETTLED = (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.CANCELLED)
 _UNMASKED = re.compile(r"(?i)(?:[?&;\s\"](?:sig|x-amz-signature)=|accountkey=)(?!\*\*\*)[\w%+/-]{6}")
 
 
@@ -32,6 +33,7 @@ class Expected:
     """How a job of a whole bucket is to end.
 
     Attributes:
+        only: The keys that the job takes, where it does not take all.
         failed: The keys that fail, exactly these, with their reasons.
         before: Blobs that were at the sink before the job; those of failed keys must still be as they were.
         versions: For keys whose object was replaced meanwhile: the contents that the blob may have.
@@ -40,6 +42,7 @@ class Expected:
     """
 
     state: JobState = JobState.COMPLETED
+    only: Collection[str] | None = None
     failed: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, bytes] = field(default_factory=dict)
     versions: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
@@ -48,17 +51,21 @@ class Expected:
 
 
 def assert_invariants(
-    fleet: FaultFleet, job_id: JobId, bucket: str, expected: Expected | None = None
+    fleet: FaultFleet, job_id: JobId, bucket: str, expected: Expected | None = None, *, container: str = ""
 ) -> list[Outcome]:
-    """Check everything about a job that has ended; return the lines of its report."""
+    """Check everything about a job that has ended; return the lines of its report.
+
+    The container is the bucket's namesake unless it is named.
+    """
+    container = container or bucket
     expected = expected or Expected()
     job = fleet.job(job_id)
     assert job.state is expected.state, fleet.describe(job_id)
     lines = list(read_report(fleet.fleet, job_id))
     _assert_report(fleet, job_id, bucket, lines, expected)
     if expected.has_sink:
-        _assert_bytes(fleet, bucket, lines, expected)
-        _assert_nothing_staged(fleet, bucket, expected)
+        _assert_bytes(fleet, bucket, container, lines, expected)
+        _assert_nothing_staged(fleet, container, lines)
     _assert_nothing_held(fleet, job_id, expected)
     _assert_no_secret(fleet, job_id)
     _assert_same_on_the_web(fleet, job_id)
@@ -74,22 +81,28 @@ def _assert_report(
     counted = Counter(line.key for line in lines)
     assert not [key for key, count in counted.items() if count > 1]
     assert {line.key: line.reason for line in lines if line.result is Result.FAILED} == expected.failed
-    if expected.state in (JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS):
-        pages = fleet.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-        keys = {entry["Key"] for page in pages for entry in page.get("Contents", ())}
-        assert set(counted) == keys
+    pages = fleet.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    keys = {entry["Key"] for page in pages for entry in page.get("Contents", ())}
+    keys &= keys if expected.only is None else set(expected.only)
+    assert set(counted) <= keys
+    if expected.state in _SETTLED:
+        assert set(counted) == keys or expected.state is JobState.CANCELLED
         assert totals.pending.objects == totals.pending.size_bytes == 0, totals
         assert totals.listed.objects == len(lines)
         results = Counter(line.result for line in lines)
         assert totals.copied.objects == results[Result.COPIED]
         assert totals.failed.objects == results[Result.FAILED]
+        assert totals.cancelled.objects == results[Result.CANCELLED]
+        assert totals.copied.size_bytes == sum(one.size_bytes for one in lines if one.result is Result.COPIED)
         assert sum(getattr(totals.proofs, name) for name in totals.proofs.__slots__) == totals.copied.objects
 
 
-def _assert_bytes(fleet: FaultFleet, bucket: str, lines: list[Outcome], expected: Expected) -> None:
+def _assert_bytes(
+    fleet: FaultFleet, bucket: str, container: str, lines: list[Outcome], expected: Expected
+) -> None:
     """A stranger's reader finds every copied key the same; a failed key's blob is as it was before."""
     by_sign: dict[str, set[str]] = {"=": set(), "*": set(), "+": set(), "-": set(), "!": set()}
-    for line in compare(fleet.source, bucket, fleet.sink, bucket).lines:
+    for line in compare(fleet.source, bucket, fleet.sink, container).lines:
         by_sign[line[0]].add(line[2:])
     exempt = set(expected.failed) | set(expected.versions)
     copied = {line.blob for line in lines if line.result is Result.COPIED}
@@ -97,23 +110,28 @@ def _assert_bytes(fleet: FaultFleet, bucket: str, lines: list[Outcome], expected
         sign: names - exempt for sign, names in by_sign.items() if sign != "="
     }
     assert by_sign["-"] <= set(expected.before), "blobs that nobody asked for"
+    if expected.state in _SETTLED:
+        written = by_sign["="] | by_sign["*"] | by_sign["!"]
+        known = {line.blob for line in lines if line.result in (Result.COPIED, Result.SKIPPED)}
+        assert written <= known | set(expected.before), "blobs of which the report says nothing"
     for blob in expected.failed:
-        assert fleet.blob(bucket, blob) == expected.before.get(blob), (
+        assert fleet.blob(container, blob) == expected.before.get(blob), (
             f"{blob} failed, and its blob was touched"
         )
     for blob, contents in expected.versions.items():
         if blob in copied:
-            assert fleet.blob(bucket, blob) in contents, f"{blob} is a mix of two versions"
+            assert fleet.blob(container, blob) in contents, f"{blob} is a mix of two versions"
 
 
-def _assert_nothing_staged(fleet: FaultFleet, bucket: str, expected: Expected) -> None:
-    """No block of ours is left uncommitted, but for what failed."""
-    container = fleet.blobs.get_container_client(bucket)
-    committed = {blob.name for blob in container.list_blobs()}
-    with_staged = {blob.name for blob in container.list_blobs(include=["uncommittedblobs"])}
-    assert with_staged - committed <= set(expected.failed)
-    for name in {one.name for one in fleet.azure.log.staged()} & committed - set(expected.failed):
-        _, staged = container.get_blob_client(name).get_block_list("uncommitted")
+def _assert_nothing_staged(fleet: FaultFleet, container: str, lines: list[Outcome]) -> None:
+    """No block is left uncommitted, but for what failed or was cancelled: Azure drops those within a week."""
+    unfinished = {line.blob for line in lines if line.result in (Result.FAILED, Result.CANCELLED)}
+    client = fleet.blobs.get_container_client(container)
+    committed = {blob.name for blob in client.list_blobs()}
+    with_staged = {blob.name for blob in client.list_blobs(include=["uncommittedblobs"])}
+    assert with_staged - committed <= unfinished
+    for name in {one.name for one in fleet.azure.log.staged()} & committed - unfinished:
+        _, staged = client.get_blob_client(name).get_block_list("uncommitted")
         assert not staged, f"{len(staged)} blocks of {name} are left uncommitted"
 
 

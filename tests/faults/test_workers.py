@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable
 from contextlib import ExitStack
 from threading import Event
 
@@ -15,8 +14,9 @@ from awcopy.model.items import Item, ItemState
 from awcopy.model.job import JobId
 from awcopy.units import MIB
 from tests.faults.fleet import LEASE_S, RECONCILE_S, FaultFleet, content_of
-from tests.faults.http_proxy import Exchange, Fault, HttpProxy, Op
+from tests.faults.http_proxy import Exchange, Fault, Op
 from tests.faults.invariants import Expected, assert_invariants
+from tests.faults.moments import at_request, kill
 from tests.faults.processes import full_disk, is_alive, stopped, wait_until
 
 OBJECTS = 120
@@ -30,57 +30,11 @@ NOTICED_S = LEASE_S + 2 * RECONCILE_S  # a worker's death, by its leases
 pytestmark = pytest.mark.timeout(180)
 
 
-class Moment:
-    """The moment of one request: something is done just before it is passed on; a test can wait for that."""
-
-    def __init__(self, act: Callable[[Exchange], object]) -> None:
-        """Keep what to do."""
-        self._act = act
-        self._passed = Event()
-        self.result: object = None
-
-    def __call__(self, exchange: Exchange) -> None:
-        """Do it."""
-        try:
-            self.result = self._act(exchange)
-        finally:
-            self._passed.set()
-
-    def wait(self) -> object:
-        """Return what came of it, once it was done."""
-        assert self._passed.wait(60), "the moment never came"
-        return self.result
-
-
-def at_request(
-    proxy: HttpProxy,
-    op: Op,
-    number: int,
-    act: Callable[[Exchange], object],
-    match: Callable[[Exchange], object] = lambda _: True,
-) -> Moment:
-    """Do something at the nth request of a kind."""
-    moment = Moment(act)
-    proxy.add(Fault(call=moment), op, match=match, after=number - 1, times=1, title="moment")
-    return moment
-
-
 def start(fleet: FaultFleet, bucket: str, *, delay_s: float = 0.1) -> JobId:
     """Start a job of 120 small objects in 20 items."""
     fleet.s3.add(Fault(delay_s=delay_s), Op.GET, title="slow")
     fleet.make_bucket(bucket, {f"k{number:03}": content_of(f"{number}", 2000) for number in range(OBJECTS)})
     return fleet.submit(bucket, "--files-per-task", str(PER_TASK))
-
-
-def kill(fleet: FaultFleet, number: int = signal.SIGKILL) -> Callable[[Exchange], int]:
-    """Return what sends a signal to the process that makes a request, and returns its id."""
-
-    def act(exchange: Exchange) -> int:
-        pid = fleet.worker_of(exchange)
-        fleet.signal_worker(pid, number)
-        return pid
-
-    return act
 
 
 def given_back(items: list[Item]) -> list[Item]:
@@ -92,7 +46,7 @@ def given_back(items: list[Item]) -> list[Item]:
 
 
 def test_worker_process_sigkill_mid_copy(fleet: FaultFleet) -> None:
-    moment = at_request(fleet.s3, Op.GET, 40, kill(fleet))
+    moment = at_request(fleet.s3, Op.GET, 40, kill(fleet, signal.SIGKILL))
     job_id = start(fleet, "worker-kill")
     killed = moment.wait()
     fleet.ended(job_id, within_s=NOTICED_S + 20)
@@ -104,7 +58,7 @@ def test_worker_process_sigkill_mid_copy(fleet: FaultFleet) -> None:
 
 
 def test_worker_process_sigkill_while_it_lists(fleet: FaultFleet) -> None:
-    moment = at_request(fleet.s3, Op.LIST, 2, kill(fleet), match=fleet.worker_of)
+    moment = at_request(fleet.s3, Op.LIST, 2, kill(fleet, signal.SIGKILL), match=fleet.worker_of)
     job_id = start(fleet, "lister-kill")
     assert moment.wait()
     fleet.ended(job_id, within_s=NOTICED_S + 20)
@@ -112,7 +66,7 @@ def test_worker_process_sigkill_while_it_lists(fleet: FaultFleet) -> None:
 
 
 def test_worker_process_sigkill_while_it_takes_the_job_up(fleet: FaultFleet) -> None:
-    moment = at_request(fleet.s3, Op.LIST, 1, kill(fleet), match=fleet.worker_of)
+    moment = at_request(fleet.s3, Op.LIST, 1, kill(fleet, signal.SIGKILL), match=fleet.worker_of)
     job_id = start(fleet, "dispatch-kill")
     assert moment.wait()
     fleet.ended(job_id, within_s=2 * NOTICED_S + 20)
@@ -120,7 +74,7 @@ def test_worker_process_sigkill_while_it_takes_the_job_up(fleet: FaultFleet) -> 
 
 
 def test_worker_process_sigkill_three_times(fleet: FaultFleet) -> None:
-    moments = [at_request(fleet.s3, Op.GET, 30 * turn, kill(fleet)) for turn in range(1, 4)]
+    moments = [at_request(fleet.s3, Op.GET, 30 * turn, kill(fleet, signal.SIGKILL)) for turn in range(1, 4)]
     job_id = start(fleet, "kill-three")
     for moment in moments:
         assert moment.wait()
@@ -220,7 +174,7 @@ def test_worker_sigkill_at_half_of_a_large_file_sends_again_only_what_was_under_
     def act(exchange: Exchange) -> int:
         known.update(one.block_id for one in fleet.azure.log.staged() if one.seconds is not None)
         reads.extend(fleet.s3.log.under_way())
-        return kill(fleet)(exchange)
+        return kill(fleet, signal.SIGKILL)(exchange)
 
     moment = at_request(fleet.azure, Op.PUT_BLOCK, size // block // 2, act)
     job_id = fleet.submit("half")

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from awcopy.config import Settings
 from workers import messages
-from workers.app import VISIBILITY_TIMEOUT_S
 
 if TYPE_CHECKING:
     from awcopy.steps.dispatch import Generation
@@ -136,7 +136,7 @@ class Broker:
             message = self.queue.pop(world.choose_in_queue(len(self.queue)))
             tag = next(self._tags)
             self.under_way[tag] = (message, worker)
-            world.scheduler.after(VISIBILITY_TIMEOUT_S, lambda tag=tag: self.redeliver(tag))
+            world.scheduler.after(Settings().visibility_s, lambda tag=tag: self.redeliver(tag))
             worker.take(tag, message)
 
     def redeliver(self, tag: int) -> None:

@@ -85,6 +85,15 @@ def test_a_public_endpoint_is_taken(resolve):
     assert isinstance(stores, Stores)
 
 
+def test_a_silent_store_is_given_up_when_the_settings_say(monkeypatch, resolve):
+    opened = []
+    for name in ("awcopy.source.s3.S3Source", "awcopy.sink.azure_blob.AzureBlobSink"):
+        monkeypatch.setattr(name, lambda *_, **options: opened.append(options))
+    resolve("8.8.8.8")
+    open_stores(Settings(store_timeout_s=7), make_spec(), CREDENTIALS)
+    assert [options["read_timeout_s"] for options in opened] == [7, 7]
+
+
 def test_a_name_that_does_not_resolve_is_left_to_the_store_to_explain(monkeypatch):
     def fail(*_arguments):
         raise socket.gaierror

@@ -30,6 +30,11 @@ def test_what_the_protocol_relies_on_is_set(setting, value):
     assert make_app(Settings()).conf[setting] == value
 
 
+def test_a_message_that_nobody_acknowledges_comes_back_when_the_settings_say():
+    conf = make_app(Settings(visibility_s=60)).conf
+    assert conf.broker_transport_options["visibility_timeout"] == 60
+
+
 @pytest.mark.parametrize(("scheme", "is_checked"), [("redis", False), ("rediss", True)])
 def test_a_server_over_tls_must_prove_who_it_is(scheme, is_checked):
     conf = make_app(Settings(redis_url=Secret(f"{scheme}://h:1/0"))).conf
