@@ -15,7 +15,7 @@ from tests.conftest import IN_CI
 
 pytest.register_assert_rewrite("tests.faults.fleet", "tests.faults.invariants", "tests.faults.moments")
 
-from tests.faults.fleet import FaultFleet  # noqa: E402 - after the line above, or its asserts say nothing
+from tests.faults.fleet import TWO_PAGES, FaultFleet  # noqa: E402 - after the line above, or its asserts say nothing
 
 SEED_VARIABLE = "AWCOPY_FAULT_SEED"
 SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(10**6))  # noqa: TID251 - no setting of awcopy
@@ -53,6 +53,13 @@ def one_fleet(tmp_path_factory: pytest.TempPathFactory, seed: int) -> Iterator[F
                 raise
             pytest.skip(str(exc))
         yield fleet
+
+
+@pytest.fixture(scope="session")
+def two_pages(one_fleet: FaultFleet) -> str:
+    """The name of a bucket whose listing has a second page."""
+    one_fleet.make_bucket("two-pages", {f"k{number:04}": b"%d" % number for number in range(TWO_PAGES)})
+    return "two-pages"
 
 
 @pytest.fixture

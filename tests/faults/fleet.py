@@ -46,6 +46,7 @@ LEASE_S = 6
 RECONCILE_S = 2
 VISIBILITY_S = 30  # longer than any task of these tests; what a dead worker had comes back after it
 STORE_TIMEOUT_S = 8
+TWO_PAGES = 1010  # keys; S3 lists a thousand at once
 SINK_ACCOUNT, LEDGER_ACCOUNT = "faultsink", "faultledger"
 _COMMAND_S = 60  # for hangs
 _STOP_S = 30.0
@@ -267,6 +268,12 @@ class FaultFleet:
         self.redis_server.kill()
         self.redis_wire.reset_all()
 
+    def cut_redis_file(self, size_bytes: int) -> None:
+        """Take so many bytes from the end of what Redis wrote last, as a power cut does, while it is down."""
+        assert not self.redis_server.process.is_running
+        last = max((self.redis_folder / "appendonlydir").glob("*.incr.aof"))
+        os.truncate(last, max(0, last.stat().st_size - size_bytes))
+
     def start_redis(self, *, with_data: bool = True) -> None:
         """Start Redis again after ``kill_redis``, with its append-only file or without."""
         if not with_data:
@@ -278,6 +285,13 @@ class FaultFleet:
     def delete_container(self, name: str) -> None:
         """Delete a container of the sink."""
         self.blobs.delete_container(name)
+
+    def written(self) -> bytes:
+        """Return all that the fleet has written anywhere: the ledger's files, Redis', and the logs."""
+        folders = (self.folder / "ledger", self.redis_folder, self.folder / "worker", self.folder / "web")
+        return b"".join(
+            path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()
+        )
 
     # --- between tests
 

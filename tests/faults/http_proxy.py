@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+import select
 import socket
 import struct
 import threading
@@ -169,6 +170,12 @@ class Fault:
     cut_after: int | None = None  # bytes of the answer's body after which the connection is closed
     shorten_by: int = 0  # bytes missing at the answer's end, with a Content-Length that does not show it
     pace_s: float = 0.0  # waited after each 64 KiB of the answer
+
+
+def is_later_page(exchange: Exchange) -> bool:
+    """Return whether a request lists the keys of a bucket from where another one has ended."""
+    is_list = exchange.op is Op.LIST
+    return is_list and ("continuation-token=" in exchange.query or "start-after=" in exchange.query)
 
 
 def refuse(status: int, code: str, *, retry_after_s: int | None = None, is_applied: bool = False) -> Fault:
@@ -362,6 +369,7 @@ class HttpProxy:
 
     def _exchange(self, client: _Channel, server: _Channel, client_port: int) -> bool:
         """Carry one request and its answer over; return whether the connection can carry another."""
+        client.wait_for_request(server)
         head = client.read_head()
         exchange = self._read_request(head, client_port)
         rule = self.rules.pick(exchange)
@@ -549,6 +557,16 @@ class _Channel:
 
     def send(self, content: bytes | memoryview) -> None:
         self.sock.sendall(content)
+
+    def wait_for_request(self, server: _Channel) -> None:
+        """Return when there is something to read; end when the server has given the idle connection up."""
+        if self._buffer:
+            return
+        poll = select.poll()
+        for sock in (self.sock, server.sock):
+            poll.register(sock, select.POLLIN)
+        if self.sock.fileno() not in dict(poll.poll(_IDLE_S * 1000)):
+            raise _Ended
 
     def read_head(self) -> _Head:
         while (stop := self._buffer.find(b"\r\n\r\n")) < 0:

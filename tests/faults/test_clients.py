@@ -10,7 +10,7 @@ from tests.faults.fleet import LEASE_S, RECONCILE_S, SINK_ACCOUNT, FaultFleet, c
 from tests.faults.http_proxy import Fault, Op
 from tests.faults.invariants import assert_invariants
 from tests.faults.moments import at_request
-from tests.faults.processes import wait_until
+from tests.faults.processes import children_of, is_alive, wait_until
 from tests.faults.tcp_proxy import TcpProxy
 
 OBJECTS = 60
@@ -20,9 +20,13 @@ pytestmark = pytest.mark.timeout(120)
 
 
 def make_bucket(fleet: FaultFleet, name: str) -> None:
-    """Make a bucket of 60 small objects, each of which takes a while to read."""
-    fleet.s3.add(Fault(delay_s=0.2), Op.GET, title="slow")
+    """Make a bucket of 60 small objects."""
     fleet.make_bucket(name, {f"k{number:03}": content_of(f"{number}", 2000) for number in range(OBJECTS)})
+
+
+def make_slow(fleet: FaultFleet) -> None:
+    """Let each object take a while to read."""
+    fleet.s3.add(Fault(delay_s=0.2), Op.GET, title="slow")
 
 
 def copy_command(bucket: str) -> tuple[str, ...]:
@@ -42,18 +46,13 @@ def jobs_of(fleet: FaultFleet, bucket: str) -> list[JobId]:
 
 
 def test_command_sigkill_between_the_jobs_row_and_its_message(fleet: FaultFleet) -> None:
-    """Redis is gone for the command after its first question, so that the message cannot be sent."""
+    """Redis takes no other connection of the command than its first one; messages have their own."""
     make_bucket(fleet, "no-message")
     with TcpProxy(fleet.redis_server.port) as wire:
-
-        def cut_off(_: object) -> None:
-            wire.refuse()
-            wire.reset_all()
-
         command = fleet.command(
             *copy_command("no-message"), AWCOPY_REDIS_URL=f"redis://{LOOPBACK}:{wire.port}/0"
         )
-        moment = at_request(fleet.s3, Op.LIST, 1, cut_off)
+        moment = at_request(fleet.s3, Op.LIST, 1, lambda _: wire.refuse())
         command.start()
         moment.wait()
         wait_until("the job is written down", lambda: jobs_of(fleet, "no-message"), within_s=30)
@@ -70,6 +69,7 @@ def test_command_sigkill_while_it_follows_the_job(fleet: FaultFleet) -> None:
     make_bucket(fleet, "not-followed")
     command = fleet.command(*copy_command("not-followed"))
     moment = at_request(fleet.s3, Op.GET, 20, lambda _: command.kill())
+    make_slow(fleet)
     command.start()
     moment.wait()
     (job_id,) = jobs_of(fleet, "not-followed")
@@ -82,11 +82,13 @@ def test_command_sigkill_while_it_follows_the_job(fleet: FaultFleet) -> None:
 
 def test_dashboard_sigkill_mid_job(fleet: FaultFleet) -> None:
     make_bucket(fleet, "no-dashboard")
+    served = children_of(fleet.web.pid)
     moment = at_request(fleet.s3, Op.GET, 20, lambda _: fleet.web.kill())
+    make_slow(fleet)
     job_id = fleet.submit("no-dashboard", "--files-per-task", "6")
     moment.wait()
     fleet.wait(job_id, "it goes on", is_copying)
     fleet.ended(job_id)
-    assert not fleet.web.is_running
+    wait_until("its own process ends, too", lambda: not any(map(is_alive, served)), within_s=20)
     fleet.web.start()
     assert_invariants(fleet, job_id, "no-dashboard")

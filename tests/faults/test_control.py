@@ -14,14 +14,13 @@ from awcopy.model.items import ItemState
 from awcopy.model.job import JobId, JobState
 from awcopy.model.outcome import Result
 from awcopy.units import KIB, MIB
-from tests.faults.fleet import FaultFleet, content_of
-from tests.faults.http_proxy import Exchange, Fault, Op
+from tests.faults.fleet import TWO_PAGES, FaultFleet, content_of
+from tests.faults.http_proxy import Exchange, Fault, Op, is_later_page
 from tests.faults.invariants import Expected, assert_invariants
 from tests.faults.moments import Gate, hold
 from tests.faults.processes import stopped, wait_until
 
 EFFECT_S = 10.0  # within so long of the command's end, all work has stopped
-PAGE = 1000  # keys that S3 lists at once
 LARGE, LARGE_BYTES = "large.bin", 72 * MIB  # shared out in two ranges
 BLOCK_BYTES = 256 * KIB
 BLOCKS = LARGE_BYTES // BLOCK_BYTES
@@ -31,13 +30,6 @@ UNDER_WAY = AGENTS * Settings().connections  # objects that may have been read a
 SLOW_S = 0.5
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(scope="module")
-def two_pages(one_fleet: FaultFleet) -> str:
-    """A bucket whose listing has a second page."""
-    one_fleet.make_bucket("two-pages", {f"k{number:04}": b"%d" % number for number in range(PAGE + 10)})
-    return "two-pages"
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +43,6 @@ def mixed(one_fleet: FaultFleet) -> str:
 def is_probe(exchange: Exchange) -> bool:
     """Return whether a listing is a look before the work."""
     return bool(re.search(r"\bmax-keys=1(&|$)", exchange.query))
-
-
-def is_later_page(exchange: Exchange) -> bool:
-    """Return whether a listing goes on where another has ended."""
-    return "continuation-token=" in exchange.query or "start-after=" in exchange.query
 
 
 # At which gate the requests of a phase are held.
@@ -109,7 +96,7 @@ def submit_to_frozen(fleet: FaultFleet, bucket: str, verb: str, *options: str, c
 def test_a_job_of_files_paused_in_each_phase_sends_nothing_twice(fleet: FaultFleet, two_pages: str) -> None:
     options = ("--files-per-task", "50", "--agents", str(AGENTS))
     job_id = submit_to_frozen(fleet, two_pages, "pause", *options, container="paused-files")
-    phases = ("dispatching", "listing", "listing-a-later-page", "copying-files")
+    phases = ("dispatching", "listing-a-later-page", "copying-files")
     for phase in phases:
         gate = PHASES[phase](fleet)
         fleet.s3.add(Fault(delay_s=SLOW_S), Op.GET, title="slow")
@@ -121,7 +108,7 @@ def test_a_job_of_files_paused_in_each_phase_sends_nothing_twice(fleet: FaultFle
     fleet.ended(job_id)
     assert_invariants(fleet, job_id, two_pages, container="paused-files")
     assert set(times(fleet.azure.log.puts()).values()) == {1}
-    again = len(fleet.s3.log.gets()) - PAGE - 10
+    again = len(fleet.s3.log.gets()) - TWO_PAGES
     assert again <= len(phases) * UNDER_WAY, "more was read again than was under way"
     pages = [one for one in fleet.s3.log.all(Op.LIST) if not is_probe(one)]
     assert len(pages) == 2, "a page was listed again"

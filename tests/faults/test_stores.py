@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from threading import Event
+from urllib.parse import parse_qs, quote
 
 import pytest
+from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from awcopy.model.job import JobId, JobState
 from awcopy.model.outcome import Outcome, Proof, Result
 from awcopy.planning.blocks import LARGE_FILE_BYTES
 from awcopy.units import KIB, MIB
-from tests.faults.fleet import FaultFleet, content_of
+from tests.faults.fleet import SINK_ACCOUNT, STORE_TIMEOUT_S, TWO_PAGES, FaultFleet, content_of
 from tests.faults.http_proxy import (
     APPLY_THEN_DROP,
     APPLY_THEN_RESET,
     Exchange,
     Fault,
     Op,
+    is_later_page,
     refuse,
 )
 from tests.faults.invariants import Expected, assert_invariants
+from tests.faults.processes import wait_until
 from tests.faults.tcp_proxy import UP
 
 BLOCKS = ("--block-size", "1M")
@@ -340,6 +345,26 @@ def test_s3_403_to_the_listing_fails_the_job(fleet: FaultFleet) -> None:
     assert fleet.exit_code(job_id) == 1
 
 
+def test_s3_403_to_a_later_page_of_the_listing(fleet: FaultFleet, two_pages: str) -> None:
+    """The job fails; what was listed keeps its outcome or is said to have none yet, until it is resumed."""
+    fleet.s3.add(refuse(403, "AccessDenied"), match=is_later_page)
+    job_id = fleet.submit(two_pages, "--files-per-task", "100", container="second-page-denied")
+    failed = fleet.ended(job_id)
+    assert "listed" in failed.detail
+    assert_invariants(
+        fleet, job_id, two_pages, Expected(state=JobState.FAILED), container="second-page-denied"
+    )
+    totals = fleet.snapshot(job_id).totals
+    assert totals.listed.objects == 1000
+    assert totals.copied.objects + totals.pending.objects == 1000
+    fleet.s3.rules.clear()
+    resumed = fleet.awcopy("jobs", "resume", job_id)
+    assert resumed.returncode == 0, resumed.stderr
+    fleet.ended(job_id)
+    assert_invariants(fleet, job_id, two_pages, container="second-page-denied")
+    assert len(fleet.azure.log.puts()) == TWO_PAGES, "one was written twice"
+
+
 @pytest.mark.parametrize(
     ("service", "op", "code"), [("s3", Op.GET, "ExpiredToken"), ("azure", Op.PUT, "AuthenticationFailed")]
 )
@@ -356,6 +381,41 @@ def test_credentials_that_expire_mid_job(fleet: FaultFleet, service: str, op: Op
     assert fleet.exit_code(job_id) == 4
 
 
+def test_credentials_that_expire_are_replaced_and_the_job_goes_on(fleet: FaultFleet) -> None:
+    """Whatever bears the old token is refused, as by Azure; the new credentials are the account's key."""
+    token = generate_account_sas(
+        SINK_ACCOUNT,
+        fleet.sink.key,
+        resource_types=ResourceTypes(service=True, container=True, object=True),
+        permission=AccountSasPermissions(read=True, write=True, list=True, add=True, create=True),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
+    signature = parse_qs(token)["sig"][0]
+    own = {"AZURE_STORAGE_CONNECTION_STRING": "", "AZURE_STORAGE_ACCOUNT": SINK_ACCOUNT}
+    own["AZURE_STORAGE_SERVICE_ENDPOINT"] = f"{fleet.azure.url}/{SINK_ACCOUNT}"
+
+    def has_token(exchange: Exchange) -> bool:
+        return parse_qs(exchange.query).get("sig") == [signature]
+
+    fleet.azure.add(refuse(403, "AuthenticationFailed"), Op.PUT, match=has_token, after=10)
+    fleet.make_bucket("renewed", objects_of("renewed"))
+    job_id = fleet.submit("renewed", *BLOCKS, env={**own, "AZURE_STORAGE_SAS_TOKEN": token})
+    assert fleet.ended(job_id).pause_reason == "auth"
+    old = fleet.job(job_id).sealed
+    assert old
+    resumed = fleet.awcopy("jobs", "resume", job_id, "--credentials")
+    assert resumed.returncode == 0, resumed.stderr
+    fleet.ended(job_id)
+    lines = assert_invariants(fleet, job_id, "renewed")
+    assert {line.result for line in lines} == {Result.COPIED}
+    written = [one for one in fleet.azure.log.puts() if not one.fault]
+    assert len(written) == SMALL, "one was written twice"
+    assert sum(map(has_token, written)) == 10
+    kept = fleet.written()
+    for what in (old, signature, quote(signature, safe="")):
+        assert what.encode() not in kept, "the old credentials are still somewhere"
+
+
 def test_container_deleted_mid_job(fleet: FaultFleet) -> None:
     rule = fleet.azure.add(Fault(call=lambda _: fleet.delete_container("gone")), Op.PUT, after=10, times=1)
     job_id = copy(fleet, "gone")
@@ -367,6 +427,30 @@ def test_container_deleted_mid_job(fleet: FaultFleet) -> None:
 
 
 # --- the network itself
+
+
+def test_both_stores_fall_silent_for_a_while(fleet: FaultFleet) -> None:
+    """Connections are taken and nothing is ever answered: each request is given up, and made again."""
+    reached = Event()
+    fleet.s3.add(Fault(call=lambda _: reached.set()), Op.GET, after=10, times=1)
+    fleet.s3.add(Fault(delay_s=0.1), Op.GET, title="slow")
+    fleet.make_bucket("silent", objects_of("silent"))
+    job_id = fleet.submit("silent", *BLOCKS, over_wires=True)
+    assert reached.wait(30)
+    for wire in (fleet.s3_wire, fleet.azure_wire):
+        wire.blackhole()
+    seen = fleet.s3_wire.connections + fleet.azure_wire.connections
+    wait_until(
+        "requests are given up and made again",
+        lambda: fleet.s3_wire.connections + fleet.azure_wire.connections > seen,
+        within_s=2 * STORE_TIMEOUT_S,
+    )
+    assert not fleet.job(job_id).has_ended
+    fleet.s3_wire.heal()
+    fleet.azure_wire.heal()
+    fleet.ended(job_id)
+    lines = assert_invariants(fleet, job_id, "silent")
+    assert {line.result for line in lines} == {Result.COPIED}
 
 
 @pytest.mark.parametrize("is_reset", [False, True], ids=["closed", "reset"])

@@ -102,6 +102,33 @@ def store_port() -> Iterator[int]:
 
 
 @pytest.fixture
+def short_port() -> Iterator[int]:
+    """The port of a server that answers one request, and gives the connection up at once without a word."""
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+def test_a_connection_that_the_server_gives_up_ends_for_the_client_too(short_port: int, seed: int) -> None:
+    with (
+        HttpProxy(short_port, "azure", seed=seed) as proxy,
+        socket.create_connection(("127.0.0.1", proxy.port), 10) as client,
+    ):
+        client.sendall(b"GET /account/container/blob HTTP/1.1\r\nHost: h\r\n\r\n")
+        answers = b"".join(iter(lambda: client.recv(1000), b""))
+    assert answers == b"HTTP/1.1 204 No Content\r\n\r\n"
+
+
+@pytest.fixture
 def wire(store_port: int) -> Iterator[TcpProxy]:
     with TcpProxy(store_port) as proxy:
         yield proxy

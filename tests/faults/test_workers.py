@@ -13,7 +13,7 @@ import pytest
 from awcopy.model.items import Item, ItemState
 from awcopy.model.job import JobId
 from awcopy.units import MIB
-from tests.faults.fleet import LEASE_S, RECONCILE_S, FaultFleet, content_of
+from tests.faults.fleet import LEASE_S, RECONCILE_S, VISIBILITY_S, FaultFleet, content_of
 from tests.faults.http_proxy import Exchange, Fault, Op
 from tests.faults.invariants import Expected, assert_invariants
 from tests.faults.moments import at_request, kill
@@ -25,6 +25,7 @@ SLOTS = 4  # of each process; it holds no more messages than it works on, and as
 LOST = Expected(
     lost_messages=2 * SLOTS
 )  # Redis keeps a dead worker's messages for as long as Celery is told to
+RESTORE_S = 25  # two looks of Celery's at what was not acknowledged, and the work itself
 NOTICED_S = LEASE_S + 2 * RECONCILE_S  # a worker's death, by its leases
 
 pytestmark = pytest.mark.timeout(180)
@@ -214,6 +215,41 @@ def test_redis_sigkill_and_restart_mid_job(fleet: FaultFleet, with_data: bool) -
     assert_invariants(fleet, job_id, bucket, Expected(lost_messages=4 * SLOTS))
 
 
+def test_redis_restarts_with_the_end_of_its_file_cut_off(fleet: FaultFleet) -> None:
+    """Of the last commands one is cut in two, and the others are as if they had never been given."""
+    moment = at_request(fleet.s3, Op.GET, 60, lambda _: fleet.kill_redis())
+    job_id = start(fleet, "redis-cut", delay_s=0.3)
+    moment.wait()
+    fleet.cut_redis_file(10_001)
+    fleet.start_redis()
+    fleet.ended(job_id, within_s=60)
+    assert_invariants(fleet, job_id, "redis-cut", Expected(lost_messages=4 * SLOTS))
+
+
+@pytest.mark.parametrize("where", ["server", "wire"])
+def test_redis_silent_for_longer_than_a_lease(fleet: FaultFleet, where: str) -> None:
+    """It takes connections and answers nothing; the leases are the ledger's, and run on."""
+    bucket = f"redis-silent-{where}"
+    with ExitStack() as stack:
+
+        def fall_silent(_: Exchange) -> None:
+            if where == "server":
+                stack.enter_context(stopped(fleet.redis_server.pid))
+            else:
+                fleet.redis_wire.blackhole()
+                stack.callback(fleet.redis_wire.heal)
+
+        moment = at_request(fleet.s3, Op.GET, 40, fall_silent)
+        job_id = start(fleet, bucket, delay_s=0.3)
+        moment.wait()
+        silent = Event()
+        silent.wait(LEASE_S + 2)  # the fault itself: nobody can be asked meanwhile
+        assert not fleet.job(job_id).has_ended
+    fleet.ended(job_id, within_s=60)
+    assert_invariants(fleet, job_id, bucket, LOST)
+    assert len(fleet.azure.log.puts()) == OBJECTS
+
+
 def test_redis_connections_reset_again_and_again(fleet: FaultFleet) -> None:
     for number in range(20, OBJECTS, 20):
         at_request(fleet.s3, Op.GET, number, lambda _: fleet.redis_wire.reset_all())
@@ -248,6 +284,17 @@ def test_redis_disk_full_mid_job(fleet: FaultFleet) -> None:
 
 def _takes_writes(fleet: FaultFleet) -> bool:
     return fleet.redis.info("persistence")["aof_last_write_status"] == "ok"
+
+
+def test_nothing_of_jobs_that_have_ended_stays_in_redis(fleet: FaultFleet) -> None:
+    """What dead workers had not acknowledged comes back, and does nothing; what stays belongs to no job."""
+    wait_until(
+        "no message is unacknowledged",
+        lambda: not fleet.redis.hlen("unacked") and not fleet.redis.llen("awcopy"),
+        within_s=VISIBILITY_S + RESTORE_S,
+    )
+    kept = {name for name in fleet.redis.scan_iter(count=1000) if fleet.redis.ttl(name) == -1}
+    assert not {name for name in kept if not name.startswith(b"_kombu.binding")}
 
 
 # --- the ledger, and the workers' own disk
