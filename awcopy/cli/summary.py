@@ -70,6 +70,9 @@ def summary_lines(
         yield Text(f"  {'routes':<12}{_counts(snapshot.totals.routes, _ROUTES)}")
     if job.streams_because:
         yield Text(f"  streamed after all: {safe_text(job.streams_because)}")
+    if incomplete := snapshot.totals.incomplete:
+        count = f"{format_count(incomplete)} {'object' if incomplete == 1 else 'objects'}"
+        yield Text(f"  {'incomplete':<12}{count} without all metadata, headers or tags: see notices")
     if not is_local:
         yield Text()
         yield Text(f"Next: {next_command(snapshot)}")

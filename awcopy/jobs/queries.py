@@ -77,6 +77,7 @@ class JobSnapshot:
             "streams_because": job.streams_because,
             "routes": {name: getattr(self.totals.routes, name) for name in _ROUTES},
             "proofs": {name: getattr(self.totals.proofs, name) for name in _PROOFS},
+            "incomplete": self.totals.incomplete,
             "moved_bytes": self.moved_bytes,
         }
 

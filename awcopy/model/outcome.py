@@ -45,6 +45,10 @@ class Route(StrEnum):
     STREAM = "stream"  # through the worker
 
 
+# Of notices: something of the object is not in the blob at all.
+_LOSSES = ("_excluded", "_missing")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """One line of a job's report."""
@@ -63,6 +67,11 @@ class Outcome:
     route: Route | None = (
         None  # of what was copied: ``server`` if no worker saw a byte of it, else ``stream``
     )
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether the blob lacks metadata, headers or tags that the object has."""
+        return any(notice.partition(":")[0].endswith(_LOSSES) for notice in self.notices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +137,7 @@ class Totals:
     excluded: Tally = Tally()
     proofs: ProofCounts = ProofCounts()
     routes: RouteCounts = RouteCounts()
+    incomplete: int = 0  # of those copied; each has notices that say what its blob lacks
 
     def __add__(self, other: Totals) -> Totals:
         """Add tally by tally."""
@@ -154,4 +164,5 @@ def tally_outcome(outcome: Outcome) -> Totals:
     proofs = ProofCounts(**{outcome.proof.value: 1}) if outcome.proof else ProofCounts()
     tally = Tally(objects=1, size_bytes=outcome.size_bytes)
     routes = RouteCounts(**{outcome.route.value: 1}) if outcome.route else RouteCounts()
-    return Totals(proofs=proofs, routes=routes, **{outcome.result.value: tally})
+    incomplete = int(outcome.is_incomplete)
+    return Totals(proofs=proofs, routes=routes, incomplete=incomplete, **{outcome.result.value: tally})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from awcopy.errors import MetadataNotAllowed
@@ -40,6 +40,7 @@ STAMP_NOTICES = "awcopy_notices"
 MAX_METADATA_BYTES = 8192  # of all names and values together
 _NOTICES_BYTES = 256  # kept free for the notices, which are known last
 _BETWEEN_NOTICES = "; "
+_RENAMING = "--metadata rename keeps them in another form"
 
 # Also each "_" that would begin an escape once the character after the digits is written, and names that
 # would be taken for awcopy's own.
@@ -174,18 +175,18 @@ def _fit_headers(
     head: ObjectHead, policy: MetadataPolicy
 ) -> tuple[ContentHeaders, dict[str, str], list[str]]:
     """Return the headers that Azure keeps, the metadata that others become, and what was done."""
-    encoded = {name: encode_value(getattr(head.headers, name)) for name in _HEADERS}
-    odd = [name for name, value in encoded.items() if value != getattr(head.headers, name)]
+    given = {name: value for name in _HEADERS if (value := getattr(head.headers, name))}
+    odd = {name: encoded for name, value in given.items() if (encoded := encode_value(value)) != value}
     changed = len(odd) + len(head.extras)
     if not changed:
         return head.headers, {}, []
     if policy is MetadataPolicy.FAIL:
-        raise MetadataNotAllowed(f"{changed} of its headers cannot be kept by Azure as they are")
+        message = f"headers that Azure cannot keep as they are: {changed}; {_RENAMING}"
+        raise MetadataNotAllowed(message)
     if policy is MetadataPolicy.EXCLUDE:
-        kept = {**encoded, **dict.fromkeys(odd, "")}
-        return ContentHeaders(**kept), {}, [f"headers_excluded: {changed}"]
+        return replace(head.headers, **dict.fromkeys(odd, "")), {}, [f"headers_excluded: {changed}"]
     moved = {f"awcopy_{name}": encode_value(value) for name, value in head.extras.items()}
-    return ContentHeaders(**encoded), moved, [f"headers_renamed: {changed}"]
+    return replace(head.headers, **odd), moved, [f"headers_renamed: {changed}"]
 
 
 def _fit_metadata(
@@ -196,15 +197,16 @@ def _fit_metadata(
     plain = [name for name in head.metadata if encode_name(name) == name]
     odd = len(renamed) - len(plain)
     if policy is MetadataPolicy.FAIL and odd + head.missing_metadata:
-        count = odd + head.missing_metadata
-        raise MetadataNotAllowed(f"{count} entries of its metadata cannot be kept as they are")
+        message = f"entries of metadata that cannot be kept as they are: {odd + head.missing_metadata}"
+        raise MetadataNotAllowed(f"{message}; {_RENAMING}")
     kept = renamed
     if policy is MetadataPolicy.EXCLUDE:
         kept = _fitting({name: renamed[name] for name in sorted(plain)}, own)
     if _size(kept) + _size(own) + _NOTICES_BYTES > MAX_METADATA_BYTES:
         raise MetadataNotAllowed(
             f"its metadata takes {_size(kept) + _size(own):,} bytes as Azure would keep it, awcopy's own"
-            f" included; Azure keeps {MAX_METADATA_BYTES - _NOTICES_BYTES:,}"
+            f" included, and there is room for {MAX_METADATA_BYTES - _NOTICES_BYTES:,}; --metadata exclude"
+            " leaves out what does not fit"
         )
     notices = {
         "metadata_renamed": odd if kept is renamed else 0,

@@ -46,7 +46,7 @@ def blob_name(spec: JobSpec, key: str) -> str:
 
 def is_renamed(spec: JobSpec, key: str, blob: str) -> bool:
     """Return whether the blob bears another name than the key's own, because that one had to be encoded."""
-    return blob != spec.sink.prefix + _below_folder(spec, key)
+    return spec.names is NamePolicy.ENCODE and blob != spec.sink.prefix + _below_folder(spec, key)
 
 
 def encode_blob_name(name: str) -> str:

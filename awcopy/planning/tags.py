@@ -30,17 +30,20 @@ def fit_tags(tags: Mapping[str, str], policy: MetadataPolicy) -> tuple[dict[str,
     Raises:
         TagsNotAllowed: They cannot be written, or not as they are where the policy wants that.
     """
+    if not tags:
+        return {}, []
     if policy is MetadataPolicy.EXCLUDE:
         return _fitting(tags)
     renamed = {encode_tag(name): encode_tag(value) for name, value in tags.items()}
     changed = sum(renamed.get(name) != value for name, value in tags.items())
     if changed and policy is MetadataPolicy.FAIL:
-        raise TagsNotAllowed(f"{changed} of its tags have characters that Azure's index tags do not take")
+        message = f"tags with characters that Azure's index tags do not take: {changed}"
+        raise TagsNotAllowed(f"{message}; --metadata rename writes them in others")
     kept, _ = _fitting(renamed)
     if len(kept) < len(renamed):
         raise TagsNotAllowed(
             f"its tags are more or longer than Azure takes: {MAX_TAGS} of {MAX_TAG_NAME} and {MAX_TAG_VALUE}"
-            f" characters, together {MAX_TAGS_HEADER} when they are sent"
+            f" characters, together {MAX_TAGS_HEADER} when they are sent; --metadata exclude leaves out the rest"
         )
     return renamed, [f"tags_renamed: {changed}"] if changed else []
 

@@ -55,6 +55,13 @@ def test_a_running_job_shows_what_is_pending_and_how_to_watch_it() -> None:
     assert lines[-1] == "Next: awcopy jobs watch zyc0v3b8k2m4n6p8"
 
 
+def test_objects_that_lost_something_on_the_way_are_told() -> None:
+    totals = Totals(listed=tally(9), copied=tally(9), incomplete=2)
+    assert "  incomplete  2 objects without all metadata, headers or tags: see notices" in lines_of(
+        make_snapshot(JobState.COMPLETED, totals=totals)
+    )
+
+
 def test_a_job_without_failures_ends_with_its_report_and_a_local_one_with_nothing() -> None:
     snapshot = make_snapshot(JobState.COMPLETED, totals=Totals(listed=tally(1), copied=tally(1)))
     assert lines_of(snapshot)[-1] == "Next: awcopy jobs report zyc0v3b8k2m4n6p8"

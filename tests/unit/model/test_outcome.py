@@ -5,7 +5,7 @@ from operator import add
 
 import pytest
 
-from awcopy.model.outcome import Proof, ProofCounts, Result, Tally, Totals, tally_outcome
+from awcopy.model.outcome import Proof, ProofCounts, Result, Tally, Totals, tally_outcome, tally_outcomes
 from tests.unit.factories import make_outcome
 
 
@@ -40,3 +40,17 @@ def test_what_has_no_outcome_is_pending():
 def test_what_the_filters_left_out_is_not_part_of_the_sum():
     totals = Totals(listed=Tally(objects=1), copied=Tally(objects=1), excluded=Tally(objects=9))
     assert totals.pending == Tally()
+
+
+@pytest.mark.parametrize(
+    ("notices", "incomplete"),
+    [
+        ((), 0),
+        (("name_encoded", "metadata_renamed: 2", "tier: Cool"), 0),
+        (("metadata_renamed: 2", "metadata_missing: 1"), 1),
+        (("headers_excluded: 1", "metadata_excluded: 9", "tags_excluded: 1"), 1),
+    ],
+)
+def test_objects_that_lost_something_are_counted_once(notices, incomplete):
+    outcome = make_outcome(notices=notices)
+    assert tally_outcomes([outcome, outcome]).incomplete == 2 * incomplete

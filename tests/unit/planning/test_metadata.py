@@ -163,10 +163,10 @@ def test_names_that_azure_does_not_take_are_left_out_on_request():
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        ({"metadata": ODD_METADATA}, "3 entries"),
-        ({"missing_metadata": 2}, "2 entries"),
-        ({"extras": {"expires": "never"}}, "1 of its headers"),
-        ({"headers": ContentHeaders(content_disposition="é")}, "1 of its headers"),
+        ({"metadata": ODD_METADATA}, "as they are: 3"),
+        ({"missing_metadata": 2}, "as they are: 2"),
+        ({"extras": {"expires": "never"}}, "headers .*: 1"),
+        ({"headers": ContentHeaders(content_disposition="é")}, "headers .*: 1"),
     ],
 )
 def test_what_azure_does_not_take_fails_the_object_on_request(head, message):
