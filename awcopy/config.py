@@ -141,6 +141,12 @@ class Settings:
         default="",
         metadata={"help": "File of authorities' certificates that are trusted beside the system's own."},
     )
+    prices: Path = field(
+        default=Path("~/.awcopy/prices.csv"),
+        metadata={
+            "help": "Price table of estimates, which `awcopy config prices --refresh` writes; else awcopy's own."
+        },
+    )
     log_level: str = field(
         default="INFO",
         metadata={"help": "Least level of records that are logged: DEBUG, INFO, WARNING or ERROR."},

@@ -20,14 +20,13 @@ from awcopy.cli.encryption import (
 )
 from awcopy.cli.help import COPY_CODES, Exit, helpful
 from awcopy.cli.launch import Launch, run_locally, run_on_fleet
+from awcopy.cli.selection import make_selection, selection_options
 from awcopy.cli.setup import begin
 from awcopy.cli.values import (
     BLOCK_SIZE,
     ENDPOINT,
     NAME,
     PROFILE,
-    SIZE,
-    WHEN,
     check_endpoint,
     output_option,
     source_access_options,
@@ -41,7 +40,6 @@ from awcopy.model.job import (
     MetadataPolicy,
     NamePolicy,
     Overwrite,
-    Selection,
     SinkSpec,
     SourceSpec,
     Verify,
@@ -78,14 +76,7 @@ EXAMPLES = (
     help="Take keys below folders too, the default.",
     show_default=False,
 )
-@click.option("--include", multiple=True, metavar="GLOB", help="Take only keys that match; may be repeated.")
-@click.option("--exclude", multiple=True, metavar="GLOB", help="Leave out keys that match; may be repeated.")
-@click.option(
-    "--newer-than", type=WHEN, metavar="WHEN", help="Modified after this age (36h, 7d) or date (2026-01-31)."
-)
-@click.option("--older-than", type=WHEN, metavar="WHEN", help="Modified before this age or date.")
-@click.option("--min-size", type=SIZE, metavar="SIZE", help="At least this large: 512K, 8M, 1.5GiB.")
-@click.option("--max-size", type=SIZE, metavar="SIZE", help="At most this large.")
+@selection_options
 @click.option(
     "--endpoint-url",
     type=ENDPOINT,
@@ -275,7 +266,7 @@ def make_spec(
             encryption_scope=encryption.scope,
             key_sha256=sink_key.sha256 if sink_key else "",
         ),
-        selection=_make_selection(options),
+        selection=make_selection(options),
         overwrite=Overwrite(options["overwrite"]),
         route=Route(options["route"]),
         agents=options["agents"],
@@ -322,26 +313,6 @@ def _make_sink(options: Mapping[str, Any], defaults: StoreDefaults) -> SinkSpec:
         prefix=address.prefix,
         endpoint_url=address.endpoint_url or asked or check_endpoint(usual, "AZURE_STORAGE_SERVICE_ENDPOINT"),
         profile=profile,
-    )
-
-
-def _make_selection(options: Mapping[str, Any]) -> Selection:
-    newer, older = options["newer_than"], options["older_than"]
-    smallest, largest = options["min_size"], options["max_size"]
-    if newer and older and newer >= older:
-        raise UsageError(
-            "nothing is both newer than --newer-than and older than --older-than", hint="swap the two"
-        )
-    if smallest is not None and largest is not None and smallest > largest:
-        raise UsageError("--min-size is larger than --max-size", hint="swap the two")
-    return Selection(
-        recursive=options["recursive"],
-        include=tuple(options["include"]),
-        exclude=tuple(options["exclude"]),
-        newer_than=newer,
-        older_than=older,
-        min_size_bytes=smallest,
-        max_size_bytes=largest,
     )
 
 

@@ -33,6 +33,7 @@ class Parameter:
     meaning: str
     is_required: bool = True
     is_secret: bool = False
+    is_of_sink: bool = False  # not needed to list, which contacts the source alone
     check: Callable[[str], str] = str
 
 
@@ -61,8 +62,25 @@ class LegacyCall:
         """Whether it only asks what there is."""
         return "H" in self.switches
 
+    @property
+    def is_list(self) -> bool:
+        """Whether it lists, and copies nothing."""
+        return "L" in self.switches
+
     def modern_argv(self) -> list[str]:
-        """Return today's command line for the same copy, without the secrets."""
+        """Return today's command line for the same, without the secrets."""
+        return self._list_argv() if self.is_list else self._copy_argv()
+
+    def _list_argv(self) -> list[str]:
+        """Return the list that the original made: of everything below, with an estimate; copies' switches are moot."""
+        given = self.parameters
+        _, prefix, glob = split_path(given["path"], recursive=True)
+        argv = ["ls", "--recursive", "--estimate", f"s3://{given['bucket']}/{prefix}"]
+        argv += ["--include", glob] if glob else []
+        argv += ["--region", given["region"]] if given.get("region") else []
+        return [*argv, "--block-size", self.switches["B"]] if "B" in self.switches else argv
+
+    def _copy_argv(self) -> list[str]:
         given = self.parameters
         folder, prefix, glob = split_path(given["path"], recursive="S" in self.switches)
         is_recursive = "S" in self.switches or "/" in glob
@@ -111,9 +129,13 @@ PARAMETERS = (
         is_secret=True,
     ),
     Parameter(name="region", meaning="the bucket's region; found out when left out", is_required=False),
-    Parameter(name="container", meaning="the Azure container", check=check_container),
-    Parameter(name="storageaccount", meaning="the Azure storage account", check=check_account),
-    Parameter(name="storagekey", meaning="the account's key, written like secret:", is_secret=True),
+    Parameter(name="container", meaning="the Azure container", is_of_sink=True, check=check_container),
+    Parameter(
+        name="storageaccount", meaning="the Azure storage account", is_of_sink=True, check=check_account
+    ),
+    Parameter(
+        name="storagekey", meaning="the account's key, written like secret:", is_secret=True, is_of_sink=True
+    ),
 )
 SWITCHES = (
     Switch(
@@ -148,7 +170,7 @@ SWITCHES = (
         example="nightly",
         check=check_name,
     ),
-    Switch(letter="L", meaning="list the path and estimate the egress charge", is_there=False),
+    Switch(letter="L", meaning="list all below the path and estimate the charges, copy nothing"),
     Switch(letter="N", meaning="count the files, copy nothing", is_there=False),
     Switch(letter="P", meaning="prompt before a blob is overwritten", is_there=False),
     Switch(letter="S", meaning="take what lies in folders below, too"),
@@ -299,7 +321,8 @@ def _check_call(call: LegacyCall) -> None:
         raise UsageError(
             "/C (on the fleet) and /U (on this machine) contradict each other", hint="leave one of them out"
         )
-    missing = [each.name for each in PARAMETERS if each.is_required and not call.parameters.get(each.name)]
+    required = [each for each in PARAMETERS if each.is_required and not (call.is_list and each.is_of_sink)]
+    missing = [each.name for each in required if not call.parameters.get(each.name)]
     if missing:
         raise UsageError(f"missing parameters: {', '.join(missing)}", hint=_HELP_HINT)
 

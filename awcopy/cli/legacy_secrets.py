@@ -23,12 +23,12 @@ def resolve_credentials(call: LegacyCall) -> JobCredentials:
     Raises:
         CredentialsError: A variable or file is not there or empty, or the storage key cannot be one.
     """
-    warn_of_clear_ones({name: call.parameters[name] for name in _MUST_BE_HIDDEN}, join=":")
-    secrets = {
-        each.name: read_secret(each.name, call.parameters[each.name]) for each in PARAMETERS if each.is_secret
-    }
+    given = call.parameters
+    needed = [each.name for each in PARAMETERS if each.is_secret and not (call.is_list and each.is_of_sink)]
+    warn_of_clear_ones({name: given[name] for name in needed if name in _MUST_BE_HIDDEN}, join=":")
+    secrets = {name: read_secret(name, given[name]) for name in needed}
+    aws = AwsKeys(access_key=secrets["accesskey"], secret_key=secrets["secret"])
+    if call.is_list:
+        return JobCredentials(aws=aws)
     azure = AzureKeys(account_key=secrets["storagekey"])
-    return JobCredentials(
-        aws=AwsKeys(access_key=secrets["accesskey"], secret_key=secrets["secret"]),
-        azure=check_azure_keys(azure, "storagekey:"),
-    )
+    return JobCredentials(aws=aws, azure=check_azure_keys(azure, "storagekey:"))

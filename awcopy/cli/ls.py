@@ -1,12 +1,13 @@
-"""``awcopy ls``: the keys of a bucket, as they are listed."""
+"""``awcopy ls``: the keys of a bucket as they are listed, their totals, and what copying them costs."""
 
 from __future__ import annotations
 
 import random
-import sys
 import time
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +15,28 @@ import click
 
 from awcopy.cli.console import print_json, print_line, print_note, safe_text
 from awcopy.cli.copy import make_source
+from awcopy.cli.estimates import class_lines, estimate_lines, estimate_record, totals_record
 from awcopy.cli.help import helpful
+from awcopy.cli.listing import Folder, close_listing, open_listing, print_entries
 from awcopy.cli.preflight import check_source
+from awcopy.cli.pricing import load_prices, make_terms, pricing_options
+from awcopy.cli.selection import make_selection, selection_options
 from awcopy.cli.setup import begin
-from awcopy.cli.values import ENDPOINT, output_option, source_access_options
+from awcopy.cli.values import BLOCK_SIZE, ENDPOINT, output_option, source_access_options
 from awcopy.config import load_store_defaults
+from awcopy.cost.estimate import estimate_copy, start_usage
 from awcopy.model.job import JobSpec, SinkSpec
-from awcopy.model.objects import SourceObject
-from awcopy.model.outcome import Tally
-from awcopy.units import format_count, format_size
+from awcopy.planning.filters import compile_selection
+from awcopy.planning.tiers import AUTO, TIERS
+from awcopy.units import MIB, format_count, format_size
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from awcopy.cost.usage import Usage
+    from awcopy.model.job import SourceSpec
+    from awcopy.model.objects import SourceObject
     from awcopy.source.base import ListPage, Source
 
     Retry = Callable[[Callable[[], ListPage]], ListPage]
@@ -35,20 +44,16 @@ if TYPE_CHECKING:
 _LAST_CHARACTER = "\U0010ffff"  # sorts after everything that a key can go on with
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A run of keys that begin alike up to a ``/``, shown as one line."""
-
-    prefix: str
-
-
 @click.command(
     cls=helpful(
-        "awcopy ls s3://photos/2024/", "awcopy ls -r s3://photos -o ndjson | jq -r 'select(.bytes > 1e9).key'"
+        "awcopy ls s3://photos/2024/",
+        "awcopy ls -r s3://photos -o ndjson | jq -r 'select(.bytes > 1e9).key'",
+        "awcopy ls --estimate --totals s3://photos --azure-region westeurope",
     )
 )
 @click.argument("source", metavar="SRC")
 @click.option("-r", "--recursive", is_flag=True, help="List every key, also below folders.")
+@selection_options
 @click.option(
     "--endpoint-url",
     type=ENDPOINT,
@@ -57,24 +62,120 @@ class Folder:
 )
 @click.option("--region", default="", help="The bucket's region; else AWS_REGION, else found out.")
 @source_access_options
+@click.option(
+    "--totals", is_flag=True, help="Print no keys: objects and bytes by storage class, of all keys."
+)
+@click.option(
+    "--estimate", is_flag=True, help="Print, after all keys, what copying them costs, as an estimate."
+)
+@click.option(
+    "--tier",
+    type=click.Choice((*TIERS, AUTO), case_sensitive=False),
+    help="Access tier to estimate for; else Hot.",
+)
+@click.option(
+    "--block-size",
+    type=BLOCK_SIZE,
+    default=8 * MIB,
+    metavar="SIZE",
+    help="Block size to estimate for.  [default: 8M]",
+)
+@pricing_options
 @output_option("table", "json", "ndjson")
-def ls(source: str, output: str, *, recursive: bool, **access: Any) -> None:  # noqa: ANN401 - made a record at once
-    """List the keys under SRC (s3://bucket/prefix) with size and date (UTC); totals go to standard error."""
+@click.pass_obj
+def ls(given: JobCredentials | None, /, **options: Any) -> None:  # noqa: ANN401 - made records at once
+    """List the keys under SRC (s3://bucket/prefix) with size, date (UTC) and storage class.
+
+    The number of keys and their size go to standard error. Filters choose keys; folders are shown as they are.
+    """
     from awcopy.bootstrap import open_stores
 
     settings, defaults = begin(), load_store_defaults()
-    spec = make_source({"source": source, **access}, defaults)
+    spec = make_source(options, defaults)
+    prices = load_prices(settings, options["price_table"])
+    usage = start_usage(prices, options["block_size"], datetime.now(UTC))
     # Nothing is written, so the other end of this pair of stores is never contacted.
     nowhere = JobSpec(source=spec, sink=SinkSpec(account="nowhere", container="nowhere"))
-    with closing(open_stores(settings, nowhere, JobCredentials(aws=defaults.aws))) as stores:
+    aws = given.aws if given else defaults.aws
+    sums = _Sums()
+    with closing(open_stores(settings, nowhere, JobCredentials(aws=aws))) as stores:
         check_source(spec, stores.source)
-        # Only AWS's own listing is known to be in the order that jumping over a folder relies on.
-        entries = list_entries(
-            stores.source, spec.prefix, _retry_pages(), recursive=recursive, may_jump=not spec.endpoint_url
-        )
-        total, folders = _print_entries(entries, output)
-    beside = f", and {_counted(folders, 'folder')}" if folders else ""
-    print_note(f"{_counted(total.objects, 'key')}, {format_size(total.size_bytes)}{beside}")
+        entries = sums.watch(_chosen_entries(spec, stores.source, options, usage))
+        if options["estimate"]:
+            terms = make_terms(options, spec, stores.source)
+            _print_counted(entries, usage, options)
+            found = estimate_copy(usage, prices, terms)
+            _print_end("estimate", estimate_record(found), estimate_lines(found), options)
+        elif options["totals"]:
+            _print_counted(entries, usage, options)
+            _print_end("totals", totals_record(usage), class_lines(usage), options)
+        else:
+            print_entries(entries, options["output"])
+    beside = f", and {_counted(sums.folders, 'folder')}" if sums.folders else ""
+    print_note(f"{_counted(sums.objects, 'key')}, {format_size(sums.size_bytes)}{beside}")
+
+
+@dataclass(slots=True)
+class _Sums:
+    objects: int = 0
+    size_bytes: int = 0
+    folders: int = 0
+
+    def watch(self, entries: Iterable[SourceObject | Folder]) -> Iterator[SourceObject | Folder]:
+        """Yield the entries, each counted."""
+        for entry in entries:
+            if isinstance(entry, Folder):
+                self.folders += 1
+            else:
+                self.objects += 1
+                self.size_bytes += entry.size_bytes
+            yield entry
+
+
+def _chosen_entries(
+    spec: SourceSpec, source: Source, options: Mapping[str, Any], usage: Usage
+) -> Iterator[SourceObject | Folder]:
+    """Yield what the filters choose; the count learns of the others, which have to be listed too."""
+    is_whole = options["recursive"] or options["estimate"] or options["totals"]
+    is_selected = compile_selection(make_selection({**options, "recursive": True}), spec.prefix)
+    # Only AWS's own listing is known to be in the order that jumping over a folder relies on.
+    entries = list_entries(
+        source, spec.prefix, _retry_pages(), recursive=is_whole, may_jump=not spec.endpoint_url
+    )
+    for entry in entries:
+        if isinstance(entry, Folder) or is_selected(entry):
+            yield entry
+        else:
+            usage.exclude()
+
+
+def _print_counted(
+    entries: Iterable[SourceObject | Folder], usage: Usage, options: Mapping[str, Any]
+) -> None:
+    """Count the keys, and print them unless only totals are wanted."""
+    counted = _count_in(usage, entries)
+    if options["totals"]:
+        deque(counted, maxlen=0)
+    else:
+        open_listing(counted, options["output"])
+
+
+def _count_in(usage: Usage, entries: Iterable[SourceObject | Folder]) -> Iterator[SourceObject | Folder]:
+    for entry in entries:
+        if not isinstance(entry, Folder):
+            usage.add(entry)
+        yield entry
+
+
+def _print_end(name: str, record: dict[str, Any], lines: Iterable[str], options: Mapping[str, Any]) -> None:
+    """Print what follows the keys, or stands alone where only totals are wanted."""
+    if options["output"] == "table":
+        for line in lines:
+            print_line(safe_text(line))
+    elif options["totals"]:
+        print_json(record, is_line=options["output"] == "ndjson")
+    else:
+        close_listing(name, record, options["output"])
 
 
 def list_entries(
@@ -116,50 +217,3 @@ def _retry_pages() -> Retry:
     from awcopy.transfer.retry import Retrier
 
     return Retrier(wait=time.sleep, chance=random.random).call
-
-
-def _print_entries(entries: Iterable[SourceObject | Folder], output: str) -> tuple[Tally, int]:
-    total, folders = Tally(), 0
-    opening = "[\n"
-    for entry in entries:
-        if isinstance(entry, Folder):
-            folders += 1
-        else:
-            total += Tally(objects=1, size_bytes=entry.size_bytes)
-        if output == "table":
-            print_line(_text(entry))
-        elif output == "ndjson":
-            print_json(_record(entry), is_line=True)
-        else:
-            sys.stdout.write(opening)
-            sys.stdout.write(_json(entry))
-            opening = ",\n"
-    if output == "json":
-        print_line("[]" if opening == "[\n" else "\n]")
-    return total, folders
-
-
-def _text(entry: SourceObject | Folder) -> str:
-    if isinstance(entry, Folder):
-        return f"{'folder':>19}  {'':>19}  {safe_text(entry.prefix)}"
-    return (
-        f"{format_count(entry.size_bytes):>19}  {entry.modified_at:%Y-%m-%d %H:%M:%S}  {safe_text(entry.key)}"
-    )
-
-
-def _record(entry: SourceObject | Folder) -> dict[str, str | int]:
-    if isinstance(entry, Folder):
-        return {"folder": entry.prefix}
-    return {
-        "key": entry.key,
-        "bytes": entry.size_bytes,
-        "modified_at": entry.modified_at.isoformat(),
-        "etag": entry.etag,
-        "storage_class": entry.storage_class,
-    }
-
-
-def _json(entry: SourceObject | Folder) -> str:
-    import json
-
-    return json.dumps(_record(entry))

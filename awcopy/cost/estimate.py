@@ -5,14 +5,16 @@ Pure. Every figure is a sum of parts, quantity times price, so that it can be wo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from awcopy.cost.prices import USUAL_AWS_REGION, USUAL_AZURE_REGION, USUAL_CLASS, Kind, Prices
+from awcopy.cost.prices import USUAL_AWS_REGION, USUAL_AZURE_REGION, USUAL_CLASS, Kind, Price, Prices
 from awcopy.cost.usage import ClassUsage, Usage
 from awcopy.model.objects import ARCHIVED_CLASSES
+from awcopy.planning.tiers import AUTO, choose_tier
 from awcopy.units import GIB, format_size
 
 USUAL_TIER = "Hot"
@@ -37,7 +39,7 @@ class Terms:
 
     region: str = ""  # the bucket's; empty: not known
     azure_region: str = ""
-    tier: str = ""  # empty: the account's default, taken to be Hot
+    tier: str = ""  # auto: by storage class; empty: the account's default, taken to be Hot
     sent_bytes: int = 0  # what has left AWS this month already, which is charged first
     is_aws: bool = True
 
@@ -50,7 +52,7 @@ class Part:
     unit: str  # GB, requests, operations or GB-months
     price: Decimal
     per: int = 1
-    name: str = ""  # the storage class, where parts differ by it
+    name: str = ""  # the storage class or tier, where parts differ by it
 
     @property
     def usd(self) -> Decimal:
@@ -86,12 +88,11 @@ class Estimate:
     """What copying the counted objects costs, in US dollars at list prices."""
 
     origin: str
-    seen: tuple[str, str]
+    seen: tuple[str, str]  # the oldest and the newest date of a price that was used
     region: str
     azure_region: str
     tier: str
-    block_size_bytes: int
-    classes: Mapping[str, ClassUsage]
+    usage: Usage
     charges: tuple[Charge, ...]
     beside: tuple[Charge, ...]  # in no total: what restoring or deleting would cost
     blocks: tuple[BlockChoice, ...]
@@ -111,13 +112,12 @@ class Estimate:
     @property
     def cheaper_block(self) -> BlockChoice | None:
         """The block size that saves most, the smallest of equals; None when that is less than a cent."""
-        chosen = next(each for each in self.blocks if each.block_size_bytes == self.block_size_bytes)
         best = min(self.blocks, key=lambda each: (each.usd, each.block_size_bytes))
-        return best if chosen.usd - best.usd >= _LEAST_SAVING_USD else None
+        return best if self.saving_usd(best) >= _LEAST_SAVING_USD else None
 
     def saving_usd(self, choice: BlockChoice) -> Decimal:
         """Return what a block size saves against the one that was asked for."""
-        chosen = next(each for each in self.blocks if each.block_size_bytes == self.block_size_bytes)
+        chosen = next(each for each in self.blocks if each.block_size_bytes == self.usage.block_size_bytes)
         return chosen.usd - choice.usd
 
 
@@ -139,18 +139,18 @@ def estimate_copy(usage: Usage, prices: Prices, terms: Terms) -> Estimate:
     """
     book = _Book(prices, terms)
     readable = {name: used for name, used in usage.classes.items() if name not in ARCHIVED_CLASSES}
-    charges = (*_listing(book, usage), *_charges(book, usage, readable, terms.sent_bytes))
+    charges = (*_charges(book, usage, readable, terms.sent_bytes), *_listing(book, usage))
     moved = sum(used.size_bytes for used in readable.values())
+    beside = (*_restoring(book, usage, terms.sent_bytes + moved), *_early_deletion(book, usage))
     return Estimate(
         origin=prices.origin,
-        seen=prices.seen,
+        seen=(min(book.dates), max(book.dates)),
         region=book.region,
         azure_region=book.azure_region,
-        tier=book.tier,
-        block_size_bytes=usage.block_size_bytes,
-        classes=dict(sorted(usage.classes.items())),
+        tier=terms.tier or USUAL_TIER,
+        usage=usage,
         charges=charges,
-        beside=(*_restoring(book, usage, terms.sent_bytes + moved), *_early_deletion(book, usage)),
+        beside=beside,
         blocks=tuple(_block_choice(book, readable, size) for size in usage.block_sizes),
         assumptions=tuple(_assumptions(usage, terms, book)),
     )
@@ -163,6 +163,7 @@ class _Book:
     prices: Prices
     terms: Terms
     notes: dict[str, None] = field(default_factory=dict)  # in order, each once
+    dates: set[str] = field(default_factory=set)  # of the prices that were used
 
     @property
     def region(self) -> str:
@@ -173,9 +174,8 @@ class _Book:
         known = self.prices.places(Kind.AZURE_WRITE)
         return self.terms.azure_region if self.terms.azure_region in known else USUAL_AZURE_REGION
 
-    @property
-    def tier(self) -> str:
-        return self.terms.tier or USUAL_TIER
+    def tier(self, storage_class: str) -> str:
+        return choose_tier(self.terms.tier, storage_class) or USUAL_TIER
 
     def aws(self, kind: Kind, name: str = "") -> Decimal:
         """Return a price of the bucket's region, or that of the usual region with a note."""
@@ -187,7 +187,7 @@ class _Book:
                 self.notes[
                     f"{_ABOUT[kind]} of {self.terms.region}: the table has none, so {found.place}'s"
                 ] = None
-        return found.value if found else Decimal(0)
+        return self._use(found)
 
     def get(self, storage_class: str) -> Decimal:
         """Return the price of 1,000 GETs of a class; a class that the table does not know counts as STANDARD."""
@@ -206,7 +206,14 @@ class _Book:
             self.notes[
                 f"{_ABOUT[kind]} of {self.azure_region}: the table has none, so {USUAL_AZURE_REGION}'s"
             ] = None
-        return found.value if found else Decimal(0)
+        return self._use(found)
+
+    def _use(self, found: Price | None) -> Decimal:
+        """Return the value of a price, its date noted; what has no price anywhere costs nothing."""
+        if found is None:
+            return Decimal(0)
+        self.dates.add(found.seen)
+        return found.value
 
     def egress(self, size_bytes: int, sent_bytes: int) -> tuple[Part, ...]:
         """Return the parts of the egress charge of bytes that leave after others: what is free, then the steps.
@@ -214,11 +221,10 @@ class _Book:
         The steps count what is charged, so that the first ends 10,240 GB beyond the free ones, as the
         price list words it: "first 10 TB / month data transfer out beyond the global free tier".
         """
-        free_gb = self.prices.find(Kind.EGRESS_FREE_GB, self.region)
-        free = Decimal(0) if free_gb is None else free_gb.value
+        free = self._use(self.prices.find(Kind.EGRESS_FREE_GB, self.region))
         steps = self.prices.steps(Kind.EGRESS, self.region)
         starts = [Decimal(0), *(free + step.above_gb for step in steps)]
-        values = [Decimal(0), *(step.value for step in steps)]
+        values = [Decimal(0), *map(self._use, steps)]
         first = Decimal(sent_bytes) / GIB
         last = Decimal(sent_bytes + size_bytes) / GIB
         parts = []
@@ -256,9 +262,7 @@ def _charges(
         Charge(code="egress", about=f"egress from {book.region}", parts=book.egress(moved, sent_bytes)),
         Charge(code="s3_requests", about="S3 GETs and HEADs", parts=tuple(_requests(book, classes, size))),
         Charge(code="s3_retrieval", about="S3 retrieval", parts=retrieval),
-        Charge(
-            code="azure_writes", about=f"Azure writes, {book.tier}", parts=(_writes(book, classes, size),)
-        ),
+        Charge(code="azure_writes", about="Azure writes", parts=tuple(_writes(book, classes, size))),
         Charge(code="azure_looks", about="Azure looks", parts=(_looks(book, classes, size),)),
     )
 
@@ -268,9 +272,13 @@ def _requests(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -
         yield _thousand(used.transfers(block_size), book.get(name), name)
 
 
-def _writes(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> Part:
-    writes = sum(used.transfers(block_size) for used in classes.values())
-    return _ten_thousand(writes, book.azure(Kind.AZURE_WRITE, book.tier))
+def _writes(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> Iterable[Part]:
+    """Yield a part for each tier that blobs go to."""
+    writes = Counter[str]()
+    for name, used in sorted(classes.items()):
+        writes[book.tier(name)] += used.transfers(block_size)
+    for tier, count in writes.items():
+        yield _ten_thousand(count, book.azure(Kind.AZURE_WRITE, tier), tier)
 
 
 def _looks(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> Part:
@@ -281,7 +289,7 @@ def _looks(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> P
 def _block_choice(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> BlockChoice:
     parts = [
         *_requests(book, classes, block_size),
-        _writes(book, classes, block_size),
+        *_writes(book, classes, block_size),
         _looks(book, classes, block_size),
     ]
     return BlockChoice(
@@ -340,8 +348,8 @@ def _thousand(requests: int, price: Decimal, name: str = "") -> Part:
     return Part(quantity=Decimal(requests), unit="requests", price=price, per=1000, name=name)
 
 
-def _ten_thousand(operations: int, price: Decimal) -> Part:
-    return Part(quantity=Decimal(operations), unit="operations", price=price, per=10_000)
+def _ten_thousand(operations: int, price: Decimal, name: str = "") -> Part:
+    return Part(quantity=Decimal(operations), unit="operations", price=price, per=10_000, name=name)
 
 
 def _assumptions(usage: Usage, terms: Terms, book: _Book) -> Iterable[str]:
@@ -358,13 +366,15 @@ def _assumptions(usage: Usage, terms: Terms, book: _Book) -> Iterable[str]:
         )
     elif len(known) == 1:
         yield f"egress from {terms.region}: only the first step's price is known, so it is used for all"
-    sent = f"{format_size(terms.sent_bytes)} before" if terms.sent_bytes else "nothing else"
-    yield f"all bytes leave AWS over the internet, once, within one month, in which {sent} leaves the account's AWS"
+    sent = f"{format_size(terms.sent_bytes)} have" if terms.sent_bytes else "nothing else has"
+    yield f"all bytes leave AWS over the internet, once, within one month in which {sent} left it before"
     yield from book.notes
     size = format_size(usage.block_size_bytes)
     yield f"bytes go through workers in blocks of {size}: each is a GET at S3 and a write at Azure; no retries"
     if not terms.tier:
-        yield f"blobs go to the {book.tier} tier, as the account's default"
+        yield f"blobs go to the {USUAL_TIER} tier, as the account's default"
+    elif terms.tier == AUTO:
+        yield "each blob goes to the tier of its object's storage class"
     if terms.azure_region != book.azure_region:
         why = (
             "the table does not know " + terms.azure_region

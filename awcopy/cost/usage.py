@@ -62,6 +62,7 @@ class Usage:
     least_bytes: Mapping[str, int] = field(default_factory=dict)
     classes: dict[str, ClassUsage] = field(default_factory=dict)
     listed: int = 0
+    folder_markers: int = 0  # listed, and never copied
     left_alone: int = 0  # listed, looked at and not copied
     block_sizes: tuple[int, ...] = field(init=False)  # that are counted for, in order
 
@@ -78,6 +79,7 @@ class Usage:
         self.listed += 1
         size = obj.size_bytes
         if not size and obj.key.endswith("/"):
+            self.folder_markers += 1
             return
         of_class = self.classes.get(obj.storage_class)
         if of_class is None:
@@ -88,6 +90,10 @@ class Usage:
             self._count_blocks(of_class, size)
         if obj.storage_class in self.least_days:
             self._count_early(of_class, obj)
+
+    def exclude(self) -> None:
+        """Count an object that was listed and not asked for."""
+        self.listed += 1
 
     def leave(self) -> None:
         """Count an object that was listed and compared, and is not copied."""

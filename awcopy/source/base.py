@@ -40,6 +40,9 @@ class Source(Protocol):
             limit: Most objects in the page.
         """
 
+    def find_region(self) -> str:
+        """Return the region that the bucket is in; empty where the source has no regions."""
+
     def head(self, key: str) -> ObjectHead:
         """Return what the object's headers say now.
 

@@ -54,6 +54,7 @@ class MemorySource:
     """One bucket in memory. Safe for many threads."""
 
     bucket: str = "bucket"
+    region: str = "us-east-1"
     fault: Fault | None = None
     key_sha256: str = ""  # of the key that was given to read objects with
     is_missing: bool = False  # as if there were no such bucket
@@ -154,6 +155,11 @@ class MemorySource:
                     return ListPage(objects=tuple(found), token=found[-1].key)
                 found.append(self._objects[key].listed)
         return ListPage(objects=tuple(found))
+
+    def find_region(self) -> str:
+        """Return the region that was given."""
+        self._begin("find_region", "")
+        return self.region
 
     def head(self, key: str) -> ObjectHead:
         """Return what the object's headers say now."""

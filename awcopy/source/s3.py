@@ -136,6 +136,10 @@ class S3Source:
         answer = self._request("GET", bucket_path, query, {}, op="listing", is_object=False)
         return parse_list_page(answer.body, token=token)
 
+    def find_region(self) -> str:
+        """Return the region that requests are signed for, which is the bucket's."""
+        return self._locate().signer.region
+
     def head(self, key: str) -> ObjectHead:
         """Return what the object's headers say now, its checksum included where that may be read."""
         path = self._locate().key_path + encode_path(key)

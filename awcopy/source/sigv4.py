@@ -36,7 +36,7 @@ class Signer:
 
     def __init__(self, *, host: str, region: str, clock: Callable[[], float] = time.time) -> None:
         self._host = host
-        self._region = region
+        self.region = region
         self._clock = clock
         self._day_key = _DayKey("", "", b"")  # replaced whole, so that threads never see half of one
 
@@ -60,7 +60,7 @@ class Signer:
         listed = ";".join(names)
         lines = "".join([f"{name}:{signed[name]}\n" for name in names])
         request = f"{method}\n{path}\n{query}\n{lines}\n{listed}\n{EMPTY_SHA256}"
-        scope = f"{stamp[:8]}/{self._region}/s3/aws4_request"
+        scope = f"{stamp[:8]}/{self.region}/s3/aws4_request"
         digest = sha256(request.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
         signature = hmac.digest(self._key(credentials.secret_key, stamp[:8]), text.encode(), "sha256").hex()
@@ -84,7 +84,7 @@ class Signer:
             expires_s: How long the URL can be used, at most a week.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
-        scope = f"{stamp[:8]}/{self._region}/s3/aws4_request"
+        scope = f"{stamp[:8]}/{self.region}/s3/aws4_request"
         token = f"&X-Amz-Security-Token={quote(credentials.token, safe='-_.~')}" if credentials.token else ""
         signed = (
             "X-Amz-Algorithm=AWS4-HMAC-SHA256"
@@ -102,7 +102,7 @@ class Signer:
         if kept.day == day and kept.secret_key == secret_key:
             return kept.key
         key = f"AWS4{secret_key}".encode()
-        for part in (day, self._region, "s3", "aws4_request"):
+        for part in (day, self.region, "s3", "aws4_request"):
             key = hmac.digest(key, part.encode(), "sha256")
         self._day_key = _DayKey(secret_key, day, key)
         return key

@@ -41,6 +41,10 @@ class LimitedSource:
         with self.limiter.slot():
             return self.source.list_page(prefix, after=after, token=token, limit=limit)
 
+    def find_region(self) -> str:
+        """See the port."""
+        return self.source.find_region()
+
     def head(self, key: str) -> ObjectHead:
         """See the port."""
         with self.limiter.slot():

@@ -228,6 +228,10 @@ def test_probe_accepts_a_bucket_that_can_be_listed(case):
     assert case.source.probe(case.prefix) is None
 
 
+def test_the_region_of_the_bucket_is_told(case):
+    assert case.source.find_region() == "us-east-1"
+
+
 def test_a_missing_bucket_is_said_to_be_missing(case):
     missing = case.elsewhere(bucket="no-such-bucket-here")
     with pytest.raises(StoreNotFound):

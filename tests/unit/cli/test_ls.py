@@ -8,7 +8,8 @@ import pytest
 
 from awcopy import bootstrap
 from awcopy.bootstrap import Stores
-from awcopy.cli.ls import Folder, list_entries
+from awcopy.cli.listing import Folder
+from awcopy.cli.ls import list_entries
 from awcopy.cli.main import main
 from awcopy.sink.memory import MemorySink
 from awcopy.source.memory import MemorySource

@@ -223,6 +223,12 @@ def test_each_block_is_a_write_at_azure(block: int, tier: str, expected: str) ->
     assert usd(found, "azure_looks") == Decimal("0.0012288")
 
 
+def test_writes_by_auto_are_charged_by_the_tier_of_each_class() -> None:
+    found = estimate(make_object(1), make_object(1), make_object(1, "GLACIER_IR"), tier="auto")
+    # Two into Hot, one into Cold: 2 x 0.05 / 10,000 + 0.18 / 10,000.
+    assert usd(found, "azure_writes") == Decimal("0.000028")
+
+
 def test_the_cheaper_block_size_is_named_with_its_saving() -> None:
     found = hundred_tib(4 * MIB, "Hot")
     cheaper = found.cheaper_block
@@ -258,7 +264,7 @@ def test_what_is_assumed_is_said() -> None:
     assert "the table does not know mars (" not in said(azure_region="")
     assert "the account is in eastus, LRS (the table does not know mars)" in said(azure_region="mars")
     assert "blobs go to the Hot tier" in said(tier="")
-    assert "10.0 GiB before leaves" in said(sent_bytes=10 * GIB)
+    assert "10.0 GiB have left it before" in said(sent_bytes=10 * GIB)
 
 
 def test_a_region_without_egress_price_keeps_its_own_other_prices() -> None:

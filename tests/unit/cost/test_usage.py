@@ -54,7 +54,7 @@ def test_lists_hold_a_thousand_keys() -> None:
 def test_folder_markers_are_listed_and_not_copied() -> None:
     usage = count()
     usage.add(make_object("data/", size_bytes=0))
-    assert (usage.listed, usage.classes) == (1, {})
+    assert (usage.listed, usage.folder_markers, usage.classes) == (1, 1, {})
 
 
 def test_classes_are_counted_apart() -> None:
