@@ -186,3 +186,17 @@ def test_help_needs_nothing_else(word: str) -> None:
 
 def test_e_encrypts_with_what_the_settings_name() -> None:
     assert "--encrypt" in modern("/E")
+
+
+def test_a_list_is_recursive_and_needs_no_azure_parameters() -> None:
+    words = [word for word in BASE if not word.startswith(("container:", "storage", "path:"))]
+    call = read_legacy([*words, "path:2024/*.jpg", "/L", "/C", "/A:4", "/B:4M"])
+    assert call.modern_argv() == [
+        "ls", "--recursive", "--estimate", "s3://photos/2024/", "--include", "*.jpg", "--region", "eu-west-1",
+        "--block-size", "4M",
+    ]  # fmt: skip
+
+
+def test_a_list_without_the_keys_of_aws_is_refused() -> None:
+    with pytest.raises(UsageError, match="missing parameters: accesskey, secret"):
+        read_legacy(["bucket:photos", "path:*.*", "/L"])

@@ -65,3 +65,13 @@ def test_a_storage_key_that_is_not_base64_is_refused_unseen() -> None:
     with pytest.raises(CredentialsError, match="not base64") as caught:
         resolve(key="not!base64")
     assert "not!base64" not in str(caught.value) + caught.value.hint
+
+
+def test_a_list_reads_no_storage_key() -> None:
+    call = read_legacy(
+        ["bucket:photos", "path:*.*", "accesskey:A", "secret:@env:S", "storagekey:@env:NO", "/L"]
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("S", "hidden")
+        found = resolve_credentials(call)
+    assert (found.aws.secret_key.reveal(), found.azure) == ("hidden", None)
