@@ -77,7 +77,12 @@ def estimate_record(estimate: Estimate) -> dict[str, Any]:
         "total_without_egress_usd": _number(estimate.without_egress_usd),
         "beside": [_charge_record(charge) for charge in estimate.beside],
         "block_sizes": [
-            {"block_size": each.block_size_bytes, "requests": each.requests, "usd": _number(each.usd)}
+            {
+                "block_size": each.block_size_bytes,
+                "s3_requests": each.reads,
+                "azure_writes": each.writes,
+                "usd": _number(each.usd),
+            }
             for each in estimate.blocks
         ],
         "cheaper_block_size": cheaper.block_size_bytes if cheaper else None,
@@ -158,10 +163,11 @@ def _amount(part: Part) -> str:
 
 
 def _block_lines(estimate: Estimate) -> Iterator[str]:
-    yield "Requests by block size, GETs at S3 and as many writes at Azure:"
+    yield f"  {'by block size':<14}{'S3 requests':>13}{'Azure writes':>13}"
     for each in estimate.blocks:
         mark = "  (asked for)" if each.block_size_bytes == estimate.usage.block_size_bytes else ""
-        about = f"{format_block_size(each.block_size_bytes):<6}{format_count(each.requests):>18} each"
+        name = format_block_size(each.block_size_bytes)
+        about = f"{name:<14}{format_count(each.reads):>13}{format_count(each.writes):>13}"
         yield _figure(about, each.usd) + mark
     if cheaper := estimate.cheaper_block:
         yield _advice(estimate, cheaper)

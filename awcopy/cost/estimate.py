@@ -79,7 +79,8 @@ class BlockChoice:
     """What one block size would cost in requests at both stores."""
 
     block_size_bytes: int
-    requests: int  # at S3, and as many writes at Azure
+    reads: int  # GETs and HEADs at S3
+    writes: int  # at Azure
     usd: Decimal
 
 
@@ -269,14 +270,14 @@ def _charges(
 
 def _requests(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> Iterable[Part]:
     for name, used in sorted(classes.items()):
-        yield _thousand(used.transfers(block_size), book.get(name), name)
+        yield _thousand(used.reads(block_size), book.get(name), name)
 
 
 def _writes(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> Iterable[Part]:
     """Yield a part for each tier that blobs go to."""
     writes = Counter[str]()
     for name, used in sorted(classes.items()):
-        writes[book.tier(name)] += used.transfers(block_size)
+        writes[book.tier(name)] += used.writes(block_size)
     for tier, count in writes.items():
         yield _ten_thousand(count, book.azure(Kind.AZURE_WRITE, tier), tier)
 
@@ -294,7 +295,8 @@ def _block_choice(book: _Book, classes: Mapping[str, ClassUsage], block_size: in
     ]
     return BlockChoice(
         block_size_bytes=block_size,
-        requests=sum(used.transfers(block_size) for used in classes.values()),
+        reads=sum(used.reads(block_size) for used in classes.values()),
+        writes=sum(used.writes(block_size) for used in classes.values()),
         usd=sum((part.usd for part in parts), Decimal(0)),
     )
 

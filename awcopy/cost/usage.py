@@ -31,18 +31,21 @@ class ClassUsage:
     # What would be charged for and not be stored, if the objects were deleted at once.
     early_byte_seconds: int = 0
 
-    def transfers(self, block_size_bytes: int) -> int:
-        """Return the GETs and HEADs at S3, which are as many as the writes at Azure.
+    def reads(self, block_size_bytes: int) -> int:
+        """Return the GETs and HEADs at S3: a GET for an object of one block, else one for each, and two HEADs."""
+        return self._requests(block_size_bytes, beside_blocks=2)
 
-        An object of one block takes a GET and a Put Blob; one of n blocks n GETs and a HEAD, n Put Blocks
-        and a Put Block List.
-        """
-        split = self.split.get(block_size_bytes, 0)
-        return self.objects - split + self.blocks.get(block_size_bytes, 0) + split
+    def writes(self, block_size_bytes: int) -> int:
+        """Return the writes at Azure: a Put Blob for one block, else a Put Block for each, and a Put Block List."""
+        return self._requests(block_size_bytes, beside_blocks=1)
 
     def looks(self, block_size_bytes: int) -> int:
         """Return the other operations at Azure: a HEAD each; for several blocks Get Block List and a HEAD more."""
         return self.objects + 2 * self.split.get(block_size_bytes, 0)
+
+    def _requests(self, block_size_bytes: int, *, beside_blocks: int) -> int:
+        split = self.split.get(block_size_bytes, 0)
+        return self.objects - split + self.blocks.get(block_size_bytes, 0) + beside_blocks * split
 
 
 @dataclass(slots=True, kw_only=True)

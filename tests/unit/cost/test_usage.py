@@ -21,25 +21,25 @@ def count(*sizes: int, block: int = 8 * MIB) -> Usage:
 
 
 @pytest.mark.parametrize(
-    ("size", "transfers", "looks"),
+    ("size", "reads", "writes", "looks"),
     [
-        (0, 1, 1),  # one GET and one Put Blob, a HEAD before it
-        (8 * MIB, 1, 1),
-        (8 * MIB + 1, 3, 3),  # two GETs and a HEAD; two Put Blocks and a Put Block List
-        (16 * MIB, 3, 3),
-        (400_000 * MIB, 50_001, 3),
-        (400_000 * MIB + 1, 44_446, 3),  # more than 50,000 blocks of 8 MiB: 9 MiB blocks
+        (0, 1, 1, 1),  # one GET and one Put Blob, a HEAD before it
+        (8 * MIB, 1, 1, 1),
+        (8 * MIB + 1, 4, 3, 3),  # two GETs and two HEADs; two Put Blocks and a Put Block List
+        (16 * MIB, 4, 3, 3),
+        (400_000 * MIB, 50_002, 50_001, 3),
+        (400_000 * MIB + 1, 44_447, 44_446, 3),  # more than 50,000 blocks of 8 MiB: 9 MiB blocks
     ],
 )
-def test_requests_of_one_object(size: int, transfers: int, looks: int) -> None:
+def test_requests_of_one_object(size: int, reads: int, writes: int, looks: int) -> None:
     (used,) = count(size).classes.values()
-    assert (used.transfers(8 * MIB), used.looks(8 * MIB)) == (transfers, looks)
+    assert (used.reads(8 * MIB), used.writes(8 * MIB), used.looks(8 * MIB)) == (reads, writes, looks)
 
 
 def test_a_block_size_smaller_than_those_offered_is_counted_too() -> None:
     (used,) = count(3, block=1).classes.values()
-    assert used.transfers(1) == 4
-    assert used.transfers(4 * MIB) == 1
+    assert used.writes(1) == 4
+    assert used.writes(4 * MIB) == 1
 
 
 def test_lists_hold_a_thousand_keys() -> None:
