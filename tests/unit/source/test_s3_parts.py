@@ -335,9 +335,9 @@ def test_each_kind_of_bucket_has_its_address(spec, origin, key_path, bucket_path
 
 def test_the_region_of_an_access_point_is_its_own():
     bucket = "arn:aws:s3:eu-west-2:123456789012:accesspoint/data"
-    address = S3Source(SourceSpec(bucket=bucket), KEYS, connections=1)._locate()
-    assert address.signer._region == "eu-west-2"
-    assert address.pool.origin.host == "data-123456789012.s3-accesspoint.eu-west-2.amazonaws.com"
+    source = S3Source(SourceSpec(bucket=bucket), KEYS, connections=1)
+    assert source.find_region() == "eu-west-2"
+    assert source._locate().pool.origin.host == "data-123456789012.s3-accesspoint.eu-west-2.amazonaws.com"
 
 
 def test_no_credentials_at_all_are_said_to_be_missing(monkeypatch):
