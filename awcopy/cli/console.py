@@ -19,20 +19,24 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-# Everything that moves the cursor, changes colours or turns text around: C0 with ESC, DEL, C1, bidi controls,
-# the two separators that some terminals break lines at, and what UTF-8 cannot carry.
+# Everything that moves the cursor, changes colours, turns text around or cannot be seen: C0 with ESC, DEL, C1,
+# bidi controls, spaces and joiners of no width, fillers, tags, the two separators that some terminals break lines
+# at, and what UTF-8 cannot carry. Two keys that differ never look the same for want of one of these.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 # A spreadsheet takes a cell that begins so for a formula (OWASP ASVS 1.2.10).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
 _ASKS_FOR_JSON = re.compile(r" (-o|--output)[ =]?(nd)?json ")
 _BYTE_END = 0x100
+_SHORT_END = 0x10000
+_NARROWEST_TABLE = 72
 _WIDEST = 10_000
 
 
 def safe_text(text: str) -> str:
-    r"""Return the text with control and bidi characters shown as ``\x1b`` or ``\u202e``."""
+    r"""Return the text with control, bidi and invisible characters shown as ``\x1b`` or ``\u202e``."""
     return _UNSAFE.sub(lambda match: _escape(ord(match[0])), text)
 
 
@@ -72,18 +76,24 @@ def print_json(record: object, *, is_line: bool = False) -> None:
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows as RFC 4180 CSV, as they come; on a terminal control characters are shown escaped."""
+    """Print rows as RFC 4180 CSV, as they come; what is not to be seen is shown escaped, line breaks too."""
     writer = csv.writer(sys.stdout)
     writer.writerow(columns)
-    clean = safe_text if sys.stdout.isatty() else str
-    writer.writerows([safe_cell(clean(cell)) for cell in row] for row in rows)
+    writer.writerows([safe_cell(safe_text(cell)) for cell in row] for row in rows)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table whose cells are safe; cut to the terminal's width, never cut in a pipe."""
+    """Print a table whose cells are safe; cut to the terminal's width, never cut in a pipe.
+
+    On a terminal that is too narrow for a table, each row is a few lines, one for each cell.
+    """
     from rich.table import Table
     from rich.text import Text
 
+    console = make_console(sys.stdout)
+    if console.width < _NARROWEST_TABLE:
+        _print_records(columns, rows)
+        return
     shown = [[Text(safe_text(cell)) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
@@ -93,7 +103,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         )
     for row in shown:
         table.add_row(*row)
-    make_console(sys.stdout).print(table)
+    console.print(table)
+
+
+def _print_records(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    widest = max(map(len, columns))
+    for number, row in enumerate(rows):
+        if number:
+            print_line()
+        for column, cell in zip(columns, row, strict=True):
+            print_line(f"{column:<{widest}}  {safe_text(cell)}".rstrip())
 
 
 def print_texts(lines: Iterable[Text]) -> None:
@@ -133,4 +152,6 @@ def _one_line(text: str) -> str:
 
 
 def _escape(code: int) -> str:
-    return f"\\x{code:02x}" if code < _BYTE_END else f"\\u{code:04x}"
+    if code < _SHORT_END:
+        return f"\\x{code:02x}" if code < _BYTE_END else f"\\u{code:04x}"
+    return f"\\U{code:08x}"

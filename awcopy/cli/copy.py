@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from awcopy.cli.addresses import parse_sink, parse_source
-from awcopy.cli.console import print_warning
+from awcopy.cli.console import print_note, print_warning
 from awcopy.cli.credentials import azure_endpoint, credentials_for, require_some
 from awcopy.cli.encryption import (
     NO_ENCRYPTION,
@@ -45,8 +45,9 @@ from awcopy.model.job import (
     Verify,
 )
 from awcopy.model.outcome import Proof, Route
+from awcopy.planning.blocks import MAX_BLOCKS
 from awcopy.planning.tiers import AUTO, TIERS
-from awcopy.units import MIB
+from awcopy.units import MIB, format_count, format_size
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ EXAMPLES = (
     type=BLOCK_SIZE,
     default=8 * MIB,
     metavar="SIZE",
-    help="Size of a block, 1 B to 4000M.  [default: 8M]",
+    help="Size of a block, 1 B to 4000M; larger in files that would have more than 50,000.  [default: 8M]",
 )
 @click.option(
     "--files-per-task",
@@ -207,6 +208,9 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
 
     DST may also be a container's URL: https://ACCOUNT.blob.core.windows.net/container/prefix.
 
+    SRC is a prefix: s3://b/data takes data/k, and data2/k and database.csv as well. End a folder with "/":
+    s3://b/data/ takes what is in it.
+
     A blob is named DST's prefix plus the key below SRC's folder, which is SRC up to its last "/":
     s3://b/data/ to az://a/c/x/ makes x/k of data/k; s3://b/data/report.csv to az://a/c makes report.csv;
     s3://b to az://a/c keeps every key whole. DST's prefix is a folder, with or without a "/" at its end.
@@ -237,7 +241,18 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
         verbose=options["verbose"],
         journal=_open_journal(options["journal"]),
     )
+    if not launch.quiet:
+        _say_what_small_blocks_mean(spec.block_size_bytes)
     return run_locally(launch) if options["local"] else run_on_fleet(launch)
+
+
+def _say_what_small_blocks_mean(block_bytes: int) -> None:
+    if block_bytes < MIB:
+        most = format_size(block_bytes * MAX_BLOCKS)
+        print_note(
+            f"awcopy: files above {most} get larger blocks than {format_size(block_bytes)}, of the least whole MiB "
+            f"that will do, since no blob has more than {format_count(MAX_BLOCKS)}"
+        )
 
 
 def _open_journal(path: str | None) -> Journal | None:

@@ -11,12 +11,13 @@ from awcopy.cli.console import print_csv, print_json, print_note, print_table
 from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import COPY_CODES, Exit, helpful, helpful_group
 from awcopy.cli.jobs_control import CONTROL_COMMANDS
+from awcopy.cli.jobs_logs import logs_job
 from awcopy.cli.launch import conclude
 from awcopy.cli.progress import choose_display
 from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.summary import print_summary
 from awcopy.cli.values import output_option
-from awcopy.jobs.queries import find_job, read_report, snapshot_of
+from awcopy.jobs.queries import all_jobs, find_job, read_report, snapshot_of
 from awcopy.jobs.report import REPORT_COLUMNS, report_cells, report_record
 from awcopy.model.outcome import Result
 from awcopy.units import format_count, format_size
@@ -48,11 +49,14 @@ def jobs() -> None:
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most jobs to list."
 )
+@click.option("--all", "wants_all", is_flag=True, help="List all jobs, however many there are.")
 @output_option("table", "json", "ndjson")
-def list_jobs(limit: int, output: str) -> None:
+def list_jobs(limit: int, output: str, *, wants_all: bool) -> None:
     """List jobs, newest first."""
     fleet = open_fleet(begin())
-    snapshots = (snapshot_of(fleet, job) for job in fleet.ledger.list_jobs(limit=limit))
+    jobs_found = list(all_jobs(fleet)) if wants_all else fleet.ledger.list_jobs(limit=limit + 1)
+    shown = jobs_found if wants_all else jobs_found[:limit]
+    snapshots = (snapshot_of(fleet, job) for job in shown)
     if output == "table":
         print_table(_COLUMNS, map(_row, snapshots))
     elif output == "json":
@@ -60,6 +64,8 @@ def list_jobs(limit: int, output: str) -> None:
     else:
         for snapshot in snapshots:
             print_json(snapshot.to_json(), is_line=True)
+    if len(jobs_found) > len(shown):
+        print_note(f"these are the newest {limit}; there are more: --limit N, or --all")
 
 
 @jobs.command("show", cls=helpful("awcopy jobs show 0d2k", "awcopy jobs show @last -o json | jq .totals"))
@@ -100,16 +106,23 @@ def watch_job(job_id: str, output: str, *, quiet: bool) -> Exit:
     cls=helpful("awcopy jobs report 0d2k --failed", "awcopy jobs report @last -o csv > report.csv"),
 )
 @_JOB_ARGUMENT
-@click.option("--failed", "only_failed", is_flag=True, help="Only the objects that failed.")
+@click.option("--copied", is_flag=True, help="Only the objects that were copied.")
+@click.option("--skipped", is_flag=True, help="Only those that were skipped.")
+@click.option("--failed", is_flag=True, help="Only those that failed.")
+@click.option("--cancelled", is_flag=True, help="Only those that were not attempted any more.")
 @output_option("ndjson", "csv")
-def report_job(job_id: str, output: str, *, only_failed: bool) -> None:
+def report_job(job_id: str, output: str, **only: bool) -> None:
     """Print the outcome of every object that has one, a line each, as it is read.
 
-    Both formats hold the same columns; ndjson keeps every key exactly.
+    Of --copied, --skipped, --failed and --cancelled several may be given; without any, all are printed.
+
+    Both formats hold the same columns. ndjson keeps every key exactly; csv shows escaped what cannot be seen, and
+    quotes what a spreadsheet would run.
     """
     fleet = open_fleet(begin())
+    wanted = {Result(name) for name, is_given in only.items() if is_given} or set(Result)
     outcomes = read_report(fleet, find_job(fleet, job_id).id)
-    chosen = (outcome for outcome in outcomes if outcome.result is Result.FAILED or not only_failed)
+    chosen = (outcome for outcome in outcomes if outcome.result in wanted)
     if output == "csv":
         print_csv(REPORT_COLUMNS, map(report_cells, _answered(chosen)))
     else:
@@ -117,7 +130,7 @@ def report_job(job_id: str, output: str, *, only_failed: bool) -> None:
             print_json(report_record(outcome), is_line=True)
 
 
-for _command in CONTROL_COMMANDS:
+for _command in (logs_job, *CONTROL_COMMANDS):
     jobs.add_command(_command)
 
 

@@ -6,6 +6,7 @@ A command's module is imported only when it is invoked, so that ``awcopy --help`
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -38,11 +39,13 @@ COMMANDS = {
     "web": ("awcopy.cli.web:web", "Run the dashboard and the HTTP API."),
     "flower": ("awcopy.cli.flower:flower", "Run Flower: tasks and workers in a browser."),
     "demo": ("awcopy.cli.demo:demo", "Copy between real servers on this machine, and prove it."),
+    "completion": ("awcopy.cli.completion:completion", "Print what a shell completes commands with."),
     "legacy-explain": (
         "awcopy.cli.legacy_explain:legacy_explain",
         "Show today's form of a 2015 command line.",
     ),
 }
+_MEANT = re.compile(r"\.? \(?Did you mean (?:one of: )?([^?]*)\?\)?$")
 EXAMPLES = (
     "awcopy copy s3://photos/2024/ az://backup/photos/2024/",
     (
@@ -135,9 +138,13 @@ def _as_awcopy_error(error: BaseException) -> AwcopyError:
 
 
 def _from_click(error: click.ClickException) -> UsageError:
-    message = error.format_message().rstrip(".")
-    context = getattr(error, "ctx", None)
-    return UsageError(message, hint=f"try `{context.command_path} --help`" if context else "")
+    message, context = error.format_message().strip(), getattr(error, "ctx", None)
+    # Click appends what may have been meant; it belongs to what to do.
+    meant = _MEANT.search(message)
+    wrong = (message[: meant.start()] if meant else message).rstrip(".")
+    hints = [f"did you mean {meant[1].replace(', ', ' or ')}?" if meant else ""]
+    hints.append(f"`{context.command_path} --help` shows what there is" if context else "")
+    return UsageError(wrong[:1].lower() + wrong[1:], hint=" ".join(filter(None, hints)))
 
 
 def _wants_traceback() -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from awcopy.source.base import Source
 
 _S3_ENDPOINT = "check the network, and --endpoint-url or AWS_ENDPOINT_URL"
-_NO_CONTAINER = "check the container's name, or let `awcopy copy --create-container` make it"
+_NO_CONTAINER = "check the container's name, or create it: `awcopy copy` does, with --create-container"
 _AZURE_ENDPOINT = "check the network, and --azure-endpoint or AZURE_STORAGE_SERVICE_ENDPOINT"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
 from awcopy.cli.console import make_console, print_json, print_note, safe_text
+from awcopy.model.job import JobState
 from awcopy.units import format_count, format_duration, format_size
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class RateWindow:
 def bytes_done(snapshot: JobSnapshot) -> int:
     """Return the bytes dealt with, those of files under way included; never more than were listed."""
     totals = snapshot.totals
-    untouched = totals.ended.size_bytes - totals.copied.size_bytes
+    untouched = totals.ended.size_bytes - totals.copied.size_bytes - totals.cancelled.size_bytes
     moved = max(totals.copied.size_bytes, snapshot.moved_bytes)
     return min(totals.listed.size_bytes, untouched + moved)
 
@@ -75,12 +76,12 @@ def bytes_done(snapshot: JobSnapshot) -> int:
 def share_done(snapshot: JobSnapshot) -> float | None:
     """Return the part that is done, 0 to 1, by bytes (by objects if all are empty); None while listing."""
     listed = snapshot.totals.listed
-    if snapshot.job.has_ended:
+    if snapshot.job.state in {JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS}:
         return 1.0
     if snapshot.is_listing or not listed.objects:
         return None
     if not listed.size_bytes:
-        return snapshot.totals.ended.objects / listed.objects
+        return (snapshot.totals.ended.objects - snapshot.totals.cancelled.objects) / listed.objects
     return bytes_done(snapshot) / listed.size_bytes
 
 
@@ -96,7 +97,9 @@ def describe(snapshot: JobSnapshot, rate_bytes_per_s: float) -> tuple[str, str]:
     if not snapshot.job.has_ended:
         parts.append(f"{format_size(rate_bytes_per_s)}/s")
         parts += _time_left(snapshot, rate_bytes_per_s)
-    named = ("copied", "failed", "skipped", "pending", "listed")
+    named = ["copied", "failed", "skipped", "pending", "listed"]
+    if totals.cancelled.objects:
+        named.insert(3, "cancelled")
     counts = (f"{format_count(getattr(totals, name).objects)} {name}" for name in named)
     return "  ".join(parts), "  ".join(counts)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from awcopy.cli.console import print_texts, safe_text
 from awcopy.cli.help import Exit
-from awcopy.model.job import JobState
+from awcopy.model.job import JobState, active_seconds, say_state
 from awcopy.units import format_count, format_duration, format_size
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ def _headline(snapshot: JobSnapshot, now: datetime) -> Text:
     from rich.text import Text
 
     job = snapshot.job
-    until = job.changed_at if job.has_ended else now
-    elapsed = format_duration((until - job.created_at).total_seconds())
+    word = "in" if job.has_ended else "after" if job.state is JobState.PAUSED else "for"
+    elapsed = format_duration(active_seconds(job, now))
     return Text.assemble(
         f"Job {job.id} ({safe_text(job.name)}) ",
-        (job.state.value.replace("_", " "), _STYLES.get(job.state, "bold")),
-        f" {'in' if job.has_ended else 'since'} {elapsed}",
+        (say_state(job.state), _STYLES.get(job.state, "bold")),
+        f" {word} {elapsed}",
     )
 
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from awcopy.errors import Conflict, CredentialsError, IllegalMove
+from awcopy.jobs.queries import all_jobs
 from awcopy.jobs.retry import count_failed
-from awcopy.model.job import Job, JobId, JobState, move
+from awcopy.model.job import Job, JobId, JobState, move, remember, say_state
 from awcopy.vault.sealing import seal
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
     from awcopy.vault.credentials import JobCredentials
 
 
+_RESUME = "`awcopy jobs resume` goes on with it"
+_AGAIN = "run the same `awcopy copy` again: it skips what is there already"
+_RETRY_HINTS = {
+    JobState.PAUSED: _RESUME,
+    JobState.FAILED: _RESUME,
+    JobState.CANCELLED: _AGAIN,
+    JobState.COMPLETED: "nothing of it failed",
+}
+
+
 def pause_job(fleet: Fleet, job_id: JobId) -> Job:
     """Pause a queued or running job: work under way ends after the block or object it is at.
 
@@ -31,10 +42,10 @@ def pause_job(fleet: Fleet, job_id: JobId) -> Job:
         IllegalMove: The job has ended, or is being cancelled. Pausing a paused job changes nothing.
     """
 
-    def pause(job: Job) -> Job:
+    def pause(job: Job, at: datetime) -> Job:
         if job.state is JobState.PAUSED:
             return job
-        return replace(_move(job, JobState.PAUSED, detail="paused by the user"), pause_reason="user")
+        return replace(move(job, JobState.PAUSED, at=at, detail="paused by the user"), pause_reason="user")
 
     return _change(fleet, job_id, pause)
 
@@ -52,7 +63,8 @@ def resume_job(
     Raises:
         IllegalMove: The job is neither paused nor failed.
     """
-    return _change(fleet, job_id, lambda job: _queue(job, credentials, public_key))
+    why = "resumed with new credentials" if credentials else "resumed"
+    return _change(fleet, job_id, lambda job, at: _queue(job, at, why, credentials, public_key))
 
 
 def cancel_job(fleet: Fleet, job_id: JobId) -> Job:
@@ -64,10 +76,10 @@ def cancel_job(fleet: Fleet, job_id: JobId) -> Job:
         IllegalMove: The job has ended otherwise.
     """
 
-    def cancel(job: Job) -> Job:
+    def cancel(job: Job, at: datetime) -> Job:
         if job.state is JobState.CANCELLING:
             return job
-        return replace(_move(job, JobState.CANCELLING, detail="cancelled by the user"), pause_reason="")
+        return replace(move(job, JobState.CANCELLING, at=at, detail="cancelled by the user"), pause_reason="")
 
     return _change(fleet, job_id, cancel)
 
@@ -90,17 +102,18 @@ def retry_job(
     job = fleet.ledger.get_job(job_id)
     if job.state is not JobState.COMPLETED_WITH_ERRORS:
         raise IllegalMove(
-            f"job {job_id} is {job.state}: only a job that completed with errors can be retried",
-            hint="`awcopy jobs resume` goes on with one that was paused or has failed",
+            f"job {job_id} is {say_state(job.state)}: only one that completed with errors can be retried",
+            hint=_RETRY_HINTS.get(job.state, "wait for its end: `awcopy jobs watch` follows it"),
         )
     objects = count_failed(fleet, job_id, reason)
     if not objects:
         why = f" for the reason {reason!r}" if reason else ""
         hint = f"`awcopy jobs report {job_id} --failed` lists what failed"
         raise IllegalMove(f"no object of job {job_id} failed{why}", hint=hint)
+    why = f"{objects} {'object is' if objects == 1 else 'objects are'} to be tried again"
 
-    def retry(row: Job) -> Job:
-        return replace(_queue(row, credentials, public_key), retry_reason=reason)
+    def retry(row: Job, at: datetime) -> Job:
+        return replace(_queue(row, at, why, credentials, public_key), retry_reason=reason)
 
     return _change(fleet, job_id, retry), objects
 
@@ -112,10 +125,13 @@ def change_agents(fleet: Fleet, job_id: JobId, agents: int) -> Job:
         IllegalMove: The job has ended or is being cancelled.
     """
 
-    def change(job: Job) -> Job:
+    def change(job: Job, at: datetime) -> Job:
         if job.has_ended or job.state is JobState.CANCELLING:
-            raise IllegalMove(f"job {job.id} is {job.state}; its agents cannot be changed")
-        return replace(job, spec=replace(job.spec, agents=agents))
+            raise IllegalMove(f"job {job.id} is {say_state(job.state)}; its agents cannot be changed")
+        if agents == job.spec.agents:
+            return job
+        changed = replace(job, spec=replace(job.spec, agents=agents))
+        return remember(changed, "agents", at=at, detail=f"{agents} at once, {job.spec.agents} before")
 
     return _change(fleet, job_id, change)
 
@@ -128,44 +144,43 @@ def remove_job(fleet: Fleet, job_id: JobId) -> None:
     """
     job = fleet.ledger.get_job(job_id)
     if not job.has_ended:
-        raise IllegalMove(f"job {job_id} is {job.state}", hint="cancel it first")
+        raise IllegalMove(f"job {job_id} is {say_state(job.state)}", hint="cancel it first")
     fleet.ledger.delete_job(job_id)
 
 
 def clean_jobs(fleet: Fleet, older_than: datetime) -> list[JobId]:
     """Remove all jobs that ended before a moment, and return their ids."""
     removed: list[JobId] = []
-    after: JobId | None = None
-    while page := fleet.ledger.list_jobs(limit=200, after=after):
-        after = page[-1].id
-        for job in page:
-            if job.has_ended and job.changed_at < older_than:
-                fleet.ledger.delete_job(job.id)
-                removed.append(job.id)
+    for job in all_jobs(fleet):
+        if job.has_ended and job.changed_at < older_than:
+            fleet.ledger.delete_job(job.id)
+            removed.append(job.id)
     return removed
 
 
-def _change(fleet: Fleet, job_id: JobId, change: Callable[[Job], Job]) -> Job:
+def _change(fleet: Fleet, job_id: JobId, change: Callable[[Job, datetime], Job]) -> Job:
     while True:
         job = fleet.ledger.get_job(job_id)
-        changed = change(job)
+        now = fleet.ledger.now()
+        changed = change(job, now)
         if changed == job:
             return job
         try:
-            return fleet.ledger.update_job(replace(changed, changed_at=fleet.ledger.now()))
+            return fleet.ledger.update_job(replace(changed, changed_at=now))
         except Conflict:
             continue
 
 
-def _queue(job: Job, credentials: JobCredentials | None, public_key: X25519PublicKey | None) -> Job:
+def _queue(
+    job: Job,
+    at: datetime,
+    why: str,
+    credentials: JobCredentials | None,
+    public_key: X25519PublicKey | None,
+) -> Job:
     sealed = job.sealed
     if credentials:
         if public_key is None:
             raise CredentialsError("credentials were given, but no public key to seal them with")
         sealed = seal(credentials, job.id, public_key)
-    return replace(_move(job, JobState.QUEUED), sealed=sealed, pause_reason="")
-
-
-def _move(job: Job, to: JobState, detail: str = "") -> Job:
-    """Return the job in its new state; when it is written, the ledger's time is written with it."""
-    return move(job, to, at=job.changed_at, detail=detail)
+    return replace(move(job, JobState.QUEUED, at=at, why=why), sealed=sealed, pause_reason="")

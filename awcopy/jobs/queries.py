@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from awcopy.model.outcome import Outcome, Tally
 
 JOB_SCHEMA = "awcopy.job/1"
+_PAGE = 200
 _TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "deleted", "excluded")
 _ROUTES = ("server", "stream")
 _PROOFS = ("crc64", "md5", "crc32", "blocks", "length")
@@ -131,6 +132,14 @@ def find_job(fleet: Fleet, text: str) -> Job:
     if found:
         raise JobNotFound(f"more than one job's id starts with {text!r}", hint="write more of the id")
     raise JobNotFound(f"no job's id starts with {text!r}", hint="`awcopy jobs list` shows them all")
+
+
+def all_jobs(fleet: Fleet) -> Iterator[Job]:
+    """Yield every job, newest first."""
+    after: JobId | None = None
+    while page := fleet.ledger.list_jobs(limit=_PAGE, after=after):
+        yield from page
+        after = page[-1].id
 
 
 def read_report(fleet: Fleet, job_id: JobId) -> Iterator[Outcome]:

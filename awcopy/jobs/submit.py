@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from awcopy.errors import CredentialsError, ServerFault, StoreNotFound, Throttled, UsageError
-from awcopy.model.job import Job, JobSpec, JobState, new_job_id
+from awcopy.model.job import Job, JobEvent, JobSpec, JobState, new_job_id
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import seal
 
@@ -98,6 +98,10 @@ def look(attempt: Callable[[], T]) -> T:
     return attempt()
 
 
+def _said_by(user: str) -> str:
+    return f"submitted by {user}" if user else "submitted"
+
+
 def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | None = None) -> Job:
     """Write the job to the ledger as queued, its credentials sealed, and return it.
 
@@ -127,5 +131,6 @@ def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | 
             changed_at=now,
             sealed=sealed,
             was_sealed=bool(sealed),
+            events=(JobEvent(at=now, what=JobState.QUEUED.value, detail=_said_by(request.user)),),
         )
     )

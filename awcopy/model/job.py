@@ -18,6 +18,9 @@ JobId = NewType("JobId", str)
 _BASE32 = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_LENGTH = 10  # 50 bits of milliseconds: until the year 37648
 _RANDOM_LENGTH = 6
+# Each job's row holds so many, so that every read of it stays small.
+MOST_EVENTS = 50
+LONGEST_EVENT = 300
 _LAST_MS = 32**_TIME_LENGTH - 1
 
 
@@ -34,6 +37,8 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"  # ended by the user
 
 
+_STATES = frozenset(JobState)
+_ACTIVE = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING})
 ENDED = frozenset({JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED})
 
 MOVES: dict[JobState, frozenset[JobState]] = {
@@ -167,6 +172,15 @@ class JobSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """Something that happened to a job as a whole."""
+
+    at: datetime
+    what: str  # the state that it went into; "generation" or "agents" for what leaves the state as it is
+    detail: str = ""  # for a person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One row of the ledger's table of jobs."""
 
@@ -190,6 +204,7 @@ class Job:
     sink_was_empty: bool = (
         False  # nothing under the sink's prefix at dispatch: no need to look before each write
     )
+    events: tuple[JobEvent, ...] = field(default=(), repr=False)  # the latest, oldest first
     version: str = ""  # the ledger's ETag of this row
 
     @property
@@ -209,12 +224,57 @@ def _encode_base32(number: int) -> str:
     return "".join(_BASE32[(number >> (5 * place)) & 31] for place in reversed(range(_TIME_LENGTH)))
 
 
-def move(job: Job, to: JobState, *, at: datetime, detail: str = "") -> Job:
+# What is done to a job that goes into a state, where that is called otherwise than the state.
+_DONE_TO_IT = {
+    JobState.QUEUED: "resumed or retried",
+    JobState.RUNNING: "started",
+    JobState.CANCELLING: "cancelled",
+}
+_HINTS = {
+    (JobState.CANCELLED, JobState.QUEUED): "run the same `awcopy copy` again: it skips what is there already",
+    (JobState.RUNNING, JobState.QUEUED): "it is at work already: `awcopy jobs watch` follows it",
+    (
+        JobState.QUEUED,
+        JobState.QUEUED,
+    ): "it starts as soon as a worker is free: `awcopy jobs watch` follows it",
+}
+
+
+def say_state(state: JobState) -> str:
+    """Return a state as people say it."""
+    return state.value.replace("_", " ")
+
+
+def active_seconds(job: Job, now: datetime) -> float:
+    """Return how long the job has been at work or in the queue, without the time that it was paused or had ended."""
+    total_s, since, is_active = 0.0, job.created_at, True
+    for event in job.events:
+        if event.what not in _STATES:
+            continue
+        total_s += (event.at - since).total_seconds() if is_active else 0.0
+        since, is_active = event.at, event.what in _ACTIVE
+    until = job.changed_at if not job.events and job.has_ended else now
+    return total_s + ((until - since).total_seconds() if is_active else 0.0)
+
+
+def remember(job: Job, what: str, *, at: datetime, detail: str = "") -> Job:
+    """Return the job with one more event; of very many the oldest are forgotten."""
+    event = JobEvent(at=at, what=what, detail=detail[:LONGEST_EVENT])
+    return replace(job, events=(*job.events, event)[-MOST_EVENTS:])
+
+
+def move(job: Job, to: JobState, *, at: datetime, detail: str = "", why: str = "") -> Job:
     """Return the job in its new state; the ledger decides whether it is still the row that was read.
+
+    ``detail`` stays with the state, as what is to be known about it; ``why`` is for the job's events alone.
 
     Raises:
         IllegalMove: The table of moves does not have it.
     """
     if to not in MOVES[job.state]:
-        raise IllegalMove(f"job {job.id} is {job.state} and cannot become {to}")
-    return replace(job, state=to, changed_at=at, detail=detail)
+        raise IllegalMove(
+            f"job {job.id} is {say_state(job.state)} and cannot be {_DONE_TO_IT.get(to, say_state(to))}",
+            hint=_HINTS.get((job.state, to), ""),
+        )
+    moved = replace(job, state=to, changed_at=at, detail=detail)
+    return remember(moved, to.value, at=at, detail=detail or why)

@@ -11,7 +11,7 @@ from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError,
 from awcopy.jobs.retry import reopen_failed
 from awcopy.jobs.submit import check_abilities
 from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
-from awcopy.model.job import JobState, move
+from awcopy.model.job import JobState, move, remember
 from awcopy.steps.agent import stop_job
 from awcopy.steps.places import Turn
 
@@ -84,7 +84,11 @@ def next_generation(fleet: Fleet, job: Job) -> Generation | None:
     It has as many places as the job has agents. From here on, messages of older generations do nothing; an
     agent that still holds an item takes a place when it has ended that, and so many places are kept.
     """
-    running = job if job.state is JobState.RUNNING else move(job, JobState.RUNNING, at=fleet.ledger.now())
+    at, about = fleet.ledger.now(), f"generation {job.generation + 1} of {job.spec.agents} agents"
+    if job.state is JobState.RUNNING:
+        running = remember(job, "generation", at=at, detail=about)
+    else:
+        running = move(job, JobState.RUNNING, at=at, why=about)
     try:
         started = fleet.ledger.update_job(replace(running, generation=job.generation + 1, pause_reason=""))
     except Conflict:

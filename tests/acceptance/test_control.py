@@ -104,6 +104,10 @@ def test_a_retry_tries_what_failed_and_nothing_else(place: Place) -> None:
     after = place.job(job_id)
     assert after["totals"] == before["totals"]
     assert len(place.report(job_id)) == 3
+    events = map(json.loads, place.awcopy("jobs", "logs", job_id, "-o", "ndjson").stdout.splitlines())
+    told = [(event["event"], event["detail"]) for event in events if event["event"] != "generation"]
+    assert [what for what, _ in told] == ["queued", "running", "completed_with_errors"] * 2
+    assert told[3] == ("queued", "2 objects are to be tried again")
 
 
 def test_an_ended_job_can_be_removed_and_its_blobs_stay(place: Place) -> None:

@@ -45,6 +45,8 @@ def test_safe_text_leaves_plain_text_as_it_is(text: str) -> None:
         ("\x9b31m", "\\x9b31m"),
         ("a\u202egpj.exe", "a\\u202egpj.exe"),
         ("a\r\nb\tc\x7f", "a\\x0d\\x0ab\\x09c\\x7f"),
+        ("a\u200bb\u200d\u2060c\xad", "a\\u200bb\\u200d\\u2060c\\xad"),
+        ("a\U000e0041", "a\\U000e0041"),
         ("größe 日本 😀 [red]x[/red]", "größe 日本 😀 [red]x[/red]"),
     ],
 )
@@ -69,7 +71,7 @@ def test_csv_cells_survive_a_reader(cells: list[str]) -> None:
         sys.stdout = out
     header, row = csv.reader(io.StringIO(written, newline=""))
     assert header == ["a", "b"]
-    assert row == [safe_cell(cell) for cell in cells]
+    assert row == [safe_cell(safe_text(cell)) for cell in cells]
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
 
 
@@ -83,6 +85,22 @@ def test_json_escapes_what_a_terminal_would_act_on(capsys: pytest.CaptureFixture
 def test_tables_take_no_markup_and_are_not_cut_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(("ID", "NAME"), [("1", "[red]x[/red]\x1b[0m" + "y" * 200)])
     assert "[red]x[/red]\\x1b[0m" + "y" * 200 in capsys.readouterr().out
+
+
+def test_on_a_terminal_too_narrow_for_a_table_each_row_is_a_few_lines(monkeypatch) -> None:
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]  # a terminal in memory
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    print_table(("ID", "NAME", "NOTE"), [("1", "one\u200b", ""), ("2", "two", "x" * 60)])
+    expected = ["ID    1", "NAME  one\\u200b", "NOTE", "", "ID    2", "NAME  two", f"NOTE  {'x' * 60}"]
+    assert terminal.getvalue().splitlines() == expected
+
+
+def test_a_csv_row_is_one_line_whatever_a_key_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    print_csv(("key", "blob"), [("a\nb", "\x1b[2J")])
+    assert capsys.readouterr().out.splitlines() == ["key,blob", "a\\x0ab,\\x1b[2J"]
 
 
 def test_an_error_is_one_line_with_what_why_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

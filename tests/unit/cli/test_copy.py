@@ -235,3 +235,12 @@ def test_a_side_without_a_profile_keeps_the_environments_credentials(launched, m
 def test_a_profiles_name_is_checked(launched, capsys) -> None:
     assert main([*LINE, "--source-profile", "../x"]) == 2
     assert "no profile can be called '../x'" in capsys.readouterr().err
+
+
+def test_small_blocks_are_said_to_become_larger_in_large_files(launched, capsys) -> None:
+    launch = launch_of(launched, *LINE, "--local", "--block-size", "1K")
+    assert launch.spec.block_size_bytes == 1024
+    assert "files above 48.8 MiB get larger blocks than 1.0 KiB" in capsys.readouterr().err
+    launch_of(launched, *LINE, "--local", "--block-size", "1K", "-q")
+    launch_of(launched, *LINE, "--local", "--block-size", "4M")
+    assert capsys.readouterr().err == ""

@@ -133,3 +133,42 @@ def test_a_running_jobs_totals_come_from_its_items(fleet, capsys: pytest.Capture
     fleet.ledger.add_item(Item(job_id=job.id, number=1, kind=ItemKind.LIST_OBJECTS, totals=TOTALS))
     assert main(["jobs", "list"]) == 0
     assert " 2+ " in capsys.readouterr().out
+
+
+# Many jobs.
+
+
+@pytest.fixture
+def many(fleet):
+    for number in range(3):
+        fleet.ledger.add_job(make_job(JobState.COMPLETED, id=f"zyc0v3b8k2m4n6p{number}"))
+    return fleet
+
+
+def test_a_list_that_stops_says_so(many, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["jobs", "list", "--limit", "2"]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 3
+    assert printed.err == "these are the newest 2; there are more: --limit N, or --all\n"
+
+
+@pytest.mark.parametrize("words", [["--limit", "3"], ["--all"], ["--all", "--limit", "1"]])
+def test_a_list_of_all_says_nothing_more(many, words, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["jobs", "list", *words]) == 0
+    printed = capsys.readouterr()
+    assert len(printed.out.splitlines()) == 4
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (["--copied"], ["a.csv"]),
+        (["--skipped"], []),
+        (["--failed", "--copied"], ["a.csv", "=1+1"]),
+        (["--cancelled"], []),
+    ],
+)
+def test_a_report_holds_the_outcomes_that_are_asked_for(job, words, keys, capsys) -> None:
+    assert main(["jobs", "report", "@last", *words]) == 0
+    assert [json.loads(line)["key"] for line in capsys.readouterr().out.splitlines()] == keys

@@ -18,8 +18,15 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["cpoy"], "Did you mean 'copy'?"),
-        (["copy"], "try `awcopy copy --help`"),
+        (["cpoy"], "'cpoy': did you mean 'copy'? `awcopy --help` shows"),
+        (["copy"], "missing argument 'SRC': `awcopy copy --help`"),
+        (
+            ["copy", "a", "b", "--blocksize", "8M"],
+            "no such option '--blocksize': did you mean '--block-size'?",
+        ),
+        (["copy", "a", "b", "--inc", "x"], "no such option '--inc': did you mean '--include' or '--"),
+        (["copy", "a", "b", "-Z"], "no such option '-Z': `awcopy copy --help`"),
+        (["jobs", "lst"], "no such command 'lst': did you mean 'list'? `awcopy jobs --help`"),
         (["copy", "s3://photos", "az://acme/backup", "--agents", "many"], "--agents"),
         (["/Q"], "there is no switch /Q"),
         (["bucket:photos"], "missing parameters"),

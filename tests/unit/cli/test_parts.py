@@ -119,3 +119,26 @@ def test_keys_are_rotated_and_the_older_ones_kept_while_a_job_needs_them(
     fleet.ledger.delete_job(job.id)
     assert main(["keys", "prune"]) == 0
     assert capsys.readouterr().out == "0\n1\n"
+
+
+@pytest.mark.parametrize(
+    ("shell", "holds"), [("bash", "complete "), ("zsh", "#compdef awcopy"), ("fish", "complete --no-files")]
+)
+def test_a_shell_is_told_how_to_complete(shell: str, holds: str, monkeypatch, capsys) -> None:
+    monkeypatch.setattr("click.shell_completion.BashComplete._check_version", lambda *_: None)
+    assert main(["completion", shell]) == 0
+    assert holds in capsys.readouterr().out
+
+
+def test_commands_and_options_are_completed(monkeypatch, capsys) -> None:
+    for words, wanted in (
+        ("awcopy jo", "plain,jobs"),
+        ("awcopy jobs w", "plain,watch"),
+        ("awcopy copy --tie", "--tier"),
+    ):
+        monkeypatch.setenv("_AWCOPY_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        with pytest.raises(SystemExit):
+            main([])
+        assert wanted in capsys.readouterr().out

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -72,8 +73,15 @@ def test_empty_files_are_counted_by_number() -> None:
     assert share_done(make_snapshot(totals=totals)) == 0.25
 
 
-def test_an_ended_job_is_all_done() -> None:
-    assert describe(make_snapshot(JobState.CANCELLED, totals=HALF), 5.0)[0] == "100.0%  500 B of 1000 B"
+def test_a_completed_job_is_all_done() -> None:
+    assert describe(make_snapshot(JobState.COMPLETED, totals=HALF), 5.0)[0] == "100.0%  500 B of 1000 B"
+
+
+def test_of_a_cancelled_job_only_what_was_dealt_with_is_done() -> None:
+    totals = replace(HALF, cancelled=tally(5, 500))
+    shown = describe(make_snapshot(JobState.CANCELLED, totals=totals), 5.0)
+    assert shown[0] == "50.0%  500 B of 1000 B"
+    assert "5 cancelled" in shown[1]
 
 
 def test_without_a_terminal_there_is_one_line_a_minute_and_one_at_the_end(

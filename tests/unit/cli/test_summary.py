@@ -49,7 +49,7 @@ def test_the_summarys_numbers_add_up_as_printed() -> None:
 def test_a_running_job_shows_what_is_pending_and_how_to_watch_it() -> None:
     totals = Totals(listed=tally(10, 100), copied=tally(4, 40))
     lines = lines_of(make_snapshot(phase=Phase.LISTING, totals=totals), now=BEGAN + timedelta(hours=2))
-    assert lines[0].endswith("running since 2 h 0 m")
+    assert lines[0].endswith("running for 2 h 0 m")
     assert any("listed" in line and line.endswith("still listing") for line in lines)
     assert any(line.split()[:2] == ["pending", "6"] for line in lines)
     assert lines[-1] == "Next: awcopy jobs watch zyc0v3b8k2m4n6p8"

@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from awcopy.errors import IllegalMove
-from awcopy.model.job import ENDED, MOVES, JobState, SinkSpec, SourceSpec, move, new_job_id
+from awcopy.model.job import (
+    ENDED,
+    LONGEST_EVENT,
+    MOVES,
+    JobEvent,
+    JobState,
+    SinkSpec,
+    SourceSpec,
+    active_seconds,
+    move,
+    new_job_id,
+    remember,
+)
 from tests.unit.factories import NOW, make_job
 
 
@@ -90,3 +102,63 @@ def test_records_are_never_changed_in_place():
     with pytest.raises(FrozenInstanceError):
         job.state = JobState.FAILED
     assert replace(job, generation=2).generation == 2
+
+
+# What happened, and how long it took.
+
+
+def test_a_move_is_remembered_with_its_reason():
+    job = move(make_job(state=JobState.QUEUED), JobState.RUNNING, at=NOW, why="generation 1 of 4 agents")
+    assert (job.detail, job.events[-1]) == (
+        "",
+        JobEvent(at=NOW, what="running", detail="generation 1 of 4 agents"),
+    )
+
+
+def test_a_long_reason_is_cut_in_the_events_alone():
+    job = move(make_job(), JobState.FAILED, at=NOW, detail="x" * 1000)
+    assert (len(job.detail), len(job.events[0].detail)) == (1000, LONGEST_EVENT)
+
+
+def test_time_that_a_job_was_paused_or_had_ended_does_not_count():
+    def at(minutes: int) -> datetime:
+        return NOW + timedelta(minutes=minutes)
+
+    job = make_job(state=JobState.QUEUED, created_at=NOW, changed_at=NOW)
+    steps = [
+        (JobState.RUNNING, 1),
+        (JobState.PAUSED, 3),
+        (JobState.QUEUED, 60),
+        (JobState.RUNNING, 61),
+        (JobState.COMPLETED_WITH_ERRORS, 62),
+        (JobState.QUEUED, 600),
+        (JobState.RUNNING, 601),
+    ]
+    for state, minutes in steps:
+        job = remember(move(job, state, at=at(minutes)), "agents", at=at(minutes))
+    assert active_seconds(job, at(605)) == (3 + 2 + 5) * 60
+    done = move(job, JobState.COMPLETED, at=at(606))
+    assert active_seconds(done, at(10_000)) == (3 + 2 + 6) * 60
+
+
+def test_a_row_without_events_took_from_its_beginning_to_its_last_change():
+    job = make_job(state=JobState.COMPLETED, created_at=NOW, changed_at=NOW + timedelta(minutes=2))
+    assert active_seconds(job, NOW + timedelta(days=1)) == 120
+
+
+@pytest.mark.parametrize(
+    ("state", "to", "says"),
+    [
+        (JobState.COMPLETED, JobState.PAUSED, "is completed and cannot be paused"),
+        (
+            JobState.COMPLETED_WITH_ERRORS,
+            JobState.CANCELLING,
+            "is completed with errors and cannot be cancelled",
+        ),
+        (JobState.CANCELLED, JobState.QUEUED, "is cancelled and cannot be resumed or retried"),
+        (JobState.RUNNING, JobState.QUEUED, "is running and cannot be resumed or retried"),
+    ],
+)
+def test_what_cannot_be_is_said_in_the_users_words(state, to, says):
+    with pytest.raises(IllegalMove, match=says):
+        move(make_job(state=state), to, at=NOW)
