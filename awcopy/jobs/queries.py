@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from awcopy.errors import JobNotFound, ServiceUnreachable
-from awcopy.model.items import ItemKind, ItemState
+from awcopy.jobs.sums import sum_items
 from awcopy.model.job import Job, JobId, JobState
 from awcopy.model.outcome import Totals
 
@@ -98,19 +98,13 @@ def snapshot_of(fleet: Fleet, job: Job) -> JobSnapshot:
         return JobSnapshot(
             job=job, phase=Phase.ENDED, totals=job.totals, moved_bytes=job.totals.copied.size_bytes
         )
-    totals, open_items, busy, listing = Totals(), 0, 0, False
-    for item in fleet.ledger.list_items(job.id):
-        totals += item.totals
-        if item.state is not ItemState.DONE:
-            open_items += 1
-            busy += item.state is ItemState.LEASED
-            listing = listing or item.kind is ItemKind.LIST_OBJECTS
+    sums = sum_items(fleet, job.id)
     return JobSnapshot(
         job=job,
-        phase=_phase(job, listing=listing),
-        totals=totals,
-        open_items=open_items,
-        busy_agents=busy,
+        phase=_phase(job, listing=sums.is_listing),
+        totals=sums.totals,
+        open_items=sums.open_items,
+        busy_agents=sums.busy_agents,
         moved_bytes=_moved_bytes(fleet, job.id),
     )
 
@@ -144,7 +138,7 @@ def all_jobs(fleet: Fleet) -> Iterator[Job]:
 
 def read_report(fleet: Fleet, job_id: JobId) -> Iterator[Outcome]:
     """Yield the outcome of every object that has one, by item."""
-    for item in fleet.ledger.list_items(job_id, states=(ItemState.DONE,)):
+    for item in fleet.ledger.list_items(job_id):
         if item.outcome_fence:
             yield from fleet.ledger.read_outcomes(job_id, item.number, item.outcome_fence)
 

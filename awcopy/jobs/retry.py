@@ -1,4 +1,8 @@
-"""Trying again what failed in a job: how much that is, and the items that are to be done again for it."""
+"""Trying again what failed in a job: how much that is, and the items that are to be done again for it.
+
+An item that is to be done again keeps its totals and its outcomes until it is. So whenever this is cut short,
+or comes late, the job's sums and its report are right.
+"""
 
 from __future__ import annotations
 
@@ -9,47 +13,35 @@ import structlog
 
 from awcopy.errors import Conflict
 from awcopy.model.items import ItemState, Retry
-from awcopy.model.outcome import tally_outcomes
 
 if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
     from awcopy.model.items import Item
     from awcopy.model.job import Job, JobId
-    from awcopy.model.outcome import Outcome
 
 log = structlog.get_logger(__name__)
 
 
 def count_failed(fleet: Fleet, job_id: JobId, reason: str) -> int:
     """Return how many objects of the job failed for a reason, or at all if it is empty."""
-    return sum(len(_split(fleet, item, reason)[1]) for item in fleet.ledger.list_items(job_id))
+    return sum(_count(fleet, item, reason) for item in fleet.ledger.list_items(job_id))
 
 
 def reopen_failed(fleet: Fleet, job: Job) -> None:
     """Make the items ready in which objects failed that the job is to try again; may be called again."""
-    for item in fleet.ledger.list_items(job.id, states=(ItemState.DONE,)):
-        kept, again = _split(fleet, item, job.retry_reason or "")
-        if not again:
+    reason = job.retry_reason or ""
+    for item in fleet.ledger.list_items(job.id, states=(ItemState.DONE, ItemState.READY)):
+        if not _count(fleet, item, reason):
             continue
-        reopened = replace(
-            item,
-            state=ItemState.READY,
-            retry=Retry(fence=item.outcome_fence, reason=job.retry_reason or ""),
-            attempts=0,
-            totals=replace(tally_outcomes(kept), listed=item.totals.listed),
-            outcome_fence=0,
-        )
+        retry = Retry(fence=item.outcome_fence, reason=reason)
         try:
-            fleet.ledger.update_item(reopened)
+            fleet.ledger.update_item(replace(item, state=ItemState.READY, retry=retry, attempts=0))
         except Conflict:
-            log.info("item_reopened_already", item=item.number)
+            log.info("item_changed_meanwhile", item=item.number)
 
 
-def _split(fleet: Fleet, item: Item, reason: str) -> tuple[list[Outcome], list[Outcome]]:
-    """Return the item's outcomes that stay, and those of objects that are to be tried again."""
+def _count(fleet: Fleet, item: Item, reason: str) -> int:
     if not item.totals.failed.objects:
-        return [], []
+        return 0
     retry = Retry(fence=item.outcome_fence, reason=reason)
-    outcomes = fleet.ledger.read_outcomes(item.job_id, item.number, item.outcome_fence)
-    again = [outcome for outcome in outcomes if retry.takes(outcome)]
-    return [outcome for outcome in outcomes if not retry.takes(outcome)], again
+    return sum(map(retry.takes, fleet.ledger.read_outcomes(item.job_id, item.number, item.outcome_fence)))

@@ -185,9 +185,11 @@ class AzureLedger:
             raise _gone(job_id, f"large file {number}")
         return read_file(row, version_of(row))
 
-    def update_file(self, file: LargeFile) -> LargeFile:
-        """Replace a large file's row and return it with its new version."""
-        return replace(file, version=self._items.replace(file_row(file), file.version))
+    def update_file(self, holder: Item, file: LargeFile) -> tuple[Item, LargeFile]:
+        """Replace the rows of a large file and of the item that works on it, in one transaction."""
+        rows = (item_row(holder), holder.version), (file_row(file), file.version)
+        of_holder, of_file = self._items.replace_two(*rows)
+        return replace(holder, version=of_holder), replace(file, version=of_file)
 
     def write_manifest(
         self, job_id: JobId, number: int, objects: Iterable[SourceObject], *, fence: int = 0

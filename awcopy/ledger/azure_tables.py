@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from azure.core import MatchConditions
 from azure.data.tables import TableEntity, UpdateMode
@@ -25,6 +25,8 @@ _PAGE_LIMIT = 1000
 _KEYS_ONLY = ["PartitionKey", "RowKey"]
 # The service would send back each row that it has created.
 _NO_ECHO = "return-no-content"
+
+_Answer = TypeVar("_Answer")
 
 
 class Table:
@@ -72,8 +74,31 @@ class Table:
         """
         row, condition = _sign(row), _condition(version)
         return self._write(
-            row, lambda: _version(self._client.update_entity(row, mode=UpdateMode.REPLACE, **condition))
+            lambda: _version(self._client.update_entity(row, mode=UpdateMode.REPLACE, **condition)),
+            lambda: self._find_write(row),
         )
+
+    def replace_two(self, first: tuple[Row, str], second: tuple[Row, str]) -> tuple[str, str]:
+        """Replace two rows of one partition, each given with its version, and return their new versions.
+
+        Raises:
+            Conflict: One of them has another version, or is gone; then neither was replaced.
+        """
+        signed = [(_sign(row), version) for row, version in (first, second)]
+        operations = [
+            ("update", row, {"mode": UpdateMode.REPLACE, **_condition(version)}) for row, version in signed
+        ]
+
+        def request() -> tuple[str, str]:
+            one, other = self._client.submit_transaction(operations)
+            return _version(one), _version(other)
+
+        def recover() -> tuple[str, str] | None:
+            one, other = (self._find_write(row) for row, _ in signed)
+            # Were the other one replaced again meanwhile, its version would be somebody else's.
+            return (one, other or "") if one else None
+
+        return self._write(request, recover)
 
     def extend(self, row: Row, version: str, additions: Sequence[Row]) -> str:
         """Replace a row and add others of its partition, all or nothing; return its new version.
@@ -84,7 +109,9 @@ class Table:
         row = _sign(row)
         first = ("update", row, {"mode": UpdateMode.REPLACE, **_condition(version)})
         operations = [first, *(("create", added, {"response_preference": _NO_ECHO}) for added in additions)]
-        return self._write(row, lambda: _version(self._client.submit_transaction(operations)[0]))
+        return self._write(
+            lambda: _version(self._client.submit_transaction(operations)[0]), lambda: self._find_write(row)
+        )
 
     def query(
         self, condition: str, *, limit: int | None = None, select: list[str] | None = None
@@ -114,9 +141,9 @@ class Table:
             for row in rows:
                 self.delete(row["PartitionKey"], row["RowKey"])
 
-    def _write(self, row: Row, request: Callable[[], str]) -> str:
+    def _write(self, request: Callable[[], _Answer], recover: Callable[[], _Answer | None]) -> _Answer:
         try:
-            return self._account.call(request, recover=lambda: self._find_write(row))
+            return self._account.call(request, recover=recover)
         except RowMissing as exc:
             raise Conflict(exc.message) from exc
 

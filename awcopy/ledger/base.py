@@ -101,11 +101,13 @@ class Ledger(Protocol):
     def get_file(self, job_id: JobId, number: int) -> LargeFile:
         """Return one large file; it is there whenever an item names it."""
 
-    def update_file(self, file: LargeFile) -> LargeFile:
-        """Replace a large file's row and return it with its new version.
+    def update_file(self, holder: Item, file: LargeFile) -> tuple[Item, LargeFile]:
+        """Replace the rows of a large file and of the item that works on it, and return their new versions.
+
+        Both or none: so that nobody changes a file who has lost the item meanwhile.
 
         Raises:
-            Conflict: The row is no longer the one that was read.
+            Conflict: One of the rows is no longer the one that was read.
         """
 
     def write_manifest(

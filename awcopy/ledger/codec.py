@@ -283,7 +283,7 @@ def _single_coder(kind: type[Any], *, is_crc: bool) -> _Coder:
         return _Coder(_dump_moment, datetime.fromisoformat)
     if issubclass(kind, int) and is_crc:
         return _Coder(lambda crc: f"{crc:016x}", lambda digits: int(digits, 16))
-    if kind in {str, int, bool}:
+    if kind in {str, int, float, bool}:
         return _PLAIN
     raise TypeError(f"no JSON form is known for {kind.__name__}")
 

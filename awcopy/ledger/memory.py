@@ -134,10 +134,15 @@ class MemoryLedger:
             raise _gone(job_id, f"large file {number}")
         return file
 
-    def update_file(self, file: LargeFile) -> LargeFile:
-        """Replace a large file's row and return it with its new version."""
+    def update_file(self, holder: Item, file: LargeFile) -> tuple[Item, LargeFile]:
+        """Replace the rows of a large file and of the item that works on it, both or none."""
         with self._lock:
-            return self._update(self._contents[file.job_id].files, file.number, file)
+            known = self._contents[file.job_id]
+            self._require(known.files, file.number, file)
+            return (
+                self._update(known.items, holder.number, holder),
+                self._update(known.files, file.number, file),
+            )
 
     def write_manifest(
         self, job_id: JobId, number: int, objects: Iterable[SourceObject], *, fence: int = 0
@@ -172,9 +177,13 @@ class MemoryLedger:
         return self._put(known, key, record)
 
     def _update(self, known: dict[_Key, _Record], key: _Key, record: _Record) -> _Record:
+        self._require(known, key, record)
+        return self._put(known, key, record)
+
+    @staticmethod
+    def _require(known: dict[_Key, _Record], key: _Key, record: _Record) -> None:
         if key not in known or known[key].version != record.version:
             raise Conflict(f"{type(record).__name__} {key} is no longer the one that was read")
-        return self._put(known, key, record)
 
     def _put(self, known: dict[_Key, _Record], key: _Key, record: _Record) -> _Record:
         stored = replace(record, version=str(next(self._versions)))

@@ -79,6 +79,12 @@ class Live(Protocol):
     def waiting_messages(self) -> int:
         """Return how many messages wait in the fleet's queue."""
 
+    def remember(self, job_id: JobId, text: str) -> None:
+        """Keep a text about a job, so that others need not find out again; the last one told stays."""
+
+    def recall(self, job_id: JobId) -> str:
+        """Return the text that is kept about a job, or nothing."""
+
     def add_moved_bytes(self, job_id: JobId, size_bytes: int) -> None:
         """Count bytes that have just reached the sink, for progress only."""
 

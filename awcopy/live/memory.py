@@ -25,6 +25,7 @@ class _JobState:
     turns: dict[int, int] = field(default_factory=dict)
     turned_at: dict[int, float] = field(default_factory=dict)
     moved_bytes: int = 0
+    remembered: str = ""
 
 
 class MemoryLive:
@@ -110,6 +111,16 @@ class MemoryLive:
     def waiting_messages(self) -> int:
         """Return 0: there is no queue between the threads of one process."""
         return 0
+
+    def remember(self, job_id: JobId, text: str) -> None:
+        """Keep a text about a job, so that others need not find out again; the last one told stays."""
+        with self._changed:
+            self._jobs[job_id].remembered = text
+
+    def recall(self, job_id: JobId) -> str:
+        """Return the text that is kept about a job, or nothing."""
+        with self._changed:
+            return self._jobs[job_id].remembered
 
     def add_moved_bytes(self, job_id: JobId, size_bytes: int) -> None:
         """Count bytes that have just reached the sink, for progress only."""

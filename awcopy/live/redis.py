@@ -202,6 +202,16 @@ class RedisLive:
         with self._translating():
             return int(self._redis.llen(self._namespace))
 
+    def remember(self, job_id: JobId, text: str) -> None:
+        """Keep a text about a job, so that others need not find out again; the last one told stays."""
+        with self._translating():
+            self._redis.set(self._key(job_id, "remembered"), text, ex=_JOB_LIFE_S)
+
+    def recall(self, job_id: JobId) -> str:
+        """Return the text that is kept about a job, or nothing."""
+        with self._translating():
+            return str(self._redis.get(self._key(job_id, "remembered")) or "")
+
     def add_moved_bytes(self, job_id: JobId, size_bytes: int) -> None:
         """Count bytes that have just reached the sink, for progress only."""
         key = self._key(job_id, "moved")
@@ -250,7 +260,9 @@ class RedisLive:
     def forget_job(self, job_id: JobId) -> None:
         """Remove everything about a job."""
         with self._translating():
-            self._redis.unlink(*(self._key(job_id, what) for what in ("ready", "turns", "moved")))
+            self._redis.unlink(
+                *(self._key(job_id, what) for what in ("ready", "turns", "moved", "remembered"))
+            )
 
     def _key(self, job_id: JobId, what: str) -> str:
         return f"{self._namespace}:job:{job_id}:{what}"

@@ -63,7 +63,7 @@ def _cancel_files(context: StepContext, job: Job, lease: Lease) -> None:
 def _cancel_blocks(context: StepContext, job: Job, lease: Lease) -> None:
     at = lease.item.range
     assert isinstance(at, BlockRange)  # noqa: S101 - an item of this kind has no other kind of range
-    file = take_ownership(context, context.fleet.ledger.get_file(job.id, at.file), lease.item.number)
+    file = take_ownership(context, lease, context.fleet.ledger.get_file(job.id, at.file))
     if file.outcome_item != lease.item.number:
         lease.complete(Totals(), has_outcomes=False)
         return

@@ -45,7 +45,7 @@ def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
     transfer = context.transfer(job, lease)
     file = context.fleet.ledger.get_file(job.id, at.file)
     if lease.item.attempts > CRASHES_PER_RANGE:
-        file = take_ownership(context, file, lease.item.number)
+        file = take_ownership(context, lease, file)
         _record_crash(context, transfer, file, lease)
         return
     if file.state is FileState.PLANNED:
@@ -62,9 +62,14 @@ def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
         lease.complete(Totals(), has_outcomes=False)
 
 
-def take_ownership(context: StepContext, file: LargeFile, number: int) -> LargeFile:
-    """Make an item the file's owner unless the file has one, and return the file as it is then."""
-    return _change(context, file, lambda row: row if row.outcome_item else replace(row, outcome_item=number))
+def take_ownership(context: StepContext, lease: Lease, file: LargeFile) -> LargeFile:
+    """Make the leased item the file's owner unless the file has one, and return the file as it is then."""
+    number = lease.item.number
+
+    def own(row: LargeFile) -> LargeFile:
+        return row if row.outcome_item else replace(row, outcome_item=number)
+
+    return _change(context, lease, file, own)
 
 
 def _record_crash(context: StepContext, transfer: Transfer, file: LargeFile, lease: Lease) -> None:
@@ -95,7 +100,7 @@ def _open_file(context: StepContext, transfer: Transfer, file: LargeFile, lease:
             return row
         return replace(row, state=FileState.OPEN, outcome_item=owner)
 
-    return _change(context, file, open_row)
+    return _change(context, lease, file, open_row)
 
 
 def _add_ranges(context: StepContext, lease: Lease, file: LargeFile) -> None:
@@ -127,7 +132,7 @@ def _copy_range(
         if _is_for_later(error, lease):
             raise
         # Whatever it is, the owner meets it again and makes it the file's outcome.
-        return take_ownership(context, file, number)
+        return take_ownership(context, lease, file)
     crc = combine_pieces(pinned, in_order(staged, indexes))
 
     def record(row: LargeFile) -> LargeFile:
@@ -135,7 +140,7 @@ def _copy_range(
         is_last = None not in range_crcs and not row.outcome_item
         return replace(row, range_crcs=range_crcs, outcome_item=number if is_last else row.outcome_item)
 
-    return _change(context, file, record)
+    return _change(context, lease, file, record)
 
 
 def _is_for_later(error: StorageError, lease: Lease) -> bool:
@@ -144,13 +149,15 @@ def _is_for_later(error: StorageError, lease: Lease) -> bool:
     return may_pass or isinstance(error, ENDS_THE_ITEM)
 
 
-def _change(context: StepContext, file: LargeFile, change: Callable[[LargeFile], LargeFile]) -> LargeFile:
+def _change(
+    context: StepContext, lease: Lease, file: LargeFile, change: Callable[[LargeFile], LargeFile]
+) -> LargeFile:
     while True:
         changed = change(file)
         if changed == file:
             return file
         try:
-            return context.fleet.ledger.update_file(changed)
+            return lease.update_file(changed)
         except Conflict:
             file = context.fleet.ledger.get_file(file.job_id, file.number)
 

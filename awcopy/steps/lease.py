@@ -96,6 +96,22 @@ class Lease:
         """Write a changed item that stays leased, together with the items and files that it gave rise to."""
         self._write(lambda item: self._ledger.extend(change(item), children, files))
 
+    def update_file(self, file: LargeFile) -> LargeFile:
+        """Write a large file's row, which this worker may as long as it holds the item.
+
+        Raises:
+            Conflict: The file's row is no longer the one that was read.
+        """
+        with self._lock:
+            try:
+                self._item, written = self._ledger.update_file(self._item, file)
+            except Conflict:
+                found = self._ledger.get_item(self._item.job_id, self._item.number)
+                if found is None or found.version != self._item.version:
+                    raise LeaseLost(f"item {self._item.number} is held by another worker now") from None
+                raise
+            return written
+
     def complete(self, totals: Totals, *, has_outcomes: bool) -> None:
         """Record the item as done; its outcomes must have been written under its fence before."""
         self._write(lambda item: self._ledger.update_item(complete(item, totals, has_outcomes=has_outcomes)))

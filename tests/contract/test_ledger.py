@@ -374,20 +374,34 @@ def test_a_large_file_with_many_ranges_is_read_as_it_was_written(ledger):
     parent = ledger.add_item(make_list_item())
     ledger.extend(parent, [], [make_file()])
     crcs = tuple(None if index % 3 == 0 else index * 0x1234_5678_9ABC % 2**64 for index in range(8_000))
-    updated = ledger.update_file(replace(ledger.get_file(JOB, 1), range_crcs=crcs, state=FileState.OPEN))
+    holder = ledger.get_item(JOB, parent.number)
+    file = replace(ledger.get_file(JOB, 1), range_crcs=crcs, state=FileState.OPEN)
+    holder, updated = ledger.update_file(holder, file)
     assert updated.range_crcs == crcs
     assert ledger.get_file(JOB, 1) == updated
-    shorter = ledger.update_file(replace(updated, range_crcs=(2**64 - 1, 0, None)))
+    _, shorter = ledger.update_file(holder, replace(updated, range_crcs=(2**64 - 1, 0, None)))
     assert ledger.get_file(JOB, 1) == shorter
 
 
 def test_a_large_file_with_an_old_version_is_not_updated(ledger):
-    ledger.extend(ledger.add_item(make_list_item()), [], [make_file()])
+    holder = ledger.extend(ledger.add_item(make_list_item()), [], [make_file()])
     file = ledger.get_file(JOB, 1)
-    ledger.update_file(replace(file, outcome_item=1))
+    holder, updated = ledger.update_file(replace(holder, size_bytes=5), replace(file, outcome_item=1))
     with pytest.raises(Conflict):
-        ledger.update_file(replace(file, outcome_item=2))
-    assert ledger.get_file(JOB, 1).outcome_item == 1
+        ledger.update_file(replace(holder, size_bytes=7), replace(file, outcome_item=2))
+    assert ledger.get_file(JOB, 1) == updated
+    assert ledger.get_item(JOB, holder.number) == holder
+    assert (updated.outcome_item, holder.size_bytes) == (1, 5)
+
+
+def test_a_large_file_is_not_updated_by_one_who_has_lost_its_item(ledger):
+    old = ledger.extend(ledger.add_item(make_list_item()), [], [make_file()])
+    new = ledger.update_item(replace(old, fence=9))
+    file = ledger.get_file(JOB, 1)
+    with pytest.raises(Conflict):
+        ledger.update_file(old, replace(file, outcome_item=2))
+    assert ledger.get_file(JOB, 1) == file
+    assert ledger.get_item(JOB, old.number) == new
 
 
 def test_a_large_job_is_read_as_it_was_written(ledger):

@@ -190,6 +190,16 @@ def test_the_turn_of_a_place_is_known_in_its_generation_alone(live):
     assert live.turn_of(OTHER, 2, 0) is None
 
 
+def test_what_is_remembered_of_a_job_is_the_last_that_was_told(live):
+    assert live.recall(JOB) == ""
+    live.remember(JOB, "first")
+    live.remember(JOB, '{"totals": "ü"}')
+    assert live.recall(JOB) == '{"totals": "ü"}'
+    assert live.recall(OTHER) == ""
+    live.forget_job(JOB)
+    assert live.recall(JOB) == ""
+
+
 def test_no_message_waits_when_none_was_sent(live):
     assert live.waiting_messages() == 0
 

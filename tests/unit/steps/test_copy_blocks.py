@@ -349,14 +349,32 @@ def test_crcs_recorded_by_two_workers_at_once_are_both_kept(world, job):
     copy_range(world, job, 0)
     update_file = world.ledger.update_file
 
-    def let_another_be_first(file):
+    def let_another_be_first(holder, file):
         world.ledger.update_file = update_file
         copy_range(world, job, 2)
-        return update_file(file)
+        return update_file(holder, file)
 
     world.ledger.update_file = let_another_be_first
     copy_range(world, job, 1)
     assert [crc is None for crc in the_file(world).range_crcs] == [False, False, False, True]
+
+
+def test_a_zombie_of_a_range_that_another_has_done_owns_no_file(world, job):
+    """Its own copy met trouble long after; the file has other ranges that are still to be done."""
+    add_file(world, job)
+    zombie = lease_range(world, 0)
+
+    def lose_the_item_and_fail():
+        world.source_calls.plans.clear()
+        copy_range(world, job, 0, state=ItemState.READY)
+        raise AccessDenied("no")
+
+    world.source_calls.do("read_range", lose_the_item_and_fail)
+    with pytest.raises(LeaseLost):
+        copy_blocks(world.context, job, zombie)
+    assert the_file(world).outcome_item == 0
+    copy_all(world, job, (1, 2, 3))
+    assert [outcome.result for outcome in world.report(job).values()] == [Result.COPIED]
 
 
 def test_a_planned_file_is_open_once_its_first_range_began(world, job):

@@ -1,0 +1,79 @@
+"""What the items of a job add up to, shared by all who look at it.
+
+Reading every item of a large job takes seconds, so the processes of a fleet do it in turn, the more rarely
+the longer it takes, and show each other what they found: all at one moment, so that it adds up.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from awcopy.errors import AwcopyError, ServiceUnreachable
+from awcopy.ledger.codec import dump_record, load_record
+from awcopy.model.items import ItemKind, ItemState
+from awcopy.model.outcome import Totals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.model.job import JobId
+
+# Sums are shared when they took longer than this to find: some hundred items at Azure.
+_SHARED_ABOVE_S = 0.2
+# So many times as long as it takes to find sums they are shown, before somebody finds them anew.
+_SHOWN_TIMES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """The items of a job at one moment."""
+
+    totals: Totals
+    open_items: int = 0
+    busy_agents: int = 0
+    is_listing: bool = False
+    seconds: float = 0.0  # that it took to find this
+
+
+def sum_items(fleet: Fleet, job_id: JobId, clock: Callable[[], float] = time.monotonic) -> Sums:
+    """Return the sums of a job's items: of this moment, or of a large job those that somebody found lately."""
+    shared = _recall(fleet, job_id)
+    if shared:
+        return shared
+    begun = clock()
+    sums = _sum(fleet, job_id)
+    sums = replace(sums, seconds=clock() - begun)
+    if sums.seconds > _SHARED_ABOVE_S:
+        _remember(fleet, job_id, sums)
+    return sums
+
+
+def _sum(fleet: Fleet, job_id: JobId) -> Sums:
+    totals, open_items, busy, listing = Totals(), 0, 0, False
+    for item in fleet.ledger.list_items(job_id):
+        totals += item.totals
+        if item.state is not ItemState.DONE:
+            open_items += 1
+            busy += item.state is ItemState.LEASED
+            listing = listing or item.kind is ItemKind.LIST_OBJECTS
+    return Sums(totals=totals, open_items=open_items, busy_agents=busy, is_listing=listing)
+
+
+def _recall(fleet: Fleet, job_id: JobId) -> Sums | None:
+    """Return the sums that are shared; None when there are none, or it is this caller's turn to find them."""
+    try:
+        text = fleet.live.recall(job_id)
+        sums = load_record(Sums, text) if text else None
+        is_due = not sums or fleet.live.once_every(f"sum:{job_id}", _SHOWN_TIMES * sums.seconds)
+    except AwcopyError:  # Redis is away, or another version wrote it: the ledger is asked instead
+        return None
+    return None if is_due else sums
+
+
+def _remember(fleet: Fleet, job_id: JobId, sums: Sums) -> None:
+    with suppress(ServiceUnreachable):  # everyone asks the ledger then
+        fleet.live.remember(job_id, dump_record(sums))
