@@ -6,6 +6,7 @@ AwcopyError
 ├── ServiceUnreachable              Redis, the ledger, a store or the workers do not answer (exit 7)
 ├── JobNotFound                     no job has this id (exit 2)
 ├── IllegalMove                     a state does not allow this move
+├── OutOfOrder                      a listing is not in the order that it was expected in
 ├── Conflict                        a ledger row was changed by someone else
 ├── LeaseLost                       this worker no longer holds the item it works on
 ├── JobInterrupted                  the job was paused, cancelled or handed to a newer generation
@@ -84,6 +85,12 @@ class IllegalMove(AwcopyError):
     """A job or an item cannot go from its state to the one asked for."""
 
     code = "illegal_move"
+
+
+class OutOfOrder(AwcopyError):
+    """A store lists its names in another order than the one that a comparison relies on."""
+
+    code = "out_of_order"
 
 
 class Conflict(AwcopyError):

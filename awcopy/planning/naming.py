@@ -44,6 +44,13 @@ def blob_name(spec: JobSpec, key: str) -> str:
     return spec.sink.prefix + (encode_blob_name(name) if spec.names is NamePolicy.ENCODE else name)
 
 
+def key_of(spec: JobSpec, name: str) -> str:
+    """Return the key that becomes the blob of this name, which lies under the sink's prefix."""
+    below = name.removeprefix(spec.sink.prefix)
+    folder = spec.source.prefix[: spec.source.prefix.rfind("/") + 1]
+    return folder + (decode_blob_name(below) if spec.names is NamePolicy.ENCODE else below)
+
+
 def is_renamed(spec: JobSpec, key: str, blob: str) -> bool:
     """Return whether the blob bears another name than the key's own, because that one had to be encoded."""
     return spec.names is NamePolicy.ENCODE and blob != spec.sink.prefix + _below_folder(spec, key)

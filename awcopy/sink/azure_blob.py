@@ -163,6 +163,12 @@ class AzureBlobSink:
             answer = self._request("HEAD", name, "", {}, op=op)
         return _blob_head(name, answer.headers)
 
+    def read_range(self, blob: BlobHead, span: Span, into: memoryview) -> None:
+        """Fill ``into`` with those bytes of the blob that was seen."""
+        headers = {"x-ms-range": span.header, **_condition_headers(Condition(if_match=blob.etag))}
+        keyed = self._encryption.to_read if blob.key_sha256 else {}
+        self._request("GET", blob.name, "", {**headers, **keyed}, op="reading a blob", into=into)
+
     def put_blob(
         self, name: str, data: memoryview, *, crc64: int, properties: BlobProperties, condition: Condition
     ) -> str:
@@ -254,6 +260,7 @@ class AzureBlobSink:
         *,
         op: str,
         body: bytes | memoryview | None = None,
+        into: memoryview | None = None,
         is_repeatable: bool = True,
         proof: Proof | None = None,
     ) -> Answer:
@@ -263,7 +270,7 @@ class AzureBlobSink:
         target = f"{path}?{parts}" if parts else path
         sent = {"x-ms-version": API_VERSION, **proof.headers, **headers}
         try:
-            answer = self._pool.request(method, target, sent, body, is_repeatable=is_repeatable)
+            answer = self._pool.request(method, target, sent, body, into, is_repeatable=is_repeatable)
         except ConnectionLost as exc:
             if exc.service_code == "dns":
                 exc.hint = WRONG_ACCOUNT

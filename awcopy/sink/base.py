@@ -51,6 +51,15 @@ class Sink(Protocol):
     def head(self, name: str) -> BlobHead | None:
         """Return the committed blob of that name, or None."""
 
+    def read_range(self, blob: BlobHead, span: Span, into: memoryview) -> None:
+        """Fill ``into``, which is exactly as long as the span, with those bytes of the blob that was seen.
+
+        Raises:
+            BlobConflict: The blob is no longer the one that was seen.
+            ObjectNotFound: It is gone.
+            IntegrityError: The answer was longer or shorter than the span.
+        """
+
     def put_blob(
         self, name: str, data: memoryview, *, crc64: int, properties: BlobProperties, condition: Condition
     ) -> str:

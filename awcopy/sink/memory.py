@@ -118,6 +118,19 @@ class MemorySink:
             raise KeyMismatch(message, status=409, service_code="BlobUsesCustomerSpecifiedEncryption")
         return stored.head if stored else None
 
+    def read_range(self, blob: BlobHead, span: Span, into: memoryview) -> None:
+        """Fill ``into`` with those bytes of the blob that was seen."""
+        self._begin("read_range", blob.name)
+        stored = self.blobs.get(blob.name)
+        if stored is None:
+            raise ObjectNotFound("there is no such blob", status=404, service_code="BlobNotFound")
+        self._check_condition(blob.name, Condition(if_match=blob.etag))
+        content = stored.content[span.offset : span.offset + span.size_bytes]
+        if len(content) != len(into):
+            message = f"the answer holds {len(content)} bytes where {len(into)} were asked for"
+            raise IntegrityError(message, service_code="length")
+        into[:] = content
+
     def put_blob(
         self, name: str, data: memoryview, *, crc64: int, properties: BlobProperties, condition: Condition
     ) -> str:

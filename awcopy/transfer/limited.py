@@ -121,6 +121,11 @@ class LimitedSink:
         with self.limiter.slot():
             return self.sink.head(name)
 
+    def read_range(self, blob: BlobHead, span: Span, into: memoryview) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.sink.read_range(blob, span, into)
+
     def put_blob(
         self, name: str, data: memoryview, *, crc64: int, properties: BlobProperties, condition: Condition
     ) -> str:

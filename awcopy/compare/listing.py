@@ -1,0 +1,82 @@
+"""The two sides of a comparison as streams of names in order, each page fetched while the one before is used."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from awcopy.compare.sorting import sort_entries
+from awcopy.model.job import NamePolicy
+from awcopy.planning.naming import blob_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from awcopy.model.job import JobSpec
+    from awcopy.model.objects import BlobHead, SourceObject
+    from awcopy.sink.base import Sink
+    from awcopy.source.base import Source
+    from awcopy.transfer.retry import Retrier
+
+T = TypeVar("T")
+
+_KEPT_METADATA = ("awcopy_", "hdi_isfolder")
+
+
+def list_source(
+    source: Source, spec: JobSpec, retrier: Retrier
+) -> Generator[tuple[str, SourceObject], None, None]:
+    """Yield every object under the source's prefix with the name of the blob that it becomes, by that name.
+
+    Amazon lists in order. Of other servers that is not known, and encoded names have an order of their own:
+    such a listing is sorted first.
+    """
+    prefix = spec.source.prefix
+
+    def fetch(token: str) -> tuple[tuple[SourceObject, ...], str]:
+        page = retrier.call(lambda: source.list_page(prefix, token=token))
+        return page.objects, page.token
+
+    entries = ((blob_name(spec, obj.key), obj) for obj in _all_pages(fetch))
+    is_sorted = not spec.source.endpoint_url and spec.names is NamePolicy.FAIL
+    return entries if is_sorted else sort_entries(entries)
+
+
+def list_sink(sink: Sink, spec: JobSpec, retrier: Retrier) -> Generator[tuple[str, BlobHead], None, None]:
+    """Yield every blob that an object under the source's prefix could become, by name.
+
+    Azure lists in order; of other servers that is not known, and their listing is sorted first.
+    """
+    prefix = spec.sink.prefix
+    if (
+        spec.names is NamePolicy.FAIL
+    ):  # the end of an encoded prefix need not be the beginning of an encoded name
+        prefix = blob_name(spec, spec.source.prefix)
+
+    def fetch(token: str) -> tuple[tuple[BlobHead, ...], str]:
+        page = retrier.call(lambda: sink.list_page(prefix, token=token))
+        return page.blobs, page.token
+
+    blobs = _all_pages(fetch)
+    if not spec.sink.endpoint_url:
+        return ((blob.name, blob) for blob in blobs)
+    return sort_entries((blob.name, _shortened(blob)) for blob in blobs)
+
+
+def _shortened(blob: BlobHead) -> BlobHead:
+    """Return the blob with the metadata that a comparison looks at; the rest may be long."""
+    kept = {name: value for name, value in blob.metadata.items() if name.startswith(_KEPT_METADATA)}
+    return replace(blob, metadata=kept)
+
+
+def _all_pages(fetch: Callable[[str], tuple[tuple[T, ...], str]]) -> Iterator[T]:
+    with ThreadPoolExecutor(1, thread_name_prefix="listing") as pool:
+        coming = pool.submit(fetch, "")
+        while True:
+            entries, token = coming.result()
+            if token:
+                coming = pool.submit(fetch, token)
+            yield from entries
+            if not token:
+                return
