@@ -24,11 +24,13 @@ from awcopy.cli.selection import make_selection, selection_options
 from awcopy.cli.setup import begin
 from awcopy.cli.values import (
     BLOCK_SIZE,
-    ENDPOINT,
     NAME,
     PROFILE,
     check_endpoint,
+    names_option,
     output_option,
+    recursive_option,
+    service_options,
     source_access_options,
     verbose_option,
 )
@@ -70,27 +72,9 @@ EXAMPLES = (
 @click.command(cls=helpful(*EXAMPLES, exit_codes=COPY_CODES))
 @click.argument("source", metavar="SRC")
 @click.argument("sink", metavar="DST")
-@click.option(
-    "-r",
-    "--recursive/--no-recursive",
-    default=True,
-    help="Take keys below folders too, the default.",
-    show_default=False,
-)
+@recursive_option
 @selection_options
-@click.option(
-    "--endpoint-url",
-    type=ENDPOINT,
-    metavar="URL",
-    help="The S3 service; else AWS_ENDPOINT_URL, else AWS's own.",
-)
-@click.option("--region", default="", help="The bucket's region; else AWS_REGION, else found out.")
-@click.option(
-    "--azure-endpoint",
-    type=ENDPOINT,
-    metavar="URL",
-    help="The blob service; else AZURE_STORAGE_SERVICE_ENDPOINT, the connection string's, or Azure's own.",
-)
+@service_options
 @click.option(
     "--agents", type=click.IntRange(1, MOST_AGENTS), default=4, show_default=True, help="Most tasks at once."
 )
@@ -140,13 +124,7 @@ EXAMPLES = (
     type=click.Choice((*TIERS, AUTO), case_sensitive=False),
     help="Access tier of the blobs, auto: by the storage class; else the account's.",
 )
-@click.option(
-    "--names",
-    type=click.Choice([choice.value for choice in NamePolicy]),
-    default=NamePolicy.FAIL.value,
-    show_default=True,
-    help="Keys that Azure would change or refuse: fail them, or encode what it would not keep as %XX.",
-)
+@names_option
 @click.option(
     "--metadata",
     type=click.Choice([choice.value for choice in MetadataPolicy]),
@@ -277,7 +255,7 @@ def make_spec(
     return JobSpec(
         source=replace(make_source(options, defaults), key_sha256=source_key.sha256 if source_key else ""),
         sink=replace(
-            _make_sink(options, defaults),
+            make_sink(options, defaults),
             encryption_scope=encryption.scope,
             key_sha256=sink_key.sha256 if sink_key else "",
         ),
@@ -314,13 +292,14 @@ def make_source(options: Mapping[str, Any], defaults: StoreDefaults) -> SourceSp
     )
 
 
-def _make_sink(options: Mapping[str, Any], defaults: StoreDefaults) -> SinkSpec:
+def make_sink(options: Mapping[str, Any], defaults: StoreDefaults) -> SinkSpec:
+    """Return the sink that ``DST`` and ``--azure-endpoint`` name, or the environment."""
     address, asked = parse_sink(options["sink"]), options["azure_endpoint"] or ""
     if asked and address.endpoint_url:
         raise UsageError(
             "the destination's URL and --azure-endpoint both name a service", hint="leave one of them out"
         )
-    is_url, profile = not options["sink"].lower().startswith("az://"), options["sink_profile"]
+    is_url, profile = not options["sink"].lower().startswith("az://"), options.get("sink_profile", "")
     usual = "" if is_url or profile else azure_endpoint(defaults, address.account)
     return SinkSpec(
         account=address.account,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")
 
 _SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{1,61}[A-Za-z0-9]")  # as the portal takes them
-_KEY_FORMS = "@file:PATH, @env:NAME, or - to be asked"
+KEY_FORMS = "@file:PATH, @env:NAME, or - to be asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,8 @@ NO_ENCRYPTION = GivenEncryption()
 def key_options(command: Decorated) -> Decorated:
     """Return a command with the two options that give keys."""
     for name, help_text in (
-        ("--source-encryption-key", f"Key that the objects are encrypted with (SSE-C): {_KEY_FORMS}."),
-        ("--encryption-key", f"Encrypt the blobs with this key, which Azure does not keep: {_KEY_FORMS}."),
+        ("--source-encryption-key", f"Key that the objects are encrypted with (SSE-C): {KEY_FORMS}."),
+        ("--encryption-key", f"Encrypt the blobs with this key, which Azure does not keep: {KEY_FORMS}."),
     ):
         command = click.option(name, metavar="KEY", help=help_text)(command)
     return command

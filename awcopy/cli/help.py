@@ -21,6 +21,7 @@ class Exit(IntEnum):
     CREDENTIALS = 4
     CANCELLED = 6
     UNREACHABLE = 7
+    DIFFERENT = 8
     INTERRUPTED = 130
 
 
@@ -32,9 +33,10 @@ _MEANINGS = {
     Exit.CREDENTIALS: "credentials missing, wrong or expired",
     Exit.CANCELLED: "the job was cancelled",
     Exit.UNREACHABLE: "a service does not answer",
+    Exit.DIFFERENT: "the two sides differ",
     Exit.INTERRUPTED: "interrupted; a job on the fleet goes on",
 }
-COPY_CODES = tuple(_MEANINGS)
+COPY_CODES = tuple(code for code in _MEANINGS if code is not Exit.DIFFERENT)
 PLAIN_CODES = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.CREDENTIALS, Exit.UNREACHABLE, Exit.INTERRUPTED)
 
 

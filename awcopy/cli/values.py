@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from awcopy.errors import UsageError
-from awcopy.model.job import Addressing
+from awcopy.model.job import Addressing, NamePolicy
 from awcopy.planning.blocks import check_block_size
 from awcopy.units import parse_size, parse_when
 
@@ -103,6 +103,45 @@ def output_option(*formats: str) -> Callable[[Decorated], Decorated]:
         show_default=True,
         help="Format of what is printed on standard output.",
     )
+
+
+recursive_option = click.option(
+    "-r",
+    "--recursive/--no-recursive",
+    default=True,
+    help="Take keys below folders too, the default.",
+    show_default=False,
+)
+
+
+def service_options(command: Decorated) -> Decorated:
+    """Return a command with the options that say where both stores are."""
+    for option in (
+        click.option(
+            "--azure-endpoint",
+            type=ENDPOINT,
+            metavar="URL",
+            help="The blob service; else AZURE_STORAGE_SERVICE_ENDPOINT, the connection string's, or Azure's own.",
+        ),
+        click.option("--region", default="", help="The bucket's region; else AWS_REGION, else found out."),
+        click.option(
+            "--endpoint-url",
+            type=ENDPOINT,
+            metavar="URL",
+            help="The S3 service; else AWS_ENDPOINT_URL, else AWS's own.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+names_option = click.option(
+    "--names",
+    type=click.Choice([choice.value for choice in NamePolicy]),
+    default=NamePolicy.FAIL.value,
+    show_default=True,
+    help="Keys that Azure would change or refuse: fail them, or encode what it would not keep as %XX.",
+)
 
 
 def source_access_options(command: Decorated) -> Decorated:

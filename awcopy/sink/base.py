@@ -56,7 +56,7 @@ class Sink(Protocol):
 
         Raises:
             BlobConflict: The blob is no longer the one that was seen.
-            ObjectNotFound: It is gone.
+            ObjectNotFound: It is gone; some servers call that a conflict too.
             IntegrityError: The answer was longer or shorter than the span.
         """
 

@@ -24,6 +24,7 @@ from awcopy.errors import (
     CredentialsRefused,
     IntegrityError,
     KeyMismatch,
+    ObjectNotFound,
     RequestRefused,
     StoreNotFound,
 )
@@ -35,6 +36,7 @@ from awcopy.model.objects import (
     BlockId,
     Condition,
     ContentHeaders,
+    Span,
     StagedBlock,
 )
 from awcopy.sink.azure_blob import API_VERSION, AzureBlobSink
@@ -251,6 +253,32 @@ def test_any_name_is_written_staged_and_listed(case, name):
     assert [blob.name for blob in case.sink.list_page(case.prefix).blobs] == [case.prefix + name]
 
 
+@pytest.mark.parametrize(("offset", "size_bytes"), [(0, 1), (0, 10), (3, 4), (9, 1)])
+def test_a_range_is_read_exactly(case, offset, size_bytes):
+    case.put("digits", b"0123456789")
+    into = bytearray(size_bytes)
+    span = Span(offset=offset, size_bytes=size_bytes)
+    case.sink.read_range(case.head("digits"), span, memoryview(into))
+    assert bytes(into) == b"0123456789"[offset : offset + size_bytes]
+
+
+def test_a_blob_that_is_no_longer_the_one_that_was_seen_is_not_read(case):
+    case.put("changing", b"before")
+    seen, into = case.head("changing"), memoryview(bytearray(6))
+    case.put("changing", b"behind")
+    with pytest.raises(BlobConflict):
+        case.sink.read_range(seen, Span(offset=0, size_bytes=6), into)
+    with pytest.raises((BlobConflict, ObjectNotFound)):
+        case.sink.read_range(replace(seen, name=case.prefix + "gone"), Span(offset=0, size_bytes=6), into)
+
+
+def test_a_blob_that_is_shorter_than_what_is_read_is_not_taken(case):
+    case.put("short", b"12345")
+    seen = case.head("short")
+    with pytest.raises(IntegrityError):
+        case.sink.read_range(seen, Span(offset=0, size_bytes=6), memoryview(bytearray(6)))
+
+
 def test_wrong_bytes_are_never_written(case):
     with pytest.raises(IntegrityError):
         case.sink.put_blob(
@@ -444,7 +472,9 @@ def test_an_expired_sas_token_is_said_to_have_expired(azure):
 def test_blobs_in_memory_tell_how_they_are_encrypted_and_keep_others_out():
     scoped, keyed = MemorySink(encryption_scope="projects"), MemorySink(key_sha256="hash")
     for sink in (scoped, keyed):
-        Case(name="memory", sink=sink, content=lambda _: b"", new_container=MemorySink).put("k")
+        Case(
+            name="memory", sink=sink, content=lambda _: b"", tags=lambda _: {}, new_container=MemorySink
+        ).put("k")
     assert scoped.head("k").encryption_scope == "projects"
     assert keyed.head("k").key_sha256 == "hash"
     with pytest.raises(KeyMismatch):
