@@ -425,7 +425,7 @@ def test_azure_is_asked_once_to_read_a_span_and_says_what_it_read(monkeypatch):
     url = "https://bucket.s3.eu-west-1.amazonaws.com/k?X-Amz-Signature=5e"
     found = sink.stage_block_from_url("b", BlockId("1"), url, Span(offset=4, size_bytes=4))
     assert found == crc64(b"Hell")
-    (method, _, headers, body), options = pool.requests[0]
+    (method, _, headers, body, _), options = pool.requests[0]
     assert (method, body, options["is_repeatable"]) == ("PUT", None, False)
     assert headers["x-ms-copy-source"] == url
     assert headers["x-ms-source-range"] == "bytes=4-7"
