@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     from awcopy.jobs.fleet import Fleet
+    from awcopy.model.objects import SinkAccount
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
 
@@ -61,8 +62,8 @@ def check_stores(spec: JobSpec, source: Source, sink: Sink, *, create_container:
     check_abilities(spec, source, sink, look)
 
 
-def check_abilities(spec: JobSpec, source: Source, sink: Sink, attempt: Attempt) -> None:
-    """Return when both stores can do what the job asks beyond copying; ask only where it does.
+def check_abilities(spec: JobSpec, source: Source, sink: Sink, attempt: Attempt) -> SinkAccount:
+    """Return what the sink's account can do, when both stores can do what the job asks beyond copying.
 
     That tags may be read is tried on one object: where they may not, S3 tells nobody that there are any.
 
@@ -70,19 +71,17 @@ def check_abilities(spec: JobSpec, source: Source, sink: Sink, attempt: Attempt)
         UsageError: The sink's account has no access tiers, or no tags.
         TagsDenied: The source's credentials do not allow reading tags.
     """
-    if not (spec.tier or spec.copies_tags):
-        return
     account = attempt(sink.account)
     if spec.tier and not account.has_tiers:
         message = f"the account {spec.sink.account} is of the kind {account.kind}, which has no access tiers"
         raise UsageError(message, hint="leave out --tier")
-    if not spec.copies_tags:
-        return
-    if account.is_hierarchical:
+    if spec.copies_tags and account.is_hierarchical:
         message = f"the account {spec.sink.account} has a hierarchical namespace, whose blobs have no tags"
         raise UsageError(message, hint="leave out --tags, or copy to an account without one")
-    for obj in attempt(lambda: source.list_page(spec.source.prefix, limit=1)).objects:
-        attempt(lambda obj=obj: source.read_tags(obj))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+    if spec.copies_tags:
+        for obj in attempt(lambda: source.list_page(spec.source.prefix, limit=1)).objects:
+            attempt(lambda obj=obj: source.read_tags(obj))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+    return account
 
 
 def look(attempt: Callable[[], T]) -> T:

@@ -126,6 +126,7 @@ class SinkSpec:
     encryption_scope: str = ""  # the account's, which blobs are to be encrypted with
     key_sha256: str = ""  # of the key that blobs are to be encrypted with; the key itself is a credential
     profile: str = ""  # as the source's
+    has_directories: bool = False  # as the account says when the job is taken up; nobody asks for it
 
     def __str__(self) -> str:
         """Return the sink as an ``az://`` address."""

@@ -2,7 +2,8 @@ r"""Which blob an object becomes, and which names Azure would not keep as they a
 
 Azure resolves ``.`` and ``..`` segments, drops dots at a segment's end and turns ``\`` into ``/``, all silently,
 so that such a name lands on another blob. It refuses control characters and what is too long, and its
-listings cannot carry U+FFFE and U+FFFF as they are.
+listings cannot carry U+FFFE and U+FFFF as they are. Accounts with a hierarchical namespace have real directories,
+whose names cannot be empty: there ``a//b`` is ``a/b``.
 
 Source: learn.microsoft.com, "Naming and referencing containers, blobs, and metadata"; the aliasing was
 seen on the live service (Azure/azure-sdk-for-rust issue 5275).
@@ -11,6 +12,7 @@ seen on the live service (Azure/azure-sdk-for-rust issue 5275).
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -26,11 +28,26 @@ _CONTROLS = "\x00-\x1f\x7f-\x9f\ufffe\uffff"
 _CONTROL = re.compile(f"[{_CONTROLS}]")
 # Bytes of a key that are no UTF-8 are held as these, which only some S3-compatible servers can give.
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
-# What the encoding can produce, and nothing else; in capitals, as it is written.
-_ENCODED = r"%(?:[01][0-9A-F]|25|2E|5C|7F|C2%[89][0-9A-F]|EF%BF%B[EF])"
-_IS_ENCODED = re.compile(_ENCODED)
-# A "%" that is there already is encoded only where it would be taken for the encoding.
-_TO_ENCODE = re.compile(rf"[{_CONTROLS}\\]|\.+(?=/|\Z)|%(?={_ENCODED[1:]})")
+# What the encoding can produce after its "%", and nothing else; in capitals, as it is written.
+_CODES = "[01][0-9A-F]|25|2E|5C|7F|C2%[89][0-9A-F]|EF%BF%B[EF]"
+_ODD = rf"[{_CONTROLS}\\]|\.+(?=/|\Z)"
+# The slashes beside an empty segment, as far as others are left that part all segments.
+_SURPLUS = r"(?<=/)/|\A/|/\Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    is_encoded: re.Pattern[str]
+    to_encode: re.Pattern[str]
+
+
+def _rules(codes: str, odd: str) -> _Rules:
+    # A "%" that is there already is encoded only where it would be taken for the encoding.
+    return _Rules(is_encoded=re.compile(f"%(?:{codes})"), to_encode=re.compile(f"{odd}|%(?={codes})"))
+
+
+_FLAT = _rules(_CODES, _ODD)
+_WITH_DIRECTORIES = _rules(f"{_CODES}|2F", f"{_ODD}|{_SURPLUS}")
 
 
 def blob_name(spec: JobSpec, key: str) -> str:
@@ -41,7 +58,9 @@ def blob_name(spec: JobSpec, key: str) -> str:
     encoded. Injective for the keys of one job, either way.
     """
     name = _below_folder(spec, key)
-    return spec.sink.prefix + (encode_blob_name(name) if spec.names is NamePolicy.ENCODE else name)
+    if spec.names is NamePolicy.ENCODE:
+        name = encode_blob_name(name, has_directories=spec.sink.has_directories)
+    return spec.sink.prefix + name
 
 
 def key_of(spec: JobSpec, name: str) -> str:
@@ -56,22 +75,25 @@ def is_renamed(spec: JobSpec, key: str, blob: str) -> bool:
     return spec.names is NamePolicy.ENCODE and blob != spec.sink.prefix + _below_folder(spec, key)
 
 
-def encode_blob_name(name: str) -> str:
+def encode_blob_name(name: str, *, has_directories: bool = False) -> str:
     r"""Return the name with exactly what Azure would not keep as ``%XX`` of its UTF-8 bytes.
 
     That is: all dots at a segment's end, ``\``, control characters, U+FFFE and U+FFFF; and, so that no two
-    names meet, each ``%`` that begins what looks like one of these. All else stays, ``%2F`` for example.
-    Injective; ``decode_blob_name`` tells the name back.
+    names meet, each ``%`` that begins what looks like one of these. All else stays, ``%2F`` for example; but
+    where the account has directories, slashes beside an empty segment are encoded too. Injective;
+    ``decode_blob_name`` tells the name back.
     """
-    return _TO_ENCODE.sub(_percent, name)
+    rules = _WITH_DIRECTORIES if has_directories else _FLAT
+    return rules.to_encode.sub(_percent, name)
 
 
-def decode_blob_name(name: str) -> str:
+def decode_blob_name(name: str, *, has_directories: bool = False) -> str:
     """Return the name that ``encode_blob_name`` was given."""
-    return _IS_ENCODED.sub(lambda match: unquote(match[0]), name)
+    rules = _WITH_DIRECTORIES if has_directories else _FLAT
+    return rules.is_encoded.sub(lambda match: unquote(match[0]), name)
 
 
-def name_problem(name: str) -> str:  # noqa: PLR0911 - a list of rules
+def name_problem(name: str, *, has_directories: bool = False) -> str:  # noqa: PLR0911 - a list of rules
     """Return why Azure would not keep this blob name as it is, or nothing when it would."""
     if not name:
         return "the name is empty"
@@ -87,6 +109,8 @@ def name_problem(name: str) -> str:  # noqa: PLR0911 - a list of rules
         return "the name has a control character"
     if name.endswith(".") or "./" in name:
         return "a path segment of the name ends in a dot, which Azure drops"
+    if has_directories and "" in name.split("/"):
+        return "a path segment of the name is empty, and the account's directories have names"
     return ""
 
 

@@ -47,7 +47,7 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
     if job.state is not JobState.QUEUED:
         return None
     try:
-        was_empty = _look(context, job)
+        seen = _look(context, job)
     except TransientError as error:
         log.warning("stores_not_reached", error=error.code)
         _say_why_it_waits(context, job, error)
@@ -66,7 +66,7 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
         log.info("dispatch_repeated")
     if job.retry_reason is not None:
         reopen_failed(context.fleet, job)
-    return next_generation(context.fleet, replace(job, sink_was_empty=was_empty, retry_reason=None))
+    return next_generation(context.fleet, replace(seen, retry_reason=None))
 
 
 def _say_why_it_waits(context: StepContext, job: Job, error: TransientError) -> None:
@@ -104,10 +104,13 @@ def next_generation(fleet: Fleet, job: Job) -> Generation | None:
     )
 
 
-def _look(context: StepContext, job: Job) -> bool:
+def _look(context: StepContext, job: Job) -> Job:
+    """Return the job with what its stores say of themselves."""
     source, sink = context.stores_of(job)
     retrier = context.retrier(lambda: None)
     retrier.call(lambda: source.probe(job.spec.source.prefix))
     retrier.call(sink.probe)
-    check_abilities(job.spec, source, sink, retrier.call)
-    return retrier.call(lambda: sink.is_empty(job.spec.sink.prefix))
+    account = check_abilities(job.spec, source, sink, retrier.call)
+    was_empty = retrier.call(lambda: sink.is_empty(job.spec.sink.prefix))
+    to = replace(job.spec.sink, has_directories=account.is_hierarchical)
+    return replace(job, sink_was_empty=was_empty, spec=replace(job.spec, sink=to))

@@ -108,7 +108,7 @@ def _unplanned(page: ListPage, at: ListRange) -> tuple[SourceObject, ...]:
 
 
 def _is_large(job: Job, obj: SourceObject) -> bool:
-    return obj.size_bytes > LARGE_FILE_BYTES and settle_unread(obj, blob_name(job.spec, obj.key)) is None
+    return obj.size_bytes > LARGE_FILE_BYTES and settle_unread(job, obj, blob_name(job.spec, obj.key)) is None
 
 
 def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch) -> None:

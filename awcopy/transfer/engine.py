@@ -87,7 +87,7 @@ def copy_objects(transfer: Transfer, objects: Sequence[SourceObject], *, look_fi
 def copy_object(transfer: Transfer, obj: SourceObject, *, look_first: bool) -> Outcome:
     """Copy one object and return its outcome; raises as ``copy_objects`` does."""
     blob = blob_name(transfer.job.spec, obj.key)
-    settled = settle_unread(obj, blob)
+    settled = settle_unread(transfer.job, obj, blob)
     if settled:
         return settled
     try:
@@ -97,13 +97,13 @@ def copy_object(transfer: Transfer, obj: SourceObject, *, look_first: bool) -> O
         return _failed(transfer, obj, blob, error)
 
 
-def settle_unread(obj: SourceObject, blob: str) -> Outcome | None:
+def settle_unread(job: Job, obj: SourceObject, blob: str) -> Outcome | None:
     """Return the outcome of an object that is not copied whatever the stores hold, or None."""
     if obj.key.endswith("/") and obj.size_bytes == 0:
         return _outcome(obj, blob, Result.SKIPPED, "folder_marker")
     if obj.storage_class in ARCHIVED_CLASSES:
         return _outcome(obj, blob, Result.SKIPPED, "archived", "it must be restored before it can be read")
-    problem = name_problem(blob)
+    problem = name_problem(blob, has_directories=job.spec.sink.has_directories)
     return _outcome(obj, blob, Result.FAILED, "name_not_allowed", problem) if problem else None
 
 
@@ -118,7 +118,7 @@ def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was
     ``transfer`` is None where the stores cannot be opened any more; only what was begun is looked for.
     """
     blob = blob_name(job.spec, obj.key)
-    settled = settle_unread(obj, blob)
+    settled = settle_unread(job, obj, blob)
     if settled or not was_begun:
         return settled or _outcome(obj, blob, Result.CANCELLED, "cancelled")
     try:

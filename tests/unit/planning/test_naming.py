@@ -61,16 +61,46 @@ def test_of_an_encoded_name_azure_dislikes_its_length_alone(key):
     assert problem == "" or "empty" in problem or "more than" in problem
 
 
-def as_azure_keeps_it(name: str) -> str:
+KINDS = pytest.mark.parametrize("has_directories", [False, True], ids=["flat", "directories"])
+
+
+def as_azure_keeps_it(name: str, *, has_directories: bool) -> str:
     """Return the name under which the service is known to store a blob that is asked for by this one."""
     segments = [segment.rstrip(".") for segment in name.replace("\\", "/").split("/")]
-    return "/".join(segments)
+    return "/".join(segment for segment in segments if segment or not has_directories)
 
 
-@given(ends=st.sets(st.text("ab/.\\%25CE"), min_size=2))
-def test_encoded_names_do_not_meet_in_azure_either(ends):
-    names = {encode_blob_name(end) for end in ends}
-    assert len({as_azure_keeps_it(name) for name in names}) == len(ends)
+@KINDS
+@given(ends=st.sets(st.text("ab/.\\%25CEF", min_size=1), min_size=2))
+def test_encoded_names_do_not_meet_in_azure_either(has_directories, ends):
+    names = {encode_blob_name(end, has_directories=has_directories) for end in ends}
+    kept = {as_azure_keeps_it(name, has_directories=has_directories) for name in names}
+    assert len(kept) == len(ends)
+
+
+@given(key=st.text("a/%2F.") | keys)
+def test_a_name_for_directories_can_be_told_from_its_encoded_form(key):
+    encoded = encode_blob_name(key, has_directories=True)
+    assert decode_blob_name(encoded, has_directories=True) == key
+    problem = name_problem(encoded, has_directories=True)
+    assert problem == "" or ("is empty" in problem and not key) or "more than" in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "encoded"),
+    [
+        ("a/b", "a/b"),
+        ("a//b", "a/%2Fb"),
+        ("/a", "%2Fa"),
+        ("a/", "a%2F"),
+        ("//", "%2F%2F"),
+        ("a%2Fb", "a%252Fb"),
+    ],
+)
+def test_directories_have_names(name, encoded):
+    assert encode_blob_name(name, has_directories=True) == encoded
+    assert bool(name_problem(name, has_directories=True)) is (encoded != name and "%" not in name)
+    assert name_problem(encoded, has_directories=True) == ""
 
 
 @given(key=keys)

@@ -14,6 +14,7 @@ from awcopy.errors import (
 )
 from awcopy.model.items import ItemKind, ItemState
 from awcopy.model.job import JobState
+from awcopy.model.objects import SinkAccount
 from awcopy.steps.dispatch import dispatch
 from tests.unit.factories import make_spec
 from tests.unit.world import Crash
@@ -58,6 +59,23 @@ def test_the_job_knows_whether_the_sink_was_empty(world, was_empty):
     job = world.submit()
     world.start(job)
     assert world.ledger.get_job(job.id).sink_was_empty is was_empty
+
+
+@pytest.mark.parametrize("is_hierarchical", [True, False])
+def test_the_job_knows_whether_the_account_has_directories(world, is_hierarchical):
+    world.sink.facts = SinkAccount(kind="StorageV2", is_hierarchical=is_hierarchical)
+    job = world.submit()
+    world.start(job)
+    assert world.ledger.get_job(job.id).spec.sink.has_directories is is_hierarchical
+
+
+def test_a_job_that_wants_what_the_account_has_not_fails_before_it_begins(world):
+    world.sink.facts = SinkAccount(kind="BlockBlobStorage")
+    job = world.submit(spec=make_spec(tier="Cool"))
+    assert dispatch(world.context, job.id) is None
+    failed = world.ledger.get_job(job.id)
+    assert failed.state is JobState.FAILED
+    assert "no access tiers" in failed.detail
 
 
 @pytest.mark.parametrize("store", ["source_calls", "sink_calls"])

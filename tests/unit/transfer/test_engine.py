@@ -273,6 +273,15 @@ def test_some_objects_are_settled_unread(world, key, changes, result, reason):
     assert not world.sink_calls.calls
 
 
+def test_an_empty_segment_is_settled_unread_where_the_account_has_directories(world):
+    sink = replace(make_spec().sink, has_directories=True)
+    obj = world.source.put_object("a//b", SMALL)
+    outcome = copy_object(make_transfer(world, make_job_with(sink=sink)), obj, look_first=True)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "name_not_allowed")
+    encoding = make_job_with(sink=sink, names=NamePolicy.ENCODE)
+    assert copy_object(make_transfer(world, encoding), obj, look_first=True).blob == "a/%2Fb"
+
+
 def test_a_key_that_looks_like_a_folder_but_holds_bytes_is_copied(world):
     assert copy(world, world.source.put_object("folder/", b"x")).result is Result.COPIED
 
