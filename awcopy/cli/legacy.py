@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from awcopy.cli.addresses import check_account, check_bucket, check_container
+from awcopy.cli.legacy_path import check_path, read_path
 from awcopy.errors import UsageError
 from awcopy.planning.blocks import check_block_size
 from awcopy.units import parse_size
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _SWITCH = re.compile(r"/([A-Za-z?])(?::(.*))?", re.DOTALL)
 _PARAMETER = re.compile(r"([A-Za-z]+):(.*)", re.DOTALL)
-_EVERYTHING = {"*", "*.*"}
 _HELP_HINT = "`awcopy /H` explains them all"
 _MOST_AGENTS = 1000
 
@@ -74,22 +74,21 @@ class LegacyCall:
     def _list_argv(self) -> list[str]:
         """Return the list that the original made: of everything below, with an estimate; copies' switches are moot."""
         given = self.parameters
-        _, prefix, glob = split_path(given["path"], recursive=True)
-        argv = ["ls", "--recursive", "--estimate", f"s3://{given['bucket']}/{prefix}"]
-        argv += ["--include", glob] if glob else []
+        path = read_path(given["path"], recursive=True)
+        argv = ["ls", "--recursive", "--estimate", f"s3://{given['bucket']}/{path.prefix}", *path.filters]
         argv += ["--region", given["region"]] if given.get("region") else []
         return [*argv, "--block-size", self.switches["B"]] if "B" in self.switches else argv
 
     def _copy_argv(self) -> list[str]:
         given = self.parameters
-        folder, prefix, glob = split_path(given["path"], recursive="S" in self.switches)
-        is_recursive = "S" in self.switches or "/" in glob
+        path = read_path(given["path"], recursive="S" in self.switches)
+        is_recursive = "S" in self.switches or "/" in path.pattern
         argv = [
             "copy",
-            f"s3://{given['bucket']}/{prefix}",
-            f"az://{given['storageaccount']}/{given['container']}/{folder}",
+            f"s3://{given['bucket']}/{path.prefix}",
+            f"az://{given['storageaccount']}/{given['container']}/{path.folder}",
+            *path.filters,
         ]
-        argv += ["--include", glob] if glob else []
         argv += ["--recursive" if is_recursive else "--no-recursive"]
         argv += ["--region", given["region"]] if given.get("region") else []
         argv += [] if "C" in self.switches else ["--local"]
@@ -121,7 +120,12 @@ def check_name(text: str) -> str:
 
 PARAMETERS = (
     Parameter(name="bucket", meaning="the S3 bucket", check=check_bucket),
-    Parameter(name="path", meaning="a key, a folder (data/), *.* for everything, or a wildcard (data/*.p?f)"),
+    Parameter(
+        name="path",
+        meaning="a key, a folder (data/), *.* for everything, a wildcard (data/*.p?f) or a regular\n"
+        f"{'':19}expression for whole keys (data/.*\\.(jpg|png))",
+        check=check_path,
+    ),
     Parameter(name="accesskey", meaning="the AWS access key's id", is_secret=True),
     Parameter(
         name="secret",
@@ -205,22 +209,6 @@ def read_legacy(argv: Sequence[str]) -> LegacyCall:
     if not call.wants_help:
         _check_call(call)
     return call
-
-
-def split_path(path: str, *, recursive: bool) -> tuple[str, str, str]:
-    """Return the folder, the prefix to list and the glob (or nothing) that ``path:`` means.
-
-    The folder becomes the sink's prefix, so that a blob's name is the whole key, as it was in 2015.
-    """
-    first_wildcard = min((found for mark in "*?" if (found := path.find(mark)) >= 0), default=len(path))
-    folder = path[: path.rfind("/", 0, first_wildcard) + 1]
-    rest = path[len(folder) :]
-    if rest in _EVERYTHING:
-        return folder, folder, ""
-    if first_wildcard < len(path):
-        return folder, folder, _quote_glob(rest)
-    # Without a wildcard it is a prefix with /S, else one key: the glob keeps longer ones out.
-    return folder, path, "" if recursive or not rest else _quote_glob(rest)
 
 
 def legacy_help() -> str:
@@ -325,8 +313,3 @@ def _check_call(call: LegacyCall) -> None:
     missing = [each.name for each in required if not call.parameters.get(each.name)]
     if missing:
         raise UsageError(f"missing parameters: {', '.join(missing)}", hint=_HELP_HINT)
-
-
-def _quote_glob(text: str) -> str:
-    """Return the text as a glob in which only ``*`` and ``?`` have a meaning, as in 2015."""
-    return text.replace("[", "[[]")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from awcopy.cli.values import SIZE, WHEN
+from awcopy.cli.values import REGEX, SIZE, WHEN
 from awcopy.errors import UsageError
 from awcopy.model.job import Selection
 
@@ -21,6 +21,20 @@ _OPTIONS = (
     ),
     click.option(
         "--exclude", multiple=True, metavar="GLOB", help="Leave out keys that match; may be repeated."
+    ),
+    click.option(
+        "--include-regex",
+        multiple=True,
+        type=REGEX,
+        metavar="RE2",
+        help="Take keys that, below SRC's folder, match a regular expression wholly; may be repeated.",
+    ),
+    click.option(
+        "--exclude-regex",
+        multiple=True,
+        type=REGEX,
+        metavar="RE2",
+        help="Leave out keys that do; may be repeated.",
     ),
     click.option(
         "--newer-than",
@@ -58,6 +72,8 @@ def make_selection(options: Mapping[str, Any]) -> Selection:
     return Selection(
         recursive=options["recursive"],
         include=tuple(options["include"]),
+        include_regex=tuple(options["include_regex"]),
+        exclude_regex=tuple(options["exclude_regex"]),
         exclude=tuple(options["exclude"]),
         newer_than=newer,
         older_than=older,

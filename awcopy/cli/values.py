@@ -11,6 +11,7 @@ import click
 from awcopy.errors import UsageError
 from awcopy.model.job import Addressing, NamePolicy
 from awcopy.planning.blocks import check_block_size
+from awcopy.planning.filters import check_regex
 from awcopy.units import parse_size, parse_when
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def parse_name(text: str) -> str:
 SIZE = _Parsed("size", parse_size)
 BLOCK_SIZE = _Parsed("size", lambda text: check_block_size(parse_size(text)))
 WHEN = _Parsed("when", lambda text: parse_when(text, now=datetime.now(UTC)))
+REGEX = _Parsed("regex", check_regex)
 ENDPOINT = _Parsed("url", parse_endpoint)
 NAME = _Parsed("name", parse_name)
 

@@ -145,6 +145,8 @@ class Selection:
     recursive: bool = True  # else only keys with no further "/" after the prefix
     include: tuple[str, ...] = ()  # globs on the key after the prefix; none: everything
     exclude: tuple[str, ...] = ()
+    include_regex: tuple[str, ...] = ()  # RE2's, which the whole key below the source's folder has to match
+    exclude_regex: tuple[str, ...] = ()
     newer_than: datetime | None = None
     older_than: datetime | None = None
     min_size_bytes: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from awcopy.cli.legacy import PARAMETERS, SWITCHES, is_legacy, legacy_help, read_legacy, split_path
+from awcopy.cli.legacy import PARAMETERS, SWITCHES, is_legacy, legacy_help, read_legacy
 from awcopy.errors import UsageError
 
 GIVEN = {
@@ -110,29 +110,6 @@ def test_a_name_cannot_smuggle_a_path_into_the_address(name: str) -> None:
         read_legacy([name])
 
 
-@pytest.mark.parametrize(
-    ("path", "recursive", "expected"),
-    [
-        ("2024/", False, ("2024/", "2024/", "")),
-        ("2024/may/a.jpg", False, ("2024/may/", "2024/may/a.jpg", "a.jpg")),
-        ("2024/may/a.jpg", True, ("2024/may/", "2024/may/a.jpg", "")),
-        ("a.jpg", False, ("", "a.jpg", "a.jpg")),
-        ("a[1].jpg", False, ("", "a[1].jpg", "a[[]1].jpg")),
-        ("*", False, ("", "", "")),
-        ("*.*", True, ("", "", "")),
-        ("2024/*.*", False, ("2024/", "2024/", "")),
-        ("2024/*.p?f", False, ("2024/", "2024/", "*.p?f")),
-        ("20*/a.jpg", False, ("", "", "20*/a.jpg")),
-        ("x/20?4/*.jpg", False, ("x/", "x/", "20?4/*.jpg")),
-        ("^a+$", False, ("", "^a+$", "^a+$")),
-    ],
-)
-def test_a_path_is_a_key_a_folder_or_a_wildcard(
-    path: str, recursive: bool, expected: tuple[str, str, str]
-) -> None:
-    assert split_path(path, recursive=recursive) == expected
-
-
 def test_the_modern_line_of_a_local_copy() -> None:
     expected = "copy s3://photos/2024/ az://acme/backup/2024/ --no-recursive --region eu-west-1 --local"
     assert " ".join(modern()) == expected
@@ -200,3 +177,13 @@ def test_a_list_is_recursive_and_needs_no_azure_parameters() -> None:
 def test_a_list_without_the_keys_of_aws_is_refused() -> None:
     with pytest.raises(UsageError, match="missing parameters: accesskey, secret"):
         read_legacy(["bucket:photos", "path:*.*", "/L"])
+
+
+def test_a_regular_expression_becomes_todays_option() -> None:
+    expected = "copy s3://photos/2024/ az://acme/backup/2024/ --include-regex .*\\.(jpg|png) --recursive "
+    assert " ".join(modern("/S", path="2024/.*\\.(jpg|png)")).startswith(expected)
+
+
+def test_a_regular_expression_that_is_none_is_an_error() -> None:
+    with pytest.raises(UsageError, match=r"path: .* is not a regular expression"):
+        modern(path="^a(b")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 
+from awcopy.errors import UsageError
 from awcopy.model.job import Selection
-from awcopy.planning.filters import compile_selection
+from awcopy.planning.filters import check_regex, compile_selection
 from tests.unit.factories import NOW, make_object
 
 KEYS = ("logs/a.log", "logs/b.txt", "logs/old/c.log", "logs/old/deep/d.txt")
@@ -76,3 +78,32 @@ def test_bounds_take_and_leave_out(changes, is_taken):
 
 def test_every_filter_must_agree():
     assert select(include=("*.log",), max_size_bytes=6) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "changes", "taken"),
+    [
+        ("", {"include_regex": (r"logs/[ab]\..*",)}, ["logs/a.log", "logs/b.txt"]),
+        ("logs/", {"include_regex": (r"[a-c]\.log",)}, ["logs/a.log"]),
+        ("logs/o", {"include_regex": (r"old/.*",)}, ["logs/old/c.log", "logs/old/deep/d.txt"]),
+        ("", {"exclude_regex": (r".*/old/.*",)}, ["logs/a.log", "logs/b.txt"]),
+        ("logs/", {"include": ("b.*",), "include_regex": (r"a\.log",)}, ["logs/a.log", "logs/b.txt"]),
+        ("", {"include_regex": ("logs",)}, []),
+    ],
+)  # fmt: skip
+def test_a_regular_expression_has_to_match_the_whole_key_below_the_folder(prefix, changes, taken):
+    keys = [key for key in KEYS if key.startswith(prefix)]
+    assert [key for key in select(prefix, keys, **changes) if key in keys] == taken
+
+
+@pytest.mark.parametrize("pattern", ["a(b", "[z-a]", r"(a)\1", "(?=a)", "a{2000}"])
+def test_what_is_no_regular_expression_or_a_slow_one_is_an_error(pattern):
+    with pytest.raises(UsageError, match="is not a regular expression"):
+        check_regex(pattern)
+
+
+def test_no_expression_takes_longer_than_the_key_is_long():
+    begun = time.process_time()
+    assert select(keys=["a" * 1000 + "!"], include_regex=("(a+)+",)) == []
+    assert select(keys=["a" * 1000], include_regex=("(a|a)*(a?){100}a{100}",)) == ["a" * 1000]
+    assert time.process_time() - begun < 5
