@@ -47,7 +47,8 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
             lease.complete(lease.item.totals, has_outcomes=False)
             return
         following = _following(_range(lease), page)
-        lease.save(lambda item, following=following: replace(item, range=following))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        # A page further, the attempts before it are forgotten: a long listing may outlive many workers.
+        lease.save(lambda item, following=following: replace(item, range=following, attempts=1))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
     lease.give_back()
     context.hint(job.id, [lease.item.number])
 

@@ -162,6 +162,17 @@ def test_what_was_planned_before_an_error_stays_planned_once(world, spec):
     assert planned_keys(world, job) == keys
 
 
+def test_attempts_that_brought_a_listing_further_are_forgotten(world, spec):
+    world.put({f"k{number:02}": b"" for number in range(12)})
+    job = world.submit(spec=spec)
+    lease = begin(world, job)
+    lease.save(lambda item: replace(item, attempts=8))
+    world.source.after_page = lambda: world.source_calls.fail("list_page", AccessDenied("no"))
+    with pytest.raises(AccessDenied):
+        list_objects(world.context, job, lease)
+    assert world.ledger.get_item(job.id, 1).attempts == 1
+
+
 def test_keys_that_appear_or_vanish_between_pages_disturb_no_others(world, spec):
     keys = world.put({f"k{number}": b"" for number in range(8)})
     job = world.submit(spec=spec)
