@@ -178,7 +178,7 @@ def _advice(estimate: Estimate, cheaper: BlockChoice) -> str:
     saving = format_usd(estimate.saving_usd(cheaper))
     advice = f"  --block-size {size} is cheaper by {saving} (estimate)"
     times = cheaper.block_size_bytes / estimate.usage.block_size_bytes
-    return f"{advice}; workers then need {times:.3g} times the memory for blocks" if times > 1 else advice
+    return f"{advice}; what streams then takes {times:.3g} times the memory" if times > 1 else advice
 
 
 def _charge_record(charge: Charge) -> dict[str, Any]:

@@ -93,9 +93,13 @@ def ls(given: JobCredentials | None, /, **options: Any) -> None:  # noqa: ANN401
     settings, defaults = begin(), load_store_defaults()
     spec = make_source(options, defaults)
     prices = load_prices(settings, options["price_table"])
-    usage = start_usage(prices, options["block_size"], datetime.now(UTC))
     # Nothing is written, so the other end of this pair of stores is never contacted.
-    nowhere = JobSpec(source=spec, sink=SinkSpec(account="nowhere", container="nowhere"))
+    nowhere = JobSpec(
+        source=spec,
+        sink=SinkSpec(account="nowhere", container="nowhere"),
+        block_size_bytes=options["block_size"],
+    )
+    usage = start_usage(prices, nowhere, datetime.now(UTC))
     aws = given.aws if given else defaults.aws
     sums = _Sums()
     with closing(open_stores(settings, nowhere, JobCredentials(aws=aws))) as stores:

@@ -13,7 +13,11 @@ from decimal import Decimal
 
 from awcopy.cost.prices import USUAL_AWS_REGION, USUAL_AZURE_REGION, USUAL_CLASS, Kind, Price, Prices
 from awcopy.cost.usage import ClassUsage, Usage
+from awcopy.model.job import JobSpec
 from awcopy.model.objects import ARCHIVED_CLASSES
+from awcopy.model.outcome import Route
+from awcopy.planning.blocks import RUN_BYTES
+from awcopy.planning.route import SMALLEST_BYTES, may_copy_server_side
 from awcopy.planning.tiers import AUTO, choose_tier
 from awcopy.units import GIB, format_size
 
@@ -122,10 +126,12 @@ class Estimate:
         return chosen.usd - choice.usd
 
 
-def start_usage(prices: Prices, block_size_bytes: int, now: datetime) -> Usage:
-    """Return a count with nothing in it yet, that knows what the table says of least days and bytes."""
+def start_usage(prices: Prices, spec: JobSpec, now: datetime) -> Usage:
+    """Return a count with nothing in it yet, that knows the job's routes and the table's least days and bytes."""
+    smallest = SMALLEST_BYTES if spec.route is Route.AUTO else 1
     return Usage(
-        block_size_bytes=block_size_bytes,
+        block_size_bytes=spec.block_size_bytes,
+        server_from_bytes=smallest if may_copy_server_side(spec) else None,
         now=now,
         least_days=prices.least(Kind.S3_LEAST_DAYS),
         least_bytes=prices.least(Kind.S3_LEAST_BYTES),
@@ -270,20 +276,20 @@ def _charges(
 
 def _requests(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> Iterable[Part]:
     for name, used in sorted(classes.items()):
-        yield _thousand(used.reads(block_size), book.get(name), name)
+        yield _thousand(used.requests_of(block_size).reads, book.get(name), name)
 
 
 def _writes(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> Iterable[Part]:
     """Yield a part for each tier that blobs go to."""
     writes = Counter[str]()
     for name, used in sorted(classes.items()):
-        writes[book.tier(name)] += used.writes(block_size)
+        writes[book.tier(name)] += used.requests_of(block_size).writes
     for tier, count in writes.items():
         yield _ten_thousand(count, book.azure(Kind.AZURE_WRITE, tier), tier)
 
 
 def _looks(book: _Book, classes: Mapping[str, ClassUsage], block_size: int) -> Part:
-    looks = sum(used.looks(block_size) for used in classes.values())
+    looks = sum(used.requests_of(block_size).looks for used in classes.values())
     return _ten_thousand(looks, book.azure(Kind.AZURE_OTHER))
 
 
@@ -295,8 +301,8 @@ def _block_choice(book: _Book, classes: Mapping[str, ClassUsage], block_size: in
     ]
     return BlockChoice(
         block_size_bytes=block_size,
-        reads=sum(used.reads(block_size) for used in classes.values()),
-        writes=sum(used.writes(block_size) for used in classes.values()),
+        reads=sum(used.requests_of(block_size).reads for used in classes.values()),
+        writes=sum(used.requests_of(block_size).writes for used in classes.values()),
         usd=sum((part.usd for part in parts), Decimal(0)),
     )
 
@@ -354,6 +360,17 @@ def _ten_thousand(operations: int, price: Decimal, name: str = "") -> Part:
     return Part(quantity=Decimal(operations), unit="operations", price=price, per=10_000, name=name)
 
 
+def _routes(usage: Usage) -> Iterable[str]:
+    streamed = f"through workers, in blocks of {format_size(usage.block_size_bytes)}"
+    if usage.server_from_bytes is None:
+        yield f"bytes go {streamed}; nothing has to be tried again"
+        return
+    yield (
+        f"objects of {format_size(usage.server_from_bytes)} and more are read by Azure itself, in runs of "
+        f"{format_size(RUN_BYTES)}, the others go {streamed}; nothing has to be tried again"
+    )
+
+
 def _assumptions(usage: Usage, terms: Terms, book: _Book) -> Iterable[str]:
     known = book.prices.steps(Kind.EGRESS, terms.region)
     if not terms.is_aws:
@@ -371,8 +388,7 @@ def _assumptions(usage: Usage, terms: Terms, book: _Book) -> Iterable[str]:
     sent = f"{format_size(terms.sent_bytes)} have" if terms.sent_bytes else "nothing else has"
     yield f"all bytes leave AWS over the internet, once, within one month in which {sent} left it before"
     yield from book.notes
-    size = format_size(usage.block_size_bytes)
-    yield f"bytes go through workers in blocks of {size}: each is a GET at S3 and a write at Azure; no retries"
+    yield from _routes(usage)
     if not terms.tier:
         yield f"blobs go to the {USUAL_TIER} tier, as the account's default"
     elif terms.tier == AUTO:

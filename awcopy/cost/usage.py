@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from awcopy.model.objects import SourceObject
-from awcopy.planning.blocks import choose_block_size
+from awcopy.planning.blocks import plan_blocks
 from awcopy.units import MIB
 
 # Offered beside the block size that was asked for. Larger ones save little more, and a worker's memory
@@ -20,32 +20,62 @@ KEYS_PER_LIST = 1000
 _DAY_S = 86_400
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """What copying an object, or several, asks of the stores."""
+
+    reads: int = 0  # GETs and HEADs at S3
+    writes: int = 0  # Put Blob, Put Block (From URL), Put Block List
+    looks: int = 0  # HEAD and Get Block List at Azure
+
+    def __add__(self, other: Requests) -> Requests:
+        """Add each number."""
+        return Requests(
+            reads=self.reads + other.reads, writes=self.writes + other.writes, looks=self.looks + other.looks
+        )
+
+    def times(self, objects: int) -> Requests:
+        """Return what that many such objects ask."""
+        return Requests(reads=self.reads * objects, writes=self.writes * objects, looks=self.looks * objects)
+
+
+STREAMED_WHOLE = Requests(reads=1, writes=1, looks=1)  # a GET, a HEAD at Azure and a Put Blob
+# Put Block From URL, for which Azure makes one GET; a HEAD at S3, a HEAD at Azure, and Put Block List.
+SERVER_WHOLE = Requests(reads=2, writes=2, looks=1)
+
+
+def count_requests(size_bytes: int, block_size_bytes: int, *, by_sink: bool) -> Requests:
+    """Return the requests for one object that nothing goes wrong with.
+
+    Of several blocks: a GET for each block, or for each run of them that Azure reads by itself, and two HEADs;
+    a Put Block for each, where it is one of several runs a receipt too, and Put Block List; Get Block List and
+    two HEADs.
+    """
+    plan = plan_blocks(size_bytes, block_size_bytes, 1)
+    if plan.blocks <= 1:
+        return SERVER_WHOLE if by_sink and size_bytes else STREAMED_WHOLE
+    pieces = -(-plan.blocks // plan.blocks_per_run) if by_sink else plan.blocks
+    receipts = pieces if by_sink and pieces > 1 else 0
+    return Requests(reads=pieces + 2, writes=pieces + receipts + 1, looks=3)
+
+
 @dataclass(slots=True, kw_only=True)
 class ClassUsage:
     """The objects of one storage class."""
 
     objects: int = 0
     size_bytes: int = 0
-    blocks: dict[int, int] = field(default_factory=dict)  # by block size, of objects of several blocks
-    split: dict[int, int] = field(default_factory=dict)  # by block size, how many objects those are
+    server_whole: int = 0  # objects of one block, whatever its size, that Azure reads by itself
+    counted: int = 0  # objects whose requests depend on the block size
+    requests: dict[int, Requests] = field(default_factory=dict)  # of these, by block size
     # What would be charged for and not be stored, if the objects were deleted at once.
     early_byte_seconds: int = 0
 
-    def reads(self, block_size_bytes: int) -> int:
-        """Return the GETs and HEADs at S3: a GET for an object of one block, else one for each, and two HEADs."""
-        return self._requests(block_size_bytes, beside_blocks=2)
-
-    def writes(self, block_size_bytes: int) -> int:
-        """Return the writes at Azure: a Put Blob for one block, else a Put Block for each, and a Put Block List."""
-        return self._requests(block_size_bytes, beside_blocks=1)
-
-    def looks(self, block_size_bytes: int) -> int:
-        """Return the other operations at Azure: a HEAD each; for several blocks Get Block List and a HEAD more."""
-        return self.objects + 2 * self.split.get(block_size_bytes, 0)
-
-    def _requests(self, block_size_bytes: int, *, beside_blocks: int) -> int:
-        split = self.split.get(block_size_bytes, 0)
-        return self.objects - split + self.blocks.get(block_size_bytes, 0) + beside_blocks * split
+    def requests_of(self, block_size_bytes: int) -> Requests:
+        """Return the requests of all objects."""
+        streamed = STREAMED_WHOLE.times(self.objects - self.server_whole - self.counted)
+        rest = self.requests.get(block_size_bytes, Requests())
+        return streamed + SERVER_WHOLE.times(self.server_whole) + rest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,6 +84,7 @@ class Usage:
 
     Args:
         block_size_bytes: What was asked for with ``--block-size``.
+        server_from_bytes: Objects of this size and more are read by Azure itself; None: all go through workers.
         now: When the listing is taken to be, for the age of objects.
         least_days: How long each class is charged for at least.
         least_bytes: How many bytes an object of each class is charged for at least.
@@ -61,6 +92,7 @@ class Usage:
 
     block_size_bytes: int
     now: datetime
+    server_from_bytes: int | None = None
     least_days: Mapping[str, int] = field(default_factory=dict)
     least_bytes: Mapping[str, int] = field(default_factory=dict)
     classes: dict[str, ClassUsage] = field(default_factory=dict)
@@ -89,8 +121,11 @@ class Usage:
             of_class = self.classes[obj.storage_class] = ClassUsage()
         of_class.objects += 1
         of_class.size_bytes += size
+        by_sink = self.server_from_bytes is not None and size >= self.server_from_bytes
         if size > self.block_sizes[0]:
-            self._count_blocks(of_class, size)
+            self._count_blocks(of_class, size, by_sink=by_sink)
+        elif by_sink:
+            of_class.server_whole += 1
         if obj.storage_class in self.least_days:
             self._count_early(of_class, obj)
 
@@ -103,12 +138,11 @@ class Usage:
         self.listed += 1
         self.left_alone += 1
 
-    def _count_blocks(self, of_class: ClassUsage, size: int) -> None:
+    def _count_blocks(self, of_class: ClassUsage, size: int, *, by_sink: bool) -> None:
+        of_class.counted += 1
         for block_size in self.block_sizes:
-            blocks = -(-size // choose_block_size(size, block_size))
-            if blocks > 1:
-                of_class.blocks[block_size] = of_class.blocks.get(block_size, 0) + blocks
-                of_class.split[block_size] = of_class.split.get(block_size, 0) + 1
+            before = of_class.requests.get(block_size, Requests())
+            of_class.requests[block_size] = before + count_requests(size, block_size, by_sink=by_sink)
 
     def _count_early(self, of_class: ClassUsage, obj: SourceObject) -> None:
         age_s = max(0, int((self.now - obj.modified_at).total_seconds()))

@@ -13,7 +13,9 @@ from awcopy.cost.estimate import Estimate, Terms, estimate_copy, start_usage
 from awcopy.cost.prices import Kind, shipped_prices
 from awcopy.cost.usage import ClassUsage
 from awcopy.model.objects import SourceObject
+from awcopy.model.outcome import Route
 from awcopy.units import GIB, KIB, MIB
+from tests.unit.factories import make_spec
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 PRICES = shipped_prices()
@@ -28,8 +30,8 @@ def make_object(
     )
 
 
-def estimate(*objects: SourceObject, block: int = 8 * MIB, **terms) -> Estimate:
-    usage = start_usage(PRICES, block, NOW)
+def estimate(*objects: SourceObject, block: int = 8 * MIB, route: Route = Route.STREAM, **terms) -> Estimate:
+    usage = start_usage(PRICES, make_spec(block_size_bytes=block, route=route), NOW)
     for obj in objects:
         usage.add(obj)
     return estimate_copy(usage, PRICES, Terms(**{"region": "us-east-1", "azure_region": "eastus", **terms}))
@@ -37,7 +39,7 @@ def estimate(*objects: SourceObject, block: int = 8 * MIB, **terms) -> Estimate:
 
 def estimate_class(storage_class: str, region: str, objects: int, size: int) -> Estimate:
     """Return the estimate of many small objects, without listing them one by one."""
-    usage = start_usage(PRICES, 8 * MIB, NOW)
+    usage = start_usage(PRICES, make_spec(route=Route.STREAM), NOW)
     usage.classes[storage_class] = ClassUsage(objects=objects, size_bytes=size)
     usage.listed = objects
     return estimate_copy(usage, PRICES, Terms(region=region, azure_region="eastus"))
@@ -227,6 +229,15 @@ def test_writes_by_auto_are_charged_by_the_tier_of_each_class() -> None:
     found = estimate(make_object(1), make_object(1), make_object(1, "GLACIER_IR"), tier="auto")
     # Two into Hot, one into Cold: 2 x 0.05 / 10,000 + 0.18 / 10,000.
     assert usd(found, "azure_writes") == Decimal("0.000028")
+
+
+def test_runs_that_azure_reads_by_itself_are_fewer_writes() -> None:
+    found = estimate(*[make_object(100 * GIB)] * 1024, route=Route.AUTO)
+    # 1,600 runs of 64 MiB, as many receipts, a Put Block List: 1,024 x 3,201 = 3,277,824 writes at 0.05 / 10,000.
+    assert usd(found, "azure_writes") == Decimal("16.38912")
+    # 1,024 x 1,602 at 0.0004 / 1,000.
+    assert usd(found, "s3_requests") == Decimal("0.6561792")
+    assert "objects of 1.0 MiB and more are read by Azure itself" in "\n".join(found.assumptions)
 
 
 def test_the_cheaper_block_size_is_named_with_its_saving() -> None:

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from awcopy.cost.usage import Usage
+from awcopy.cost.usage import Requests, Usage
 from awcopy.units import GIB, MIB
 from tests.unit.factories import make_object
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def count(*sizes: int, block: int = 8 * MIB) -> Usage:
-    usage = Usage(block_size_bytes=block, now=NOW)
+def count(*sizes: int, block: int = 8 * MIB, **facts) -> Usage:
+    usage = Usage(block_size_bytes=block, now=NOW, **facts)
     for size in sizes:
         usage.add(make_object(size_bytes=size))
     return usage
@@ -33,13 +33,31 @@ def count(*sizes: int, block: int = 8 * MIB) -> Usage:
 )
 def test_requests_of_one_object(size: int, reads: int, writes: int, looks: int) -> None:
     (used,) = count(size).classes.values()
-    assert (used.reads(8 * MIB), used.writes(8 * MIB), used.looks(8 * MIB)) == (reads, writes, looks)
+    assert used.requests_of(8 * MIB) == Requests(reads=reads, writes=writes, looks=looks)
+
+
+@pytest.mark.parametrize(
+    ("size", "reads", "writes", "looks"),
+    [
+        (0, 1, 1, 1),  # nothing for Azure to read
+        (MIB - 1, 1, 1, 1),  # streamed
+        (MIB, 2, 2, 1),  # Azure's GET and a HEAD; Put Block From URL and Put Block List
+        (8 * MIB, 2, 2, 1),
+        (64 * MIB, 3, 2, 3),  # one run: no receipt
+        (64 * MIB + 1, 4, 5, 3),  # two runs and their receipts
+        (640 * MIB, 12, 21, 3),
+    ],
+)
+def test_requests_of_an_object_that_azure_reads_by_itself(size, reads, writes, looks) -> None:
+    usage = count(size, server_from_bytes=MIB)
+    (used,) = usage.classes.values()
+    assert used.requests_of(8 * MIB) == Requests(reads=reads, writes=writes, looks=looks)
 
 
 def test_a_block_size_smaller_than_those_offered_is_counted_too() -> None:
     (used,) = count(3, block=1).classes.values()
-    assert used.writes(1) == 4
-    assert used.writes(4 * MIB) == 1
+    assert used.requests_of(1).writes == 4
+    assert used.requests_of(4 * MIB).writes == 1
 
 
 def test_lists_hold_a_thousand_keys() -> None:
