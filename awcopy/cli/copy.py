@@ -20,6 +20,7 @@ from awcopy.cli.encryption import (
 )
 from awcopy.cli.help import COPY_CODES, Exit, helpful
 from awcopy.cli.launch import Launch, run_locally, run_on_fleet
+from awcopy.cli.pricing import pricing_options
 from awcopy.cli.selection import make_selection, selection_options
 from awcopy.cli.setup import begin
 from awcopy.cli.values import (
@@ -175,6 +176,11 @@ EXAMPLES = (
     metavar="NAME",
     help="Write with the workers' profile of this name.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would be done with each object, and why; write nothing."
+)
+@click.option("--estimate", is_flag=True, help="Print what the copy costs, as an estimate; copy nothing.")
+@pricing_options
 @click.option("--detach", is_flag=True, help="Print the job's id and return at once.")
 @click.option("--local", is_flag=True, help="Copy in this process, without a fleet.")
 @output_option("table", "json", "ndjson")
@@ -199,6 +205,9 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
         raise UsageError("--journal follows the job, and --detach does not", hint="leave one of them out")
     if options["local"] and (options["detach"] or options["credentials_mode"] == "workers"):
         raise UsageError("--local works without a fleet", hint="leave out --detach and --credentials workers")
+    looks_only = options["dry_run"] or options["estimate"]
+    if looks_only:
+        _check_looks_only(options)
     settings = begin(verbose=options["verbose"])
     defaults = load_store_defaults()
     encryption = read_encryption(options, settings)
@@ -219,6 +228,10 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
         verbose=options["verbose"],
         journal=_open_journal(options["journal"]),
     )
+    if looks_only:
+        from awcopy.cli.look_ahead import look_ahead
+
+        return look_ahead(launch, options)
     if not launch.quiet:
         _say_what_small_blocks_mean(spec.block_size_bytes)
     return run_locally(launch) if options["local"] else run_on_fleet(launch)
@@ -231,6 +244,23 @@ def _say_what_small_blocks_mean(block_bytes: int) -> None:
             f"awcopy: files above {most} get larger blocks than {format_size(block_bytes)}, of the least whole MiB "
             f"that will do, since no blob has more than {format_count(MAX_BLOCKS)}"
         )
+
+
+def _check_looks_only(options: Mapping[str, Any]) -> None:
+    """Raise where an option has no meaning for a look.
+
+    Raises:
+        UsageError: It follows or sends a job, and there is none; or there are no credentials here.
+    """
+    asked = "--dry-run" if options["dry_run"] else "--estimate"
+    for name in ("detach", "journal"):
+        if options[name] not in (False, None):
+            raise UsageError(
+                f"{asked} starts no job, so --{name} has nothing to do", hint="leave one of them out"
+            )
+    if options["credentials_mode"] == "workers":
+        hint = "leave out --credentials workers, and give credentials here"
+        raise UsageError(f"{asked} looks at the stores from here, not from the workers", hint=hint)
 
 
 def _open_journal(path: str | None) -> Journal | None:
@@ -319,4 +349,5 @@ def _choose_credentials(
         return JobCredentials()
     found = credentials_for(spec, defaults)
     has_profile = bool(spec.source.profile or spec.sink.profile)
-    return found if options["local"] or has_profile else require_some(found)
+    is_here = options["local"] or options["dry_run"] or options["estimate"]
+    return found if is_here or has_profile else require_some(found)

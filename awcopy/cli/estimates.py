@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
+from awcopy.cli.console import print_json, print_line, safe_text
 from awcopy.model.objects import ARCHIVED_CLASSES
 from awcopy.units import KIB, MIB, format_count, format_size
 
@@ -19,6 +20,17 @@ TOTALS_SCHEMA = "awcopy.totals/1"
 _CENT = Decimal("0.01")
 _MICRO = Decimal("0.000001")
 _COUNTED = ("requests", "operations")
+
+
+def print_estimate(estimate: Estimate | None, output: str) -> None:
+    """Print an estimate that stands alone, or after other records; None prints nothing."""
+    if estimate is None:
+        return
+    if output == "table":
+        for line in estimate_lines(estimate):
+            print_line(safe_text(line))
+    else:
+        print_json(estimate_record(estimate), is_line=output == "ndjson")
 
 
 def estimate_lines(estimate: Estimate) -> Iterator[str]:

@@ -17,6 +17,7 @@ from awcopy.model.job import JobSpec
 from awcopy.model.objects import ARCHIVED_CLASSES
 from awcopy.model.outcome import Route
 from awcopy.planning.blocks import RUN_BYTES
+from awcopy.planning.proofs import is_thorough
 from awcopy.planning.route import SMALLEST_BYTES, may_copy_server_side
 from awcopy.planning.tiers import AUTO, choose_tier
 from awcopy.units import GIB, format_size
@@ -132,6 +133,7 @@ def start_usage(prices: Prices, spec: JobSpec, now: datetime) -> Usage:
     return Usage(
         block_size_bytes=spec.block_size_bytes,
         server_from_bytes=smallest if may_copy_server_side(spec) else None,
+        may_read_twice=is_thorough(spec),
         now=now,
         least_days=prices.least(Kind.S3_LEAST_DAYS),
         least_bytes=prices.least(Kind.S3_LEAST_BYTES),
@@ -362,6 +364,8 @@ def _ten_thousand(operations: int, price: Decimal, name: str = "") -> Part:
 
 def _routes(usage: Usage) -> Iterable[str]:
     streamed = f"through workers, in blocks of {format_size(usage.block_size_bytes)}"
+    if usage.may_read_twice:
+        yield "no object is read a second time for its proof, which costs its egress again (--verify full)"
     if usage.server_from_bytes is None:
         yield f"bytes go {streamed}; nothing has to be tried again"
         return

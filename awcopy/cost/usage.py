@@ -85,6 +85,7 @@ class Usage:
     Args:
         block_size_bytes: What was asked for with ``--block-size``.
         server_from_bytes: Objects of this size and more are read by Azure itself; None: all go through workers.
+        may_read_twice: Whether some objects are read a second time, which is not counted.
         now: When the listing is taken to be, for the age of objects.
         least_days: How long each class is charged for at least.
         least_bytes: How many bytes an object of each class is charged for at least.
@@ -93,6 +94,7 @@ class Usage:
     block_size_bytes: int
     now: datetime
     server_from_bytes: int | None = None
+    may_read_twice: bool = False
     least_days: Mapping[str, int] = field(default_factory=dict)
     least_bytes: Mapping[str, int] = field(default_factory=dict)
     classes: dict[str, ClassUsage] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from awcopy.cost.estimate import Estimate, Terms, estimate_copy, start_usage
 from awcopy.cost.prices import Kind, shipped_prices
 from awcopy.cost.usage import ClassUsage
+from awcopy.model.job import Verify
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Route
 from awcopy.units import GIB, KIB, MIB
@@ -276,6 +277,12 @@ def test_what_is_assumed_is_said() -> None:
     assert "the account is in eastus, LRS (the table does not know mars)" in said(azure_region="mars")
     assert "blobs go to the Hot tier" in said(tier="")
     assert "10.0 GiB have left it before" in said(sent_bytes=10 * GIB)
+
+
+def test_that_a_second_reading_is_not_counted_is_said() -> None:
+    usage = start_usage(PRICES, make_spec(verify=Verify.FULL), NOW)
+    found = estimate_copy(usage, PRICES, Terms(region="us-east-1"))
+    assert "a second time for its proof" in "\n".join(found.assumptions)
 
 
 def test_a_region_without_egress_price_keeps_its_own_other_prices() -> None:
