@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from awcopy.errors import StorageError, StoreNotFound
 from awcopy.model.job import Job, JobState, Overwrite, new_job_id
+from awcopy.model.objects import SinkAccount
 from awcopy.model.outcome import Result
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_name
@@ -67,6 +68,8 @@ def plan_copy(
     Raises:
         StorageError: A store could not be read; what was yielded before is right.
     """
+    to = replace(spec.sink, has_directories=_account(sink, attempt).is_hierarchical)
+    spec = replace(spec, sink=to)
     # A new job has written nothing yet, so that no blob counts as its own.
     job = Job(
         id=new_job_id(now),
@@ -88,6 +91,13 @@ def plan_copy(
                 yield next(plans) if is_selected(obj) else None
 
 
+def _account(sink: Sink, attempt: Attempt) -> SinkAccount:
+    try:
+        return attempt(sink.account)
+    except StoreNotFound:  # of a container that is yet to be made nothing is known
+        return SinkAccount()
+
+
 def list_pages(source: Source, prefix: str, attempt: Attempt) -> Iterator[tuple[SourceObject, ...]]:
     """Yield the objects under a prefix, a page at a time."""
     token = ""
@@ -100,7 +110,7 @@ def list_pages(source: Source, prefix: str, attempt: Attempt) -> Iterator[tuple[
 
 
 def _plan(job: Job, obj: SourceObject, blob: str, head: BlobHead | StorageError | None) -> Plan:
-    settled = settle_unread(obj, blob)
+    settled = settle_unread(job, obj, blob)
     if settled:
         intent = Intent.FAIL if settled.result is Result.FAILED else Intent.SKIP
         return Plan(object=obj, blob=blob, intent=intent, reason=settled.reason, detail=settled.detail)
@@ -129,13 +139,12 @@ class _Blobs:
     _listed: Iterator[BlobHead] = field(init=False)
     _at: BlobHead | None = field(init=False, default=None)
     _last: str = field(init=False, default="")
-    _is_relied_on: bool = field(init=False, default=True)
+    _is_relied_on: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self._listed = self._list()
+        self._is_relied_on = not self.spec.sink.has_directories  # which sort by their names alone
         self._at = next(self._listed, None)
-        if self._at is not None and self.attempt(self.sink.account).is_hierarchical:
-            self._is_relied_on = False  # a folder sorts as its name alone
 
     def find(
         self, names: Iterable[str], threads: ThreadPoolExecutor

@@ -154,6 +154,8 @@ NAMES = st.lists(
 @given(NAMES, NAMES, st.sampled_from(sorted(ORDERS)), st.sampled_from(list(NamePolicy)))
 def test_the_plan_is_what_the_copy_then_does(there, added, kind: str, names: NamePolicy) -> None:
     spec = make_spec(names=names)
+    to = replace(spec.sink, has_directories=kind == "folders")
+    spec = replace(spec, sink=to)
     job = make_job(spec=spec)
     source, sink = make_paged_source(3), OwnOrderSink()
     sink.kind, sink.order = kind, ORDERS[kind]
