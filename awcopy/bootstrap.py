@@ -207,6 +207,7 @@ def make_step_context(
         open_stores=open_them,
         lease_s=settings.lease_s,
         connections=settings.connections,
+        restore_poll_s=settings.restore_poll_s,
         keep=keep,
     )
 

@@ -121,6 +121,10 @@ class Settings:
             "help": "Seconds after which Redis gives a message that no worker has acknowledged to another one."
         },
     )
+    restore_poll_s: int = field(
+        default=600,
+        metadata={"help": "Seconds between two looks whether archived objects have been restored."},
+    )
     connections: int = field(
         default=16,
         metadata={"help": "Requests that one task has under way at once."},

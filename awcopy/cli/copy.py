@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from awcopy.cli.addresses import parse_sink, parse_source
+from awcopy.cli.archived import archived_options, read_archived
 from awcopy.cli.console import print_note, print_warning
 from awcopy.cli.credentials import azure_endpoint, credentials_for, require_some
 from awcopy.cli.encryption import (
@@ -141,6 +142,7 @@ EXAMPLES = (
     help="Do not write in the blobs' metadata what they are copies of (awcopy_etag and others); what changed "
     "is then told by size and date.",
 )
+@archived_options
 @encryption_options
 @source_access_options
 @click.option(
@@ -282,7 +284,10 @@ def make_spec(
         UsageError: An address is wrong, or the options contradict each other.
     """
     source_key, sink_key = encryption.source_key, encryption.sink_key
+    archived, restore = read_archived(options)
     return JobSpec(
+        archived=archived,
+        restore=restore,
         source=replace(make_source(options, defaults), key_sha256=source_key.sha256 if source_key else ""),
         sink=replace(
             make_sink(options, defaults),

@@ -163,6 +163,8 @@ def _dump_object(item: SourceObject) -> str:
         line += f',"storage_class":{quote(item.storage_class)}'
     if item.version_id:
         line += f',"version_id":{quote(item.version_id)}'
+    if item.is_restored:
+        line += ',"is_restored":true'
     return line + "}\n"
 
 
@@ -174,6 +176,7 @@ def _load_object(members: dict[str, Any]) -> SourceObject:
         modified_at=datetime.fromisoformat(members["modified_at"]),
         storage_class=members.get("storage_class", "STANDARD"),
         version_id=members.get("version_id", ""),
+        is_restored=members.get("is_restored", False),
     )
 
 

@@ -27,6 +27,7 @@ class ItemState(StrEnum):
     """Where an item stands."""
 
     READY = "ready"  # anyone may claim it
+    WAITING = "waiting"  # nobody may before its ``not_before``; then ``reconcile`` makes it ready
     LEASED = "leased"  # one worker holds it until ``lease_until``, and renews that
     DONE = "done"  # its outcomes are recorded; it never changes again
 
@@ -92,6 +93,8 @@ class Item:
     agent: int = -1
     generation: int = 0
     lease_until: datetime | None = None
+    not_before: datetime | None = None  # of a waiting item
+    restore_until: datetime | None = None  # objects that are not restored by then fail
     totals: Totals = field(default_factory=Totals)
     outcome_fence: int = 0  # which claim's outcome document counts; 0: none
     retry: Retry | None = None  # set when failed objects of a done item are to be tried again
@@ -153,6 +156,25 @@ def give_back(item: Item, *, attempts: int | None = None) -> Item:
     )
 
 
+def put_off(
+    item: Item, until: datetime, *, restore_until: datetime, totals: Totals, retry: Retry | None
+) -> Item:
+    """Return the item as waiting; the attempt is not counted, and ``retry`` says what is then done again."""
+    return replace(
+        give_back(item),
+        state=ItemState.WAITING,
+        not_before=until,
+        restore_until=restore_until,
+        totals=totals,
+        retry=retry,
+    )
+
+
+def wake(item: Item) -> Item:
+    """Return a waiting item as ready."""
+    return replace(item, state=ItemState.READY, not_before=None)
+
+
 def complete(item: Item, totals: Totals, *, has_outcomes: bool) -> Item:
     """Return the item as done with its totals; its outcomes are those written under the present fence."""
     return replace(
@@ -164,4 +186,5 @@ def complete(item: Item, totals: Totals, *, has_outcomes: bool) -> Item:
         outcome_fence=item.fence if has_outcomes else 0,
         retry=None,
         careful=None,
+        restore_until=None,
     )

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NewType
 
 from awcopy.errors import IllegalMove
-from awcopy.model.outcome import Proof, Route, Totals
+from awcopy.model.outcome import Proof, Route, Tally, Totals
 from awcopy.units import MIB
 
 JobId = NewType("JobId", str)
@@ -82,6 +82,32 @@ class Verify(StrEnum):
 
     AUTO = "auto"  # what one reading gives; a second one only of what came unprotected
     FULL = "full"  # the strongest proof that the source's checksums allow, a second reading included
+
+
+class Archived(StrEnum):
+    """What becomes of objects that cannot be read before they are restored."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+    RESTORE = "restore"  # they are restored, waited for, and copied
+
+
+class RestoreTier(StrEnum):
+    """How soon, and at which price, S3 restores."""
+
+    BULK = "Bulk"  # within 12 hours; of Deep Archive within 48
+    STANDARD = "Standard"  # within 5 hours; of Deep Archive within 12
+    EXPEDITED = "Expedited"  # within minutes; not of Deep Archive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """How archived objects are restored, and how many at most."""
+
+    tier: RestoreTier = RestoreTier.BULK
+    days: int = 7  # that S3 keeps the restored copies; also how long they are waited for
+    most_objects: int = 0  # 0: no limit
+    most_bytes: int = 0
 
 
 class Addressing(StrEnum):
@@ -166,6 +192,8 @@ class JobSpec:
     block_size_bytes: int = 8 * MIB
     files_per_task: int = 500
     tier: str = ""  # Hot, Cool, Cold, Archive; auto: by the storage class; empty: the account's own
+    archived: Archived = Archived.SKIP
+    restore: Restore = Restore()
     names: NamePolicy = NamePolicy.FAIL
     metadata: MetadataPolicy = MetadataPolicy.RENAME
     copies_tags: bool = False
@@ -203,6 +231,7 @@ class Job:
         None  # set until objects that failed are begun again: for this reason, or for any
     )
     sealed: str = field(default="", repr=False)  # credentials as ciphertext, wiped at the end
+    restoring: Tally = Tally()  # what was asked to be restored so far; counted before it is asked for
     was_sealed: bool = False  # credentials came with the job, so that resuming it later needs them again
     sink_was_empty: bool = (
         False  # nothing under the sink's prefix at dispatch: no need to look before each write

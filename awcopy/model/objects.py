@@ -26,6 +26,12 @@ class SourceObject:
     modified_at: datetime  # aware, UTC
     storage_class: str = "STANDARD"
     version_id: str = ""
+    is_restored: bool = False  # an archived object of which there is a copy that can be read, for a time
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether the listing says that it cannot be read; it does not tell of Intelligent-Tiering's archives."""
+        return self.storage_class in ARCHIVED_CLASSES and not self.is_restored
 
 
 class Algorithm(StrEnum):

@@ -88,6 +88,21 @@ class Source(Protocol):
         :meth:`read_object` does.
         """
 
+    def request_restore(self, obj: SourceObject, *, tier: str, days: int) -> None:
+        """Ask for a copy of an archived object that can be read for some days; returns before it is there.
+
+        May be called again while it is under way. An archive of Intelligent-Tiering is left for good.
+
+        Args:
+            obj: What the listing said of it.
+            tier: ``Bulk``, ``Standard`` or ``Expedited``.
+            days: How long the copy is kept, 1 or more.
+
+        Raises:
+            ObjectArchived: It is in no state to be restored, as one that can be read already.
+            RequestRefused: Its class knows no such tier.
+        """
+
     def presign(self, obj: SourceObject) -> str:
         """Return a URL from which anyone can read the object for an hour; empty when there can be none.
 

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -47,6 +47,7 @@ class _Stored:
     tags: Mapping[str, str]
     part_sizes: tuple[int, ...]
     key_sha256: str = ""
+    is_archived: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class MemorySource:
     bucket: str = "bucket"
     region: str = "us-east-1"
     fault: Fault | None = None
+    restoring: set[str] = field(default_factory=set)  # keys whose restore was asked for, and is not done
     key_sha256: str = ""  # of the key that was given to read objects with
     is_missing: bool = False  # as if there were no such bucket
     is_denied: bool = False  # as if the credentials allowed nothing
@@ -83,12 +85,14 @@ class MemorySource:
         checksums: Sequence[Checksum] = (),
         part_sizes: Sequence[int] = (),
         key_sha256: str = "",
+        is_archived: bool | None = None,
     ) -> SourceObject:
         """Store an object and return it as it will be listed, without its version, as ListObjectsV2 does.
 
         ETag and CRC-64 are made where not given; ``has_crc64=False``: as if the bucket kept none. An MD5
         among the checksums is the ETag as well. ``key_sha256``: of the key of the owner's that it is
-        encrypted with.
+        encrypted with; ``is_archived``: where that does not follow from the storage class, as in
+        Intelligent-Tiering.
         """
         etag = etag or next((kept.value.hex() for kept in checksums if kept.algorithm is Algorithm.MD5), "")
         etag = etag or hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -123,6 +127,7 @@ class MemorySource:
                 tags=dict(tags or {}),
                 part_sizes=parts,
                 key_sha256=key_sha256,
+                is_archived=storage_class in ARCHIVED_CLASSES if is_archived is None else is_archived,
             )
         return listed
 
@@ -191,6 +196,23 @@ class MemorySource:
         stored = self._pinned(obj)
         _copy(stored.content[span.offset : span.offset + span.size_bytes], into)
 
+    def request_restore(self, obj: SourceObject, *, tier: str, days: int) -> None:
+        """Note the request; ``finish_restores`` does what it asks for."""
+        del tier, days
+        self._begin("request_restore", obj.key)
+        if not self._find(obj.key).is_archived:
+            raise ObjectArchived("the object is not archived", status=403, service_code="InvalidObjectState")
+        self.restoring.add(obj.key)
+
+    def finish_restores(self) -> None:
+        """Let every object that was asked for be readable from now on."""
+        with self._lock:
+            for key in self.restoring:
+                stored = self._objects[key]
+                listed = replace(stored.listed, is_restored=True)
+                self._objects[key] = replace(stored, listed=listed, is_archived=False)
+            self.restoring.clear()
+
     def presign(self, obj: SourceObject) -> str:
         """Return a URL that ``read_url`` takes, if this source has any; it does not expire."""
         path = f"{quote(self.bucket)}/{quote(obj.key)}"
@@ -205,7 +227,7 @@ class MemorySource:
         version_id = parse_qs(parts.query).get("versionId", [""])[0]
         if version_id not in {"", stored.head.version_id}:
             raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
-        if stored.listed.storage_class in ARCHIVED_CLASSES:
+        if stored.is_archived:
             raise ObjectArchived("the object is archived", status=403, service_code="InvalidObjectState")
         return stored.content[span.offset : span.offset + span.size_bytes]
 
@@ -235,7 +257,7 @@ class MemorySource:
             raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
         if obj.etag not in {"", stored.head.etag}:
             raise SourceChanged("the object is no longer the one that was listed", status=412)
-        if stored.listed.storage_class in ARCHIVED_CLASSES:
+        if stored.is_archived:
             raise ObjectArchived("the object is archived", status=403, service_code="InvalidObjectState")
         return stored
 

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -39,18 +40,21 @@ from awcopy.http import (
     parse_origin,
 )
 from awcopy.model.job import Addressing, SourceSpec
-from awcopy.model.objects import ObjectHead, SourceObject, Span
+from awcopy.model.objects import ARCHIVED_CLASSES, ObjectHead, SourceObject, Span
 from awcopy.source.base import ListPage
 from awcopy.source.s3_credentials import find_credentials
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import etag_of, head_from_headers
 from awcopy.source.s3_listing import parse_list_page, parse_tags
-from awcopy.source.sigv4 import Credentials, Signer
+from awcopy.source.sigv4 import EMPTY_SHA256, Credentials, Signer
 
 DEFAULT_REGION: Final = "us-east-1"
 _ANY_REGION_URL: Final = "https://s3.us-east-1.amazonaws.com"  # tells any bucket's region, unsigned
 _CHECKSUMS: Final = {"x-amz-checksum-mode": "ENABLED"}
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+_XML_NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+# Which of the archived objects can be read, said along with each of them.
+_LISTED_BESIDE: Final = {"x-amz-optional-object-attributes": "RestoreStatus"}
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 # Long enough for a clock that is as wrong as Amazon accepts, 15 minutes, and for a read that waits.
@@ -133,7 +137,7 @@ class S3Source:
         # In the order of their names, as the signature wants them.
         query = "&".join([f"{name}={_quote(value)}" for name, value in (place | rest).items()])
         bucket_path = self._locate().bucket_path
-        answer = self._request("GET", bucket_path, query, {}, op="listing", is_object=False)
+        answer = self._request("GET", bucket_path, query, _LISTED_BESIDE, op="listing", is_object=False)
         return parse_list_page(answer.body, token=token)
 
     def find_region(self) -> str:
@@ -183,6 +187,20 @@ class S3Source:
     def read_range(self, obj: SourceObject, span: Span, into: memoryview) -> None:
         """Fill ``into`` with those bytes of the pinned object."""
         self._read(obj, {"range": span.header}, into, span)
+
+    def request_restore(self, obj: SourceObject, *, tier: str, days: int) -> None:
+        """Ask for a copy of an archived object that can be read for some days."""
+        # What leaves an archive of Intelligent-Tiering stays outside, so that it takes no days.
+        kept = f"<Days>{days}</Days>" if obj.storage_class in ARCHIVED_CLASSES else ""
+        how = f"{kept}<GlacierJobParameters><Tier>{tier}</Tier></GlacierJobParameters>"
+        body = f'<RestoreRequest xmlns="{_XML_NAMESPACE}">{how}</RestoreRequest>'.encode()
+        path = self._locate().key_path + encode_path(obj.key)
+        query = "&".join(filter(None, ("restore=", _version_query(obj))))
+        try:
+            self._request("POST", path, query, {}, op="restoring an object", body=body)
+        except RequestRefused as exc:
+            if exc.service_code != "RestoreAlreadyInProgress":
+                raise
 
     def presign(self, obj: SourceObject) -> str:
         """Return a URL at the bucket's own region from which anyone can read the object for an hour.
@@ -251,15 +269,16 @@ class S3Source:
         *,
         op: str,
         is_object: bool = True,
+        body: bytes | None = None,
         into: memoryview | None = None,
         check: HeadCheck | None = None,
     ) -> Answer:
         address = self._address or self._locate()
-        signed = address.signer.sign(
-            method, path, query, {**headers, **self._always}, self._frozen_credentials()
-        )
+        body_sha256 = sha256(body).hexdigest() if body else EMPTY_SHA256
+        sent, credentials = {**headers, **self._always}, self._frozen_credentials()
+        signed = address.signer.sign(method, path, query, sent, credentials, body_sha256=body_sha256)
         target = f"{path}?{query}" if query else path
-        answer = address.pool.request(method, target, signed, None, into, check=check)
+        answer = address.pool.request(method, target, signed, body, into, check=check)
         if answer.status >= 300:  # noqa: PLR2004 - HTTP: redirects are not followed, so they are refusals too
             raise error_from_answer(answer, op=op, bucket=self._spec.bucket, is_object=is_object)
         return answer

@@ -72,7 +72,14 @@ def _parse_object(entry: ET.Element, space: str, decode: Callable[[str], str]) -
         etag=texts.get(f"{space}ETag", "").strip('"'),
         modified_at=modified_at if modified_at.tzinfo is UTC else modified_at.astimezone(UTC),
         storage_class=texts.get(f"{space}StorageClass") or "STANDARD",
+        is_restored=f"{space}RestoreStatus" in texts and _is_restored(entry, space),
     )
+
+
+def _is_restored(entry: ET.Element, space: str) -> bool:
+    status = f"{space}RestoreStatus/{space}"
+    is_under_way = entry.findtext(f"{status}IsRestoreInProgress") != "false"
+    return not is_under_way and bool(entry.findtext(f"{status}RestoreExpiryDate"))
 
 
 def _next_token(root: ET.Element, space: str, token: str) -> str:

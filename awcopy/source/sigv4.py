@@ -41,25 +41,33 @@ class Signer:
         self._day_key = _DayKey("", "", b"")  # replaced whole, so that threads never see half of one
 
     def sign(
-        self, method: str, path: str, query: str, headers: Mapping[str, str], credentials: Credentials
+        self,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        credentials: Credentials,
+        *,
+        body_sha256: str = EMPTY_SHA256,
     ) -> dict[str, str]:
         """Return the headers given and those of the signature; all but Accept-Encoding are signed.
 
         Args:
-            method: ``GET`` or ``HEAD``.
+            method: ``GET``, ``HEAD`` or ``POST``.
             path: The path as it is sent, percent-encoded; it is signed as it is.
             query: The query as it is sent: percent-encoded, and sorted by name.
             headers: With lower-case names, values without blanks around them or two in a row.
             credentials: Whose signature it is to be.
+            body_sha256: The hash of what is sent along, in hexadecimal.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
-        signed = {**headers, "host": self._host, "x-amz-content-sha256": EMPTY_SHA256, "x-amz-date": stamp}
+        signed = {**headers, "host": self._host, "x-amz-content-sha256": body_sha256, "x-amz-date": stamp}
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
         names = sorted(signed)
         listed = ";".join(names)
         lines = "".join([f"{name}:{signed[name]}\n" for name in names])
-        request = f"{method}\n{path}\n{query}\n{lines}\n{listed}\n{EMPTY_SHA256}"
+        request = f"{method}\n{path}\n{query}\n{lines}\n{listed}\n{body_sha256}"
         scope = f"{stamp[:8]}/{self.region}/s3/aws4_request"
         digest = sha256(request.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import AwcopyError, Conflict, LeaseLost
-from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, claim
+from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, claim, wake
 from awcopy.model.outcome import Totals
 from awcopy.steps.copy_blocks import take_ownership
 from awcopy.steps.copy_files import read_objects, record_outcomes, split_retried
@@ -27,7 +27,7 @@ _RENEW_AFTER = 50  # looks at the sink
 
 def cancel_items(context: StepContext, job: Job) -> None:
     """Settle every item of the job that nobody holds; those that are held are given back before long."""
-    for item in context.fleet.ledger.list_items(job.id, states=(ItemState.READY,)):
+    for item in context.fleet.ledger.list_items(job.id, states=(ItemState.READY, ItemState.WAITING)):
         try:
             _cancel_item(context, job, item)
         except (Conflict, LeaseLost):
@@ -36,8 +36,9 @@ def cancel_items(context: StepContext, job: Job) -> None:
 
 def _cancel_item(context: StepContext, job: Job, item: Item) -> None:
     ledger = context.fleet.ledger
+    free = wake(item) if item.state is ItemState.WAITING else item
     claimed = claim(
-        item, agent=_CANCELLER, generation=job.generation, now=ledger.now(), lease_s=context.lease_s
+        free, agent=_CANCELLER, generation=job.generation, now=ledger.now(), lease_s=context.lease_s
     )
     lease = Lease(ledger, ledger.update_item(claimed), lease_s=context.lease_s)
     if item.kind is ItemKind.LIST_OBJECTS:

@@ -75,6 +75,7 @@ class StepContext:
     open_stores: Callable[[Job], tuple[Source, Sink]]
     lease_s: float = 60.0
     connections: int = 16
+    restore_poll_s: float = 600.0
     wait_for_work_s: float = 2.0
     keep: Callable[[Lease], AbstractContextManager[None]] = lambda _lease: nullcontext()
     sleep: Callable[[float], None] = time.sleep

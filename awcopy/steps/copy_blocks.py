@@ -16,6 +16,7 @@ from awcopy.planning.pieces import cover_blocks, in_order
 from awcopy.planning.proofs import plan_proof
 from awcopy.steps.copy_files import CAREFUL_AFTER, check_passing, record_outcomes
 from awcopy.steps.list_objects import range_item
+from awcopy.steps.restore import Attempt, wait_for_restores
 from awcopy.transfer.blocks import PinnedFile, combine_pieces, stage_blocks, staged_pieces
 from awcopy.transfer.engine import ENDS_THE_ITEM, fail_object, finish_file, look_at_sink, look_at_source
 from awcopy.transfer.properties import check_properties
@@ -56,8 +57,10 @@ def copy_blocks(context: StepContext, job: Job, lease: Lease) -> None:
         file = _copy_range(context, transfer, file, at, lease)
     if file.outcome_item == lease.item.number:
         outcome = finish_file(transfer, _pin(file))
-        check_passing(lease, [outcome])
-        record_outcomes(context, lease, [outcome], listed_bytes=file.object.size_bytes)
+        outcomes = [outcome]
+        check_passing(lease, outcomes)
+        if not wait_for_restores(context, job, lease, Attempt(transfer, [file.object], outcomes, [])):
+            record_outcomes(context, lease, outcomes, listed_bytes=file.object.size_bytes)
     else:
         lease.complete(Totals(), has_outcomes=False)
 

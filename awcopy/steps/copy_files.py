@@ -10,6 +10,7 @@ import structlog
 from awcopy.errors import ConnectionLost, JobInterrupted, LeaseLost, ServerFault, StorageError, Throttled
 from awcopy.model.items import Careful
 from awcopy.model.outcome import Tally, tally_outcomes
+from awcopy.steps.restore import Attempt, wait_for_restores
 from awcopy.transfer.engine import ENDS_THE_ITEM, copy_object, copy_objects, fail_object
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def copy_files(context: StepContext, job: Job, lease: Lease) -> None:
         look_first = not job.sink_was_empty or item.fence > 1
         outcomes = copy_objects(transfer, objects, look_first=look_first)
         check_passing(lease, outcomes)
-    record_outcomes(context, lease, [*kept, *outcomes], listed_bytes=item.size_bytes)
+    if not wait_for_restores(context, job, lease, Attempt(transfer, objects, outcomes, kept)):
+        record_outcomes(context, lease, [*kept, *outcomes], listed_bytes=item.size_bytes)
 
 
 def read_objects(context: StepContext, lease: Lease) -> list[SourceObject]:

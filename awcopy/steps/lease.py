@@ -116,6 +116,10 @@ class Lease:
         """Record the item as done; its outcomes must have been written under its fence before."""
         self._write(lambda item: self._ledger.update_item(complete(item, totals, has_outcomes=has_outcomes)))
 
+    def put_off(self, change: Callable[[Item], Item]) -> None:
+        """Write a changed item that nobody holds any more."""
+        self._write(lambda item: self._ledger.update_item(change(item)))
+
     def give_back(self, *, attempts: int | None = None) -> None:
         """Let anyone have the item; without a number of attempts, the present one is not counted."""
         self._write(lambda item: self._ledger.update_item(give_back(item, attempts=attempts)))

@@ -109,7 +109,9 @@ def _unplanned(page: ListPage, at: ListRange) -> tuple[SourceObject, ...]:
 
 
 def _is_large(job: Job, obj: SourceObject) -> bool:
-    return obj.size_bytes > LARGE_FILE_BYTES and settle_unread(job, obj, blob_name(job.spec, obj.key)) is None
+    # What has to be restored first waits as a whole, in an item of its own if it is large.
+    may_be_large = obj.size_bytes > LARGE_FILE_BYTES and not obj.is_archived
+    return may_be_large and settle_unread(job, obj, blob_name(job.spec, obj.key)) is None
 
 
 def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch) -> None:

@@ -9,10 +9,11 @@ import structlog
 
 from awcopy.errors import AwcopyError, Conflict
 from awcopy.model.items import ItemState, give_back
-from awcopy.model.job import JobState
+from awcopy.model.job import Archived, JobState
 from awcopy.steps.dispatch import Generation, next_generation
 from awcopy.steps.finish import finish
 from awcopy.steps.places import OVERDUE, is_behind, revive_places
+from awcopy.steps.restore import wake_due
 
 if TYPE_CHECKING:
     from awcopy.model.items import Item
@@ -36,6 +37,7 @@ class Repairs:
 class _OpenItems:
     held: list[Item] = field(default_factory=list)  # leased, and renewed in time
     has_ready: bool = False
+    has_waiting: bool = False
 
 
 def reconcile(context: StepContext) -> Repairs:
@@ -68,7 +70,7 @@ def _reconcile_job(context: StepContext, job: Job, repairs: Repairs) -> None:
 
 def _reconcile_running(context: StepContext, job: Job, items: _OpenItems, repairs: Repairs) -> None:
     if not items.has_ready:
-        if not items.held:
+        if not items.held and not items.has_waiting:
             finish(context, job.id)
         return
     turns = revive_places(context, job, items.held)
@@ -86,6 +88,8 @@ def _free_expired(context: StepContext, job: Job) -> _OpenItems:
     ledger = context.fleet.ledger
     now = ledger.now()
     found = _OpenItems()
+    if job.spec.archived is Archived.RESTORE:
+        found.has_waiting = wake_due(context, job)
     for item in ledger.list_items(job.id, states=(ItemState.LEASED,)):
         if item.lease_until and item.lease_until > now:
             found.held.append(item)

@@ -12,11 +12,12 @@ from awcopy.errors import (
     CredentialsRefused,
     IntegrityError,
     NotEncrypted,
+    ObjectArchived,
     SourceChanged,
     StorageError,
     StoreNotFound,
 )
-from awcopy.model.objects import ARCHIVED_CLASSES
+from awcopy.model.job import Archived
 from awcopy.model.outcome import Outcome, Proof, Result, Route
 from awcopy.planning.blocks import plan_blocks
 from awcopy.planning.metadata import STAMP_ETAG, decode_value, read_notices, read_proof, read_route
@@ -101,8 +102,8 @@ def settle_unread(job: Job, obj: SourceObject, blob: str) -> Outcome | None:
     """Return the outcome of an object that is not copied whatever the stores hold, or None."""
     if obj.key.endswith("/") and obj.size_bytes == 0:
         return _outcome(obj, blob, Result.SKIPPED, "folder_marker")
-    if obj.storage_class in ARCHIVED_CLASSES:
-        return _outcome(obj, blob, Result.SKIPPED, "archived", "it must be restored before it can be read")
+    if obj.is_archived and job.spec.archived is not Archived.RESTORE:
+        return _archived(job, obj, blob)
     problem = name_problem(blob, has_directories=job.spec.sink.has_directories)
     return _outcome(obj, blob, Result.FAILED, "name_not_allowed", problem) if problem else None
 
@@ -294,10 +295,17 @@ def _failed(transfer: Transfer, obj: SourceObject, blob: str, error: StorageErro
     """Return the object as failed, unless this job has written its blob: the answer to a write may be lost."""
     if isinstance(error, ENDS_THE_ITEM):
         raise error
+    if isinstance(error, ObjectArchived):  # known only now: in Intelligent-Tiering, or restored no longer
+        return _archived(transfer.job, obj, blob)
     reason = "source_unstable" if isinstance(error, SourceChanged) else error.code
     return _written_after_all(transfer, obj, blob) or _outcome(
         obj, blob, Result.FAILED, reason, error.message
     )
+
+
+def _archived(job: Job, obj: SourceObject, blob: str) -> Outcome:
+    result = Result.SKIPPED if job.spec.archived is Archived.SKIP else Result.FAILED
+    return _outcome(obj, blob, result, ObjectArchived.code, "it must be restored before it can be read")
 
 
 def _written_after_all(transfer: Transfer, obj: SourceObject, blob: str) -> Outcome | None:

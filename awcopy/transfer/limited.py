@@ -70,6 +70,11 @@ class LimitedSource:
         with self.limiter.slot():
             self.source.read_range(obj, span, into)
 
+    def request_restore(self, obj: SourceObject, *, tier: str, days: int) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.source.request_restore(obj, tier=tier, days=days)
+
     def presign(self, obj: SourceObject) -> str:
         """See the port; nothing is sent."""
         return self.source.presign(obj)

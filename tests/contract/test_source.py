@@ -62,6 +62,7 @@ class Case:
     delete: Callable[[str], object]
     elsewhere: Callable[..., Source]  # the same store with another bucket, secret or customer's key
     put_encrypted: Callable[[str, bytes], object]  # with CUSTOMER_KEY
+    finish_restores: Callable[[], object] = lambda: None  # done at once, unless it says otherwise
     read_url: Callable[[str, Span], bytes]  # as a sink that reads by itself does
     prefix: str = ""
 
@@ -115,6 +116,7 @@ def memory_case() -> Case:
         delete=source.delete_object,
         elsewhere=elsewhere,
         read_url=source.read_url,
+        finish_restores=source.finish_restores,
         put_encrypted=lambda key, content: source.put_object(key, content, key_sha256=CUSTOMER_KEY.sha256),
     )
 
@@ -490,3 +492,16 @@ def test_an_object_is_read_with_its_owners_key_and_not_without(case):
         assert bytes(into) == obj.key.removeprefix(case.prefix).encode()
     with pytest.raises(KeyMismatch):
         read(case, case.listed()[case.key("secret")])
+
+
+def test_an_archived_object_can_be_restored_and_then_read(case):
+    case.leave_out_where_different("archive")
+    obj = case.stored("cold", b"cold", storage_class="GLACIER")
+    with pytest.raises(ObjectArchived):
+        read(case, obj)
+    case.source.request_restore(obj, tier="Bulk", days=1)
+    case.source.request_restore(obj, tier="Bulk", days=1)
+    case.finish_restores()
+    assert read(case, obj) == b"cold"
+    with pytest.raises(ObjectArchived):
+        case.source.request_restore(case.stored("warm", b"x"), tier="Bulk", days=1)

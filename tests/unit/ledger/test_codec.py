@@ -24,12 +24,15 @@ from awcopy.ledger.codec import (
 )
 from awcopy.model.items import BlockRange, FileState, Item, ItemKind, ItemState, LargeFile, ListRange
 from awcopy.model.job import (
+    Archived,
     Job,
     JobSpec,
     JobState,
     MetadataPolicy,
     NamePolicy,
     Overwrite,
+    Restore,
+    RestoreTier,
     Selection,
     SinkSpec,
     SourceSpec,
@@ -57,6 +60,7 @@ objects = st.builds(
     modified_at=moments,
     storage_class=texts,
     version_id=texts,
+    is_restored=st.booleans(),
 )
 outcomes = st.builds(
     Outcome,
@@ -102,6 +106,10 @@ specs = st.builds(
     metadata=st.sampled_from(MetadataPolicy),
     copies_tags=st.booleans(),
     has_stamps=st.booleans(),
+    archived=st.sampled_from(Archived),
+    restore=st.builds(
+        Restore, tier=st.sampled_from(RestoreTier), days=numbers, most_objects=numbers, most_bytes=numbers
+    ),
 )
 jobs = st.builds(
     Job,
@@ -116,6 +124,7 @@ jobs = st.builds(
     totals=totals,
     sealed=texts,
     sink_was_empty=st.booleans(),
+    restoring=tallies,
     streams_because=texts,
     version=texts,
 )
@@ -127,6 +136,8 @@ items = st.builds(
     number=numbers,
     kind=st.sampled_from(ItemKind),
     state=st.sampled_from(ItemState),
+    not_before=st.none() | moments,
+    restore_until=st.none() | moments,
     range=st.none() | ranges | blocks,
     agent=st.integers(-1, 99),
     lease_until=st.none() | moments,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -364,10 +365,12 @@ class FakePool(Pool):
         self.answers = list(answers)
         self.targets: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes | None] = []
 
     def request(self, method, target, headers, body=None, into=None, *, check=None, is_repeatable=True):
         self.targets.append(f"{method} {target}")
         self.headers.append(dict(headers))
+        self.bodies.append(body)
         answer = self.answers.pop(0)
         if check and answer.status < 300:
             check(answer.status, answer.headers)
@@ -553,3 +556,48 @@ def test_a_bucket_at_amazon_may_be_named_in_the_path():
     spec = SourceSpec(bucket="buck", region="eu-west-1", addressing=Addressing.PATH)
     address = S3Source(spec, KEYS, connections=1)._locate()
     assert (address.pool.origin.host, address.key_path) == ("s3.eu-west-1.amazonaws.com", "/buck/")
+
+
+KEPT_UNTIL = "<RestoreExpiryDate>2026-02-01T00:00:00Z</RestoreExpiryDate>"
+
+
+def listed_with(status: str) -> bool:
+    entry = "<Key>k</Key><Size>1</Size><LastModified>2026-01-01T00:00:00Z</LastModified>"
+    archived = f"<StorageClass>GLACIER</StorageClass>{status}"
+    page = f"<ListBucketResult><Contents>{entry}{archived}</Contents></ListBucketResult>"
+    return not parse_list_page(page.encode(), token="").objects[0].is_archived
+
+
+@pytest.mark.parametrize(
+    ("status", "can_be_read"),
+    [
+        ("", False),
+        ("<RestoreStatus><IsRestoreInProgress>true</IsRestoreInProgress></RestoreStatus>", False),
+        ("<RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress></RestoreStatus>", False),
+        (
+            f"<RestoreStatus><IsRestoreInProgress>false</IsRestoreInProgress>{KEPT_UNTIL}</RestoreStatus>",
+            True,
+        ),
+    ],
+)
+def test_a_listing_tells_which_archived_objects_can_be_read(status, can_be_read):
+    assert listed_with(status) is can_be_read
+
+
+@pytest.mark.parametrize(("storage_class", "days"), [("GLACIER", True), ("INTELLIGENT_TIERING", False)])
+def test_a_restore_is_asked_for_with_days_where_they_mean_something(storage_class, days):
+    source, pool = source_with(Answer(202, {}, b"", 0))
+    obj = make_object("a b", storage_class=storage_class, version_id="v")
+    source.request_restore(obj, tier="Bulk", days=3)
+    assert pool.targets == ["POST /b/a%20b?restore=&versionId=v"]
+    body = pool.bodies[0]
+    assert b"<Tier>Bulk</Tier>" in body
+    assert (b"<Days>3</Days>" in body) is days
+    assert pool.headers[0]["x-amz-content-sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_a_restore_that_is_under_way_is_not_asked_for_twice():
+    source, _ = source_with(refusal(409, "RestoreAlreadyInProgress"), refusal(403, "AccessDenied"))
+    source.request_restore(make_object(), tier="Bulk", days=3)
+    with pytest.raises(errors.AccessDenied):
+        source.request_restore(make_object(), tier="Bulk", days=3)
