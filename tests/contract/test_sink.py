@@ -12,10 +12,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
 from azure.storage.blob import BlobBlock, ContainerClient, ContainerSasPermissions, generate_container_sas
 
-from awcopy.config import AzureKeys, Secret
+from awcopy.config import AwsKeys, AzureKeys, Secret
 from awcopy.crc64 import crc64
 from awcopy.errors import (
     AccessDenied,
@@ -26,9 +27,11 @@ from awcopy.errors import (
     KeyMismatch,
     ObjectNotFound,
     RequestRefused,
+    SourceChanged,
+    SourceUnreadable,
     StoreNotFound,
 )
-from awcopy.model.job import SinkSpec
+from awcopy.model.job import SinkSpec, SourceSpec
 from awcopy.model.objects import (
     ALWAYS,
     IF_ABSENT,
@@ -36,12 +39,17 @@ from awcopy.model.objects import (
     BlockId,
     Condition,
     ContentHeaders,
+    SourceObject,
     Span,
     StagedBlock,
 )
 from awcopy.sink.azure_blob import API_VERSION, AzureBlobSink
 from awcopy.sink.base import Sink
 from awcopy.sink.memory import MemorySink
+from awcopy.source.base import Source
+from awcopy.source.memory import MemorySource
+from awcopy.source.s3 import S3Source
+from tests.faults.copying_proxy import CopyingProxy
 
 # What a server does otherwise than Azure, and why a test leaves it out.
 DIFFERENCES = {
@@ -479,3 +487,99 @@ def test_blobs_in_memory_tell_how_they_are_encrypted_and_keep_others_out():
     assert keyed.head("k").key_sha256 == "hash"
     with pytest.raises(KeyMismatch):
         replace(keyed, key_sha256="other").head("k")
+
+
+# Blocks that a sink reads by itself: the twin in memory, and Azurite behind the proxy that reads for it.
+
+
+@dataclass(kw_only=True)
+class Copying:
+    """A sink that reads by itself, and a source that it reads from."""
+
+    case: Case
+    source: Source
+    put: Callable[[str, bytes], object]
+
+    def copy(self, name: str, content: bytes, span: Span, *, block: str = "1") -> int:
+        """Put an object of that name and have the sink stage a span of it."""
+        self.put(name, content)
+        url = self.source.presign(self.listed(name))
+        return self.case.sink.stage_block_from_url(name, BlockId(f"{block:>08}"), url, span)
+
+    def listed(self, name: str) -> SourceObject:
+        (obj,) = self.source.list_page(name).objects
+        return obj
+
+
+@pytest.fixture(params=["memory", "azurite"])
+def copying(request) -> Iterator[Copying]:
+    with ExitStack() as stack:
+        if request.param == "memory":
+            case, memory = memory_case(), MemorySource(has_urls=True)
+            case.sink.read_url = memory.read_url
+            yield Copying(case=case, source=memory, put=memory.put_object)
+        else:
+            azurite, s3 = request.getfixturevalue("azurite"), request.getfixturevalue("s3_server").endpoint
+            proxy = stack.enter_context(CopyingProxy(azurite.process.launch.ports[0]))
+            url = f"{proxy.url}/{azurite.endpoint.account}"
+            azure = Azure(replace(azurite.endpoint, blob_url=url), stack)
+            keys = {"aws_access_key_id": s3.access_key, "aws_secret_access_key": s3.secret_key}
+            client = boto3.client("s3", endpoint_url=s3.endpoint_url, region_name=s3.region, **keys)
+            stack.enter_context(closing(client))
+            bucket = f"copying-{uuid.uuid4().hex[:8]}"
+            client.create_bucket(Bucket=bucket)
+            source = S3Source(
+                SourceSpec(bucket=bucket, endpoint_url=s3.endpoint_url, region=s3.region),
+                AwsKeys(access_key=Secret(s3.access_key), secret_key=Secret(s3.secret_key)),
+                connections=2,
+            )
+            stack.enter_context(closing(source))
+            yield Copying(
+                case=azurite_case(azure),
+                source=source,
+                put=lambda key, content: client.put_object(Bucket=bucket, Key=key, Body=content),
+            )
+
+
+@pytest.mark.parametrize("name", ["plain", "a b+c%", "ü/ö?x#y&z=1"])
+def test_a_sink_reads_a_span_by_itself_and_says_which_bytes(copying, name):
+    assert copying.copy(name, b"0123456789", Span(offset=2, size_bytes=5)) == crc64(b"23456")
+    (block,) = copying.case.sink.staged_blocks(name)
+    assert (block.block_id, block.size_bytes) == (BlockId(f"{'1':>08}"), 5)
+    copying.case.commit(name, [block.block_id])
+    assert copying.case.read(name) == b"23456"
+
+
+def test_blocks_that_were_sent_and_blocks_that_were_read_make_one_blob(copying):
+    copying.copy("mixed", b"0123456789", Span(offset=0, size_bytes=5), block="1")
+    last = copying.case.stage("mixed", 2, b"sent")
+    copying.case.commit("mixed", [BlockId(f"{'1':>08}"), last])
+    assert copying.case.read("mixed") == b"01234sent"
+
+
+def test_an_object_that_is_gone_cannot_be_read(copying):
+    copying.put("gone", b"x")
+    obj = copying.listed("gone")
+    with pytest.raises(SourceUnreadable) as caught:
+        copying.case.sink.stage_block_from_url(
+            "gone",
+            BlockId("00000001"),
+            copying.source.presign(replace(obj, key="other")),
+            Span(offset=0, size_bytes=1),
+        )
+    assert caught.value.status == 404
+    assert copying.case.sink.staged_blocks("gone") == ()
+
+
+def test_an_object_that_became_shorter_is_another_one(copying):
+    with pytest.raises(SourceChanged):
+        copying.copy("short", b"0123", Span(offset=4, size_bytes=4))
+
+
+def test_a_container_that_is_missing_is_the_sinks_own_trouble(copying):
+    copying.put("k", b"x")
+    url = copying.source.presign(copying.listed("k"))
+    with pytest.raises(StoreNotFound):
+        copying.case.new_container().stage_block_from_url(
+            "k", BlockId("00000001"), url, Span(offset=0, size_bytes=1)
+        )

@@ -38,10 +38,12 @@ from awcopy.jobs.queries import JobSnapshot, take_snapshot
 from awcopy.model.items import Item, ItemKind
 from awcopy.model.job import Job, JobId, JobState
 from awcopy.vault.sealing import create_keys
+from tests.faults.copying_proxy import CopyingProxy
 from tests.faults.http_proxy import Exchange, HttpProxy
 from tests.faults.processes import children_of, is_alive, owner_of_port, started_at, wait_until
 from tests.faults.tcp_proxy import TcpProxy
 
+AMAZON_URL = "http://s3.us-east-1.amazonaws.com"  # the S3 server here, under a name that Azure can read from
 LEASE_S = 6
 RECONCILE_S = 2
 VISIBILITY_S = 30  # longer than any task of these tests; what a dead worker had comes back after it
@@ -358,7 +360,7 @@ class FaultFleet:
 
         s3_port, sink_port = self.s3_server.process.launch.ports[0], self.sink_server.process.launch.ports[0]
         self.s3: HttpProxy = enter(HttpProxy(s3_port, "s3", seed=self.seed))
-        self.azure: HttpProxy = enter(HttpProxy(sink_port, "azure", seed=self.seed))
+        self.azure: HttpProxy = enter(CopyingProxy(sink_port, source_port=self.s3.port, seed=self.seed))
         self.s3_wire: TcpProxy = enter(TcpProxy(self.s3.port))
         self.azure_wire: TcpProxy = enter(TcpProxy(self.azure.port))
         self.redis_wire: TcpProxy = enter(TcpProxy(self.redis_server.port))
@@ -426,6 +428,9 @@ class FaultFleet:
             "AWCOPY_RECONCILE_S": str(RECONCILE_S),
             "AWCOPY_VISIBILITY_S": str(VISIBILITY_S),
             "AWCOPY_STORE_TIMEOUT_S": str(STORE_TIMEOUT_S),
+            # Every host but this machine's is played by the S3 server, also under Amazon's own names.
+            "HTTP_PROXY": self.s3.url,
+            "NO_PROXY": LOOPBACK,
         }
         azure = replace(self.sink, blob_url=f"{self.azure.url}/{SINK_ACCOUNT}")
         self.user_env = self.fleet_env | {

@@ -64,6 +64,7 @@ class Exchange:
     status: int = 0  # what the server answered, whatever the client was told; 0: it was not asked
     sent_bytes: int = 0  # of the request's body, as the server got it
     received_bytes: int = 0  # of the answer's body, as the client got it
+    copied_bytes: int = 0  # that the store read from a source by itself
     seconds: float | None = None
     fault: str = ""  # the name of the rule that was applied
 
@@ -336,11 +337,11 @@ class HttpProxy:
             thread.start()
 
     def _serve(self, client: socket.socket, client_port: int) -> None:
-        channel = _Channel(client)
-        server: _Channel | None = None
+        channel = Channel(client)
+        server: Channel | None = None
         try:
             self._track(client)
-            server = _Channel(self._connect())
+            server = Channel(self._connect())
             while self._exchange(channel, server, client_port):
                 pass
         except (OSError, _Ended):
@@ -367,7 +368,7 @@ class HttpProxy:
         with self._lock:
             self._sockets.discard(sock)
 
-    def _exchange(self, client: _Channel, server: _Channel, client_port: int) -> bool:
+    def _exchange(self, client: Channel, server: Channel, client_port: int) -> bool:
         """Carry one request and its answer over; return whether the connection can carry another."""
         client.wait_for_request(server)
         head = client.read_head()
@@ -382,9 +383,7 @@ class HttpProxy:
         finally:
             exchange.seconds = time.monotonic() - exchange.started
 
-    def _carry(
-        self, exchange: Exchange, fault: Fault, head: _Head, client: _Channel, server: _Channel
-    ) -> bool:
+    def _carry(self, exchange: Exchange, fault: Fault, head: Head, client: Channel, server: Channel) -> bool:
         if fault.call is not None:
             fault.call(exchange)
         if fault.delay_s:
@@ -401,7 +400,7 @@ class HttpProxy:
             return True
         return self._ask(exchange, fault, head, client, server)
 
-    def _ask(self, exchange: Exchange, fault: Fault, head: _Head, client: _Channel, server: _Channel) -> bool:
+    def _ask(self, exchange: Exchange, fault: Fault, head: Head, client: Channel, server: Channel) -> bool:
         server.send(head.raw)
 
         def send_on(piece: bytes) -> None:
@@ -427,9 +426,9 @@ class HttpProxy:
         self,
         exchange: Exchange,
         fault: Fault,
-        answer: _Head,
-        client: _Channel,
-        server: _Channel,
+        answer: Head,
+        client: Channel,
+        server: Channel,
         framing: int,
     ) -> bool:
         changed = dict(fault.headers)
@@ -454,8 +453,10 @@ class HttpProxy:
         wishes = f"{answer.headers.get('connection', '')}".lower()
         return framing != _UNTIL_CLOSE and "close" not in wishes
 
-    def _read_request(self, head: _Head, client_port: int) -> Exchange:
+    def _read_request(self, head: Head, client_port: int) -> Exchange:
         method, target, _ = head.first_line.split(" ", 2)
+        if "://" in target:  # as a forward proxy is asked
+            target = "/" + target.split("/", 3)[3]
         path, _, query = target.partition("?")
         place, name = _read_path(path, skip=1 if self.service == "azure" else 0)
         with self._lock:
@@ -494,7 +495,7 @@ class _Ended(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class Head:
     """The first line and the headers of a request or of an answer."""
 
     raw: bytes
@@ -502,7 +503,7 @@ class _Head:
     headers: Mapping[str, str]
 
     @classmethod
-    def parse(cls, raw: bytes) -> _Head:
+    def parse(cls, raw: bytes) -> Head:
         first, *lines = raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         pairs = (line.partition(":") for line in lines)
         return cls(raw, first, {name.strip().lower(): value.strip() for name, _, value in pairs})
@@ -511,17 +512,17 @@ class _Head:
     def status(self) -> int:
         return int(self.first_line.split(" ", 2)[1])
 
-    def without(self, name: str) -> _Head:
+    def without(self, name: str) -> Head:
         return self._rebuilt(lambda lines: lines, {name})
 
-    def with_headers(self, changed: Mapping[str, str]) -> _Head:
+    def with_headers(self, changed: Mapping[str, str]) -> Head:
         added = [f"{name}: {value}" for name, value in changed.items()]
         return self._rebuilt(lambda lines: [*lines, *added], {name.lower() for name in changed})
 
-    def _rebuilt(self, change: Callable[[list[str]], list[str]], dropped: set[str]) -> _Head:
+    def _rebuilt(self, change: Callable[[list[str]], list[str]], dropped: set[str]) -> Head:
         first, *lines = self.raw.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
         kept = [line for line in lines if line.partition(":")[0].strip().lower() not in dropped]
-        return _Head.parse(("\r\n".join([first, *change(kept)]) + "\r\n\r\n").encode("latin-1"))
+        return Head.parse(("\r\n".join([first, *change(kept)]) + "\r\n\r\n").encode("latin-1"))
 
     def framing_of_request(self) -> int:
         if "chunked" in self.headers.get("transfer-encoding", "").lower():
@@ -536,7 +537,7 @@ class _Head:
         return int(self.headers.get("content-length", _UNTIL_CLOSE))
 
 
-class _Channel:
+class Channel:
     """One connection, with what was read of it and not yet used."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -558,7 +559,7 @@ class _Channel:
     def send(self, content: bytes | memoryview) -> None:
         self.sock.sendall(content)
 
-    def wait_for_request(self, server: _Channel) -> None:
+    def wait_for_request(self, server: Channel) -> None:
         """Return when there is something to read; end when the server has given the idle connection up."""
         if self._buffer:
             return
@@ -568,13 +569,13 @@ class _Channel:
         if self.sock.fileno() not in dict(poll.poll(_IDLE_S * 1000)):
             raise _Ended
 
-    def read_head(self) -> _Head:
+    def read_head(self) -> Head:
         while (stop := self._buffer.find(b"\r\n\r\n")) < 0:
             if len(self._buffer) > _HEAD_LIMIT_BYTES:
                 raise _Ended
             self._buffer += self._receive()
         raw, self._buffer = self._buffer[: stop + 4], self._buffer[stop + 4 :]
-        return _Head.parse(raw)
+        return Head.parse(raw)
 
     def copy_body(self, framing: int, use: Callable[[bytes], None]) -> None:
         """Hand on a body in pieces; a chunked one with its framing, as it came."""
