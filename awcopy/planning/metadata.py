@@ -194,7 +194,7 @@ def _fit_metadata(
 ) -> tuple[dict[str, str], list[str]]:
     """Return the user's metadata as Azure takes it together with awcopy's own, and what was done."""
     renamed = {encode_name(name): encode_value(value) for name, value in head.metadata.items()}
-    plain = [name for name in head.metadata if encode_name(name) == name]
+    plain = [name for name, new in zip(head.metadata, renamed, strict=True) if name == new]
     odd = len(renamed) - len(plain)
     if policy is MetadataPolicy.FAIL and odd + head.missing_metadata:
         message = f"entries of metadata that cannot be kept as they are: {odd + head.missing_metadata}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -180,3 +182,21 @@ def test_keys_that_no_amazon_would_hold_are_never_taken_for_others(
         arrival = copy(place, recorder, url, f"names-other-{policy}", tmp_path / "journal", "--names", policy)
     failed = set(keys[-2:]) if policy == "encode" else set(keys) - {"\ufffd"}
     check(arrival, keys, failed)
+
+
+def test_a_fleet_keeps_such_keys_apart_and_reports_them_exactly(place: Place) -> None:
+    keys = [key.decode("utf-8", "surrogateescape") for key in ELSEWHERE]
+    with serve_any_keys(BUCKET, {key: content_of(key) for key in ELSEWHERE}) as url:
+        done = place.awcopy(
+            "copy", f"s3://{BUCKET}", "az://awcopydemo/names-fleet", "--create-container", "-o", "json",
+            "--endpoint-url", url, "--names", "encode",
+        )  # fmt: skip
+    job = json.loads(done.stdout)
+    assert done.returncode == 3
+    lines = place.report(job["id"])
+    assert sorted(line["key"] for line in lines) == sorted(keys)
+    assert {line["key"] for line in lines if line["outcome"] == "failed"} == set(keys[-2:])
+    table = place.awcopy("jobs", "report", job["id"], "-o", "csv")
+    assert table.returncode == 0
+    # The csv module ends rows by CR LF, and quotes those within a key.
+    assert len(list(csv.reader(io.StringIO(table.stdout, newline="")))) == len(keys) + 1
