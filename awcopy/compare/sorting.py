@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RUN_ENTRIES = 50_000  # sorted in memory at once: some 30 MB
-_CHUNK_ENTRIES = 500  # of each run that are in memory while the runs are merged
+RUN_ENTRIES = 20_000  # sorted in memory at once: some 30 MB
+_CHUNK_ENTRIES = 50  # of each run that are in memory while the runs are merged
 
 _name_of = itemgetter(0)
 

@@ -102,3 +102,33 @@ def test_the_exit_code_says_how_it_went(place: Place, bucket: str):
     assert place.awcopy("check", f"s3://{bucket}", "az://awcopydemo/nowhere").returncode == 2
     refused = place.awcopy("check", f"s3://{bucket}", SINK, AWS_SECRET_ACCESS_KEY="wrong")
     assert refused.returncode == 4, refused.stderr
+
+
+def test_a_checksum_of_parts_proves_a_copy_when_that_is_asked_for(place: Place):
+    """What SDKs upload in parts keeps a checksum of the parts' checksums, and no other."""
+    place.s3.create_bucket(Bucket="in-parts")
+    at = {"Bucket": "in-parts", "Key": "parts.bin"}
+    upload = place.s3.create_multipart_upload(**at, ChecksumAlgorithm="SHA256")["UploadId"]
+    parts = []
+    for number, content in enumerate((LARGE[: 5 * MIB], LARGE[5 * MIB :]), 1):
+        part = place.s3.upload_part(
+            **at, UploadId=upload, PartNumber=number, Body=content, ChecksumAlgorithm="SHA256"
+        )
+        parts.append({"PartNumber": number, "ETag": part["ETag"], "ChecksumSHA256": part["ChecksumSHA256"]})
+    place.s3.complete_multipart_upload(**at, UploadId=upload, MultipartUpload={"Parts": parts})
+    line = (
+        "copy",
+        "s3://in-parts",
+        "az://awcopydemo/in-parts",
+        "--create-container",
+        "--local",
+        "-o",
+        "json",
+    )
+    refused = place.awcopy(*line, "--require-proof", "crc64")
+    assert (refused.returncode, json.loads(refused.stdout)["totals"]["failed"]["objects"]) == (3, 1)
+    assert "proof_too_weak" in refused.stderr
+    for options, proof in (((), "blocks"), (("--verify", "full", "--overwrite", "always"), "sha")):
+        done = place.awcopy(*line, *options)
+        assert (done.returncode, json.loads(done.stdout)["proofs"][proof]) == (0, 1), done.stderr
+    assert place.differences("in-parts", "in-parts") == (1, ())
