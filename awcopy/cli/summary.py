@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from awcopy.cli.console import print_texts, safe_text
 from awcopy.cli.help import Exit
 from awcopy.model.job import JobState, active_seconds, say_state
+from awcopy.model.outcome import PROOF_NAMES
 from awcopy.units import format_count, format_duration, format_size
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _EXITS = {
     JobState.CANCELLED: Exit.CANCELLED,
 }
 _ROUTES = ("server", "stream")
-_PROOFS = ("crc64", "md5", "crc32", "blocks", "length")
 
 
 def exit_code_of(snapshot: JobSnapshot) -> Exit:
@@ -64,7 +64,7 @@ def summary_lines(
     yield Text()
     for line in _number_lines(snapshot):
         yield Text(line)
-    if proofs := _counts(snapshot.totals.proofs, _PROOFS):
+    if proofs := _counts(snapshot.totals.proofs, PROOF_NAMES):
         yield Text(f"  {'proofs':<12}{proofs}")
     if snapshot.totals.routes.server or job.streams_because:
         yield Text(f"  {'routes':<12}{_counts(snapshot.totals.routes, _ROUTES)}")

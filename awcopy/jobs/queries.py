@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from awcopy.errors import JobNotFound, ServiceUnreachable
 from awcopy.jobs.sums import sum_items
 from awcopy.model.job import Job, JobId, JobState
-from awcopy.model.outcome import Totals
+from awcopy.model.outcome import PROOF_NAMES, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,6 @@ JOB_SCHEMA = "awcopy.job/1"
 _PAGE = 200
 _TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "deleted", "excluded")
 _ROUTES = ("server", "stream")
-_PROOFS = ("crc64", "md5", "crc32", "blocks", "length")
 
 
 class Phase(StrEnum):
@@ -77,7 +76,7 @@ class JobSnapshot:
             "route": job.spec.route.value,
             "streams_because": job.streams_because,
             "routes": {name: getattr(self.totals.routes, name) for name in _ROUTES},
-            "proofs": {name: getattr(self.totals.proofs, name) for name in _PROOFS},
+            "proofs": {name: getattr(self.totals.proofs, name) for name in PROOF_NAMES},
             "incomplete": self.totals.incomplete,
             "moved_bytes": self.moved_bytes,
         }

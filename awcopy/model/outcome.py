@@ -120,6 +120,9 @@ class RouteCounts:
         return RouteCounts(server=self.server + other.server, stream=self.stream + other.stream)
 
 
+PROOF_NAMES = tuple(count.name for count in fields(ProofCounts))  # strongest first
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """How many objects a job or an item met, by what became of them.

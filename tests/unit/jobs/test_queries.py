@@ -124,7 +124,7 @@ def test_json_has_every_tally_and_proof(world):
     assert list(shown["totals"]) == [
         "listed", "copied", "skipped", "failed", "cancelled", "deleted", "excluded",
     ]  # fmt: skip
-    assert shown["proofs"] == {"crc64": 2, "md5": 0, "crc32": 0, "blocks": 0, "length": 0}
+    assert shown["proofs"] == {"crc64": 2, "sha": 0, "md5": 0, "crc32": 0, "blocks": 0, "length": 0}
 
 
 @pytest.mark.parametrize(

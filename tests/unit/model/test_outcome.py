@@ -5,7 +5,16 @@ from operator import add
 
 import pytest
 
-from awcopy.model.outcome import Proof, ProofCounts, Result, Tally, Totals, tally_outcome, tally_outcomes
+from awcopy.model.outcome import (
+    PROOF_NAMES,
+    Proof,
+    ProofCounts,
+    Result,
+    Tally,
+    Totals,
+    tally_outcome,
+    tally_outcomes,
+)
 from tests.unit.factories import make_outcome
 
 
@@ -54,3 +63,7 @@ def test_what_the_filters_left_out_is_not_part_of_the_sum():
 def test_objects_that_lost_something_are_counted_once(notices, incomplete):
     outcome = make_outcome(notices=notices)
     assert tally_outcomes([outcome, outcome]).incomplete == 2 * incomplete
+
+
+def test_each_proof_is_counted_by_its_name_strongest_first():
+    assert list(PROOF_NAMES) == [proof.value for proof in Proof if proof]

@@ -8,6 +8,7 @@ import pytest
 from awcopy.errors import CredentialsError, ServiceUnreachable
 from awcopy.model.items import ItemKind
 from awcopy.model.job import JobState
+from awcopy.model.outcome import PROOF_NAMES
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' \u202e\u0007{{ 7*7 }}"
 
@@ -72,7 +73,7 @@ def test_the_totals_of_a_running_job_add_up(client, add_job, totals):
 def test_the_proofs_add_up_to_what_was_copied(client, add_job, totals):
     page = client.get(f"/jobs/{add_job(totals=totals).id}")
 
-    proofs = (number_in(page, f"proofs.{name}") for name in ("crc64", "md5", "crc32", "blocks", "length"))
+    proofs = (number_in(page, f"proofs.{name}") for name in PROOF_NAMES)
 
     assert sum(map(int, proofs)) == 600
 
