@@ -32,6 +32,9 @@ _ASKS_FOR_JSON = re.compile(r" (-o|--output)[ =]?(nd)?json ")
 _BYTE_END = 0x100
 _SHORT_END = 0x10000
 _NARROWEST_TABLE = 72
+_CUT_TO = 14
+_GAP = 2  # between the columns of a table
+_NUMBER = re.compile(r"[\d.,:+ -]*(?:[KMGTP]?i?B)?")  # a count, a size or a date
 _WIDEST = 10_000
 
 
@@ -95,15 +98,40 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         _print_records(columns, rows)
         return
     shown = [[Text(safe_text(cell)) for cell in row] for row in rows]
+    cells = [[Text(column), *(row[index] for row in shown)] for index, column in enumerate(columns)]
+    natural = [max(cell.cell_len for cell in column) for column in cells]
+    # Half a number is a wrong one; of a name the beginning tells enough.
+    may_cut = [index > 0 and not all(map(_is_number, column[1:])) for index, column in enumerate(cells)]
+    widths = fit_columns(natural, may_cut, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        # The first column names the row, so it is never cut.
-        table.add_column(
-            column, no_wrap=True, min_width=0 if index else max((len(row[0]) for row in shown), default=0)
-        )
+    for column, width in zip(columns, widths, strict=False):
+        table.add_column(column, no_wrap=True, width=width)
     for row in shown:
-        table.add_row(*row)
+        table.add_row(*row[: len(widths)])
     console.print(table)
+    if left_out := columns[len(widths) :]:
+        print_note(f"a wider terminal also shows {', '.join(left_out)}")
+
+
+def fit_columns(natural: Sequence[int], may_cut: Sequence[bool], limit: int) -> list[int]:
+    """Return the widths of the columns that fit in a line: long ones are cut, then the last ones left out.
+
+    Room that is left goes first to those that lack least.
+    """
+    least = [min(width, _CUT_TO) if cut else width for width, cut in zip(natural, may_cut, strict=True)]
+    count = len(least)
+    while count > 1 and sum(least[:count]) + _GAP * (count - 1) > limit:
+        count -= 1
+    widths, spare = least[:count], limit - sum(least[:count]) - _GAP * (count - 1)
+    for index in sorted(range(count), key=lambda column: natural[column] - widths[column]):
+        more = max(0, min(spare, natural[index] - widths[index]))
+        widths[index] += more
+        spare -= more
+    return widths
+
+
+def _is_number(cell: Text) -> bool:
+    return _NUMBER.fullmatch(cell.plain) is not None
 
 
 def _print_records(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -12,7 +12,7 @@ from awcopy.cli.setup import begin
     cls=helpful(
         "awcopy demo",
         "awcopy demo --keep",
-        exit_codes=(Exit.OK, Exit.ERROR, Exit.SOME_FAILED, Exit.UNREACHABLE, Exit.INTERRUPTED),
+        exit_codes=(Exit.OK, Exit.ERROR, Exit.USAGE, Exit.SOME_FAILED, Exit.UNREACHABLE, Exit.INTERRUPTED),
     )
 )
 @click.option("--keep", is_flag=True, help="Leave everything running at the end, until Ctrl-C.")

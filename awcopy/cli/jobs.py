@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.model.outcome import Outcome
 
-_COLUMNS = ("ID", "NAME", "STATE", "CREATED (UTC)", "COPIED", "FAILED", "LISTED", "SIZE", "FROM", "TO")
+_COLUMNS = ("ID", "NAME", "STATE", "COPIED", "FAILED", "LISTED", "SIZE", "CREATED (UTC)", "FROM", "TO")
 _JOB_ARGUMENT = click.argument("job_id", metavar="ID")
 
 
@@ -146,11 +146,11 @@ def _row(snapshot: JobSnapshot) -> tuple[str, ...]:
         job.id,
         job.name,
         job.state.value,
-        f"{job.created_at:%Y-%m-%d %H:%M}",
         format_count(totals.copied.objects),
         format_count(totals.failed.objects),
         format_count(totals.listed.objects) + ("+" if snapshot.is_listing else ""),
         format_size(totals.listed.size_bytes),
+        f"{job.created_at:%Y-%m-%d %H:%M}",
         str(job.spec.source),
         str(job.spec.sink),
     )

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from awcopy import config
+from awcopy import config, errors
+from awcopy.cli.help import Exit, HelpfulCommand
 from awcopy.cli.legacy import is_legacy
 from awcopy.cli.main import COMMANDS
 from docs import generate
@@ -93,3 +94,26 @@ def test_every_test_that_the_reliability_page_names_is_there():
     written = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert named
     assert {name for name in named if f"def {name}(" not in written} == set()
+
+
+@pytest.mark.parametrize("path", CONTEXTS)
+def test_every_command_and_option_says_what_it_is_for(path):
+    context = CONTEXTS[path]
+    options = [one for one in context.command.get_params(context) if isinstance(one, click.Option)]
+    assert context.command.help
+    assert [option.opts for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize("path", CONTEXTS)
+def test_every_command_says_its_exit_codes_and_shows_examples_of_itself(path):
+    command = CONTEXTS[path].command
+    assert isinstance(command, HelpfulCommand)
+    assert Exit.OK in command.exit_codes
+    assert Exit.USAGE in command.exit_codes
+    assert any(path in example for example in command.examples)
+
+
+def test_every_error_leaves_with_an_exit_code_that_is_explained():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    explained = {int(row.split("|")[1]) for row in generate.exit_codes_table().splitlines()[2:]}
+    assert {kind.exit_code for kind in kinds} <= explained == {int(code) for code in Exit}
