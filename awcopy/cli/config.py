@@ -21,6 +21,7 @@ _CODES = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.CREDENTIALS)
 COMMANDS = {
     "show": ("awcopy.cli.config:show_settings", "Show the settings as they are here."),
     "path": ("awcopy.cli.config:show_paths", "Show which files settings are read from."),
+    "prices": ("awcopy.cli.config_prices:prices", "Show or refresh the prices of estimates."),
 }
 
 
