@@ -94,7 +94,9 @@ def describe(snapshot: JobSnapshot, rate_bytes_per_s: float) -> tuple[str, str]:
     ]
     if snapshot.is_listing:
         parts.append("(still listing)")
-    if not snapshot.job.has_ended:
+    if snapshot.waiting_items and not snapshot.busy_agents:
+        parts.append("waiting for S3 to restore archived objects")
+    elif not snapshot.job.has_ended:
         parts.append(f"{format_size(rate_bytes_per_s)}/s")
         parts += _time_left(snapshot, rate_bytes_per_s)
     named = ["copied", "failed", "skipped", "pending", "listed"]

@@ -64,6 +64,8 @@ def summary_lines(
     yield Text()
     for line in _number_lines(snapshot):
         yield Text(line)
+    if snapshot.waiting_items:
+        yield Text("  waiting for S3 to restore archived objects; workers look again every few minutes")
     if proofs := _counts(snapshot.totals.proofs, PROOF_NAMES):
         yield Text(f"  {'proofs':<12}{proofs}")
     if snapshot.totals.routes.server or job.streams_because:

@@ -43,6 +43,7 @@ class JobSnapshot:
     totals: Totals
     open_items: int = 0
     busy_agents: int = 0
+    waiting_items: int = 0  # of the open ones: nobody works on them before S3 has restored their objects
     moved_bytes: int = 0  # bytes that reached the sink, those of files under way included; an indication
 
     @property
@@ -67,6 +68,7 @@ class JobSnapshot:
             "agents": job.spec.agents,
             "busy_agents": self.busy_agents,
             "open_items": self.open_items,
+            "waiting_items": self.waiting_items,
             "generation": job.generation,
             "created_at": job.created_at.isoformat(),
             "changed_at": job.changed_at.isoformat(),
@@ -104,6 +106,7 @@ def snapshot_of(fleet: Fleet, job: Job) -> JobSnapshot:
         totals=sums.totals,
         open_items=sums.open_items,
         busy_agents=sums.busy_agents,
+        waiting_items=sums.waiting_items,
         moved_bytes=_moved_bytes(fleet, job.id),
     )
 

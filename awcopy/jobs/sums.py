@@ -35,6 +35,7 @@ class Sums:
     totals: Totals
     open_items: int = 0
     busy_agents: int = 0
+    waiting_items: int = 0
     is_listing: bool = False
     seconds: float = 0.0  # that it took to find this
 
@@ -53,14 +54,17 @@ def sum_items(fleet: Fleet, job_id: JobId, clock: Callable[[], float] = time.mon
 
 
 def _sum(fleet: Fleet, job_id: JobId) -> Sums:
-    totals, open_items, busy, listing = Totals(), 0, 0, False
+    totals, open_items, busy, waiting, listing = Totals(), 0, 0, 0, False
     for item in fleet.ledger.list_items(job_id):
         totals += item.totals
         if item.state is not ItemState.DONE:
             open_items += 1
             busy += item.state is ItemState.LEASED
+            waiting += item.state is ItemState.WAITING
             listing = listing or item.kind is ItemKind.LIST_OBJECTS
-    return Sums(totals=totals, open_items=open_items, busy_agents=busy, is_listing=listing)
+    return Sums(
+        totals=totals, open_items=open_items, busy_agents=busy, waiting_items=waiting, is_listing=listing
+    )
 
 
 def _recall(fleet: Fleet, job_id: JobId) -> Sums | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from awcopy.cli.progress import describe
+from awcopy.cli.summary import summary_lines
 from awcopy.errors import AccessDenied
 from awcopy.jobs.control import cancel_job
 from awcopy.model.items import ItemState
@@ -204,3 +206,11 @@ class CrashingLedger:
         if item.state is ItemState.WAITING:
             raise Crash
         return self.ledger.update_item(item)
+
+
+def test_a_job_that_waits_says_so(world):
+    job = submit(world)
+    snapshot = world.run(job)
+    assert (snapshot.waiting_items, snapshot.busy_agents, snapshot.to_json()["waiting_items"]) == (1, 0, 1)
+    assert "waiting for S3 to restore" in describe(snapshot, 0.0)[0]
+    assert any("waiting for S3" in line.plain for line in summary_lines(snapshot))
