@@ -33,6 +33,7 @@ AwcopyError
         ├── TagsNotAllowed          the same of tags
         ├── ProofTooWeak            the source keeps no checksum that gives the proof asked for
         └── RequestRefused          any other 4xx
+            └── ForeignBlocks       somebody else's staged blocks keep ours out
 
 Messages are for people and hold no credentials, no signed URLs and no raw object keys;
 ``code`` is for programs and stands in outcomes as the reason.
@@ -277,3 +278,9 @@ class RequestRefused(PermanentError):
     """The store refused the request for a reason that has no class of its own."""
 
     code = "refused"
+
+
+class ForeignBlocks(RequestRefused):
+    """Blocks that somebody else has staged under the blob's name, with ids of another length, keep ours out."""
+
+    code = "foreign_blocks"

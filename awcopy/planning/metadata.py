@@ -35,6 +35,7 @@ STAMP_ROUTE = "awcopy_route"
 STAMP_JOB = "awcopy_job"
 STAMP_VERSION = "awcopy_version"
 STAMP_KEY = "awcopy_key"  # of an object whose blob bears another name
+STAMP_PLACEHOLDER = "awcopy_placeholder"  # of an empty blob that is to be replaced, and stands for nothing
 STAMP_NOTICES = "awcopy_notices"
 
 MAX_METADATA_BYTES = 8192  # of all names and values together
@@ -103,6 +104,11 @@ def is_stamped_with(blob: BlobHead, obj: SourceObject) -> bool:
         and stamp.get(STAMP_ETAG) == encode_value(obj.etag)
         and stamp.get(STAMP_SIZE) == str(obj.size_bytes)
     )
+
+
+def is_placeholder(blob: BlobHead) -> bool:
+    """Return whether the blob stands for nothing: a job has put it there to drop somebody else's blocks."""
+    return blob.size_bytes == 0 and STAMP_PLACEHOLDER in blob.metadata
 
 
 def is_stamped_by(blob: BlobHead, job_id: JobId) -> bool:

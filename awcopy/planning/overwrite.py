@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from awcopy.model.job import Overwrite
 from awcopy.model.objects import ALWAYS, IF_ABSENT, Condition
-from awcopy.planning.metadata import STAMP_MODIFIED, is_stamped_by, is_stamped_with
+from awcopy.planning.metadata import STAMP_MODIFIED, is_placeholder, is_stamped_by, is_stamped_with
 
 if TYPE_CHECKING:
     from awcopy.model.job import Job, SinkSpec
     from awcopy.model.objects import BlobHead, SourceObject
+
+
+PLACEHOLDER = "placeholder"  # why a blob is replaced whatever the job says about those that are there
 
 
 class Act(Enum):
@@ -30,7 +33,7 @@ class Decision:
 
     act: Act
     condition: Condition = ALWAYS
-    reason: str = ""
+    reason: str = ""  # of a skip, or PLACEHOLDER
     kept: BlobHead | None = None  # the blob that this job has written, when it is kept
 
 
@@ -48,8 +51,9 @@ def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Deci
     is_encrypted = _is_encrypted_as_asked(job.spec.sink, blob)
     if is_stamped_by(blob, job.id) and is_encrypted:
         return Decision(act=Act.KEEP, kept=blob)
-    replace = Decision(act=Act.COPY, condition=Condition(if_match=blob.etag))
-    match job.spec.overwrite:
+    reason = PLACEHOLDER if is_placeholder(blob) else ""
+    replace = Decision(act=Act.COPY, condition=Condition(if_match=blob.etag), reason=reason)
+    match Overwrite.ALWAYS if reason else job.spec.overwrite:
         case Overwrite.ALWAYS:
             return replace
         case Overwrite.NEVER:

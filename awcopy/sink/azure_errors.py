@@ -20,6 +20,7 @@ from awcopy.errors import (
     ConnectionLost,
     CredentialsError,
     CredentialsRefused,
+    ForeignBlocks,
     IntegrityError,
     KeyMismatch,
     ObjectArchived,
@@ -40,6 +41,10 @@ _RIGHTS: Final = (
     "the SAS or the role needs to read, add, create, write and list (racwl), and for --tags to tag (t)"
 )
 _FIREWALL: Final = "the account's network rules refuse this machine, or the role lacks a right"
+FOREIGN_BLOCKS: Final = (
+    "another program has begun to write this blob: let it end, delete the blob and retry, or wait a week, after"
+    " which Azure drops its blocks"
+)
 _CONTAINER: Final = "check the container's name, or let awcopy create it"
 _OTHER_KEY: Final = "give the key that the blob has been encrypted with, or delete the blob first"
 _OTHER_VERSION: Final = "the server does not know this version of the protocol"
@@ -89,6 +94,7 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "Crc64Mismatch": (IntegrityError, ""),
     "Md5Mismatch": (IntegrityError, ""),
     "InvalidBlockList": (BlocksMissing, ""),
+    "InvalidBlobOrBlock": (ForeignBlocks, FOREIGN_BLOCKS),
     "ServerBusy": (Throttled, ""),
     "TooManyRequests": (Throttled, ""),
     "IngressLimitExceeded": (Throttled, ""),

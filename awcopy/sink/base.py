@@ -76,6 +76,7 @@ class Sink(Protocol):
         Block ids of one blob must all have the same length, 1 to 64 characters before base64.
 
         Raises:
+            ForeignBlocks: Blocks with ids of another length are staged under that name; a commit drops them.
             IntegrityError: The sink received other bytes than the CRC says; nothing was staged.
         """
 

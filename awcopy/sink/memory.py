@@ -16,6 +16,7 @@ from awcopy.errors import (
     AccessDenied,
     BlobConflict,
     BlocksMissing,
+    ForeignBlocks,
     IntegrityError,
     KeyMismatch,
     ObjectNotFound,
@@ -174,7 +175,7 @@ class MemorySink:
             staged = self._staged.setdefault(name, {})
             if staged and len(next(iter(staged))) != len(block_id):
                 message = "all block ids of a blob have the same length"
-                raise RequestRefused(message, status=400, service_code="InvalidBlobOrBlock")
+                raise ForeignBlocks(message, status=400, service_code="InvalidBlobOrBlock")
             if len(staged) >= MAX_STAGED_BLOCKS and block_id not in staged:
                 message = "a blob has at most 100,000 uncommitted blocks"
                 raise RequestRefused(message, status=409, service_code="BlockCountExceedsLimit")

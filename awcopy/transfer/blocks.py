@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.crc64 import combine, crc64
-from awcopy.errors import IntegrityError, SourceChanged
+from awcopy.errors import ForeignBlocks, IntegrityError, SourceChanged
+from awcopy.model.objects import BlobProperties
 from awcopy.model.outcome import Proof
 from awcopy.planning.blocks import block_id, pin_blocks
+from awcopy.planning.metadata import STAMP_PLACEHOLDER
 from awcopy.planning.pieces import Piece, in_order, read_pieces, route_of, split_runs
 from awcopy.planning.proofs import PROOFS, check_proof
 from awcopy.transfer.context import run_each
@@ -133,6 +135,28 @@ def commit_file(
         lambda: transfer.sink.commit_blocks(file.blob, ids, properties=properties, condition=condition)
     )
     return proof, whole, properties.notices
+
+
+def drop_staged(transfer: Transfer, blob: str, condition: Condition) -> None:
+    """Drop all blocks that are staged under the name of a blob that is not there, ours and those of others.
+
+    Only a write of the blob itself does that: an empty one, which says that it stands for nothing. It is not
+    deleted, since awcopy asks for no right to delete; the copy replaces it.
+
+    Raises:
+        ForeignBlocks: A blob is there, which would be lost.
+        BlobConflict: One has come to be there.
+    """
+    if not condition.if_absent:
+        message = (
+            "blocks that another program has staged keep ours out, and to drop them the blob must be deleted"
+        )
+        raise ForeignBlocks(message)
+    properties = BlobProperties(metadata={STAMP_PLACEHOLDER: transfer.job.id})
+    transfer.check()
+    transfer.retrier.call(
+        lambda: transfer.sink.commit_blocks(blob, (), properties=properties, condition=condition)
+    )
 
 
 def prove(head: ObjectHead, whole: int, digest: Digest | None) -> Proof:

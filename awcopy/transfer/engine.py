@@ -10,6 +10,7 @@ from awcopy.errors import (
     BlobConflict,
     BlocksMissing,
     CredentialsRefused,
+    ForeignBlocks,
     IntegrityError,
     NotEncrypted,
     ObjectArchived,
@@ -19,16 +20,24 @@ from awcopy.errors import (
 )
 from awcopy.model.job import Archived
 from awcopy.model.outcome import Outcome, Proof, Result, Route
-from awcopy.planning.blocks import plan_blocks
-from awcopy.planning.metadata import STAMP_ETAG, decode_value, read_notices, read_proof, read_route
+from awcopy.planning.blocks import LARGE_FILE_BYTES, plan_blocks
+from awcopy.planning.metadata import (
+    STAMP_ETAG,
+    STAMP_PLACEHOLDER,
+    decode_value,
+    read_notices,
+    read_proof,
+    read_route,
+)
 from awcopy.planning.naming import blob_name, name_problem
-from awcopy.planning.overwrite import COPY_NEW, Act, Decision, decide_overwrite
+from awcopy.planning.overwrite import COPY_NEW, PLACEHOLDER, Act, Decision, decide_overwrite
 from awcopy.planning.pieces import Piece, cover_blocks, route_of
 from awcopy.planning.proofs import check_proof, plan_proof
 from awcopy.transfer.blocks import (
     PinnedFile,
     check_pin,
     commit_file,
+    drop_staged,
     prove,
     read_again,
     stage_blocks,
@@ -95,7 +104,7 @@ def copy_object(transfer: Transfer, obj: SourceObject, *, look_first: bool) -> O
         decision = look_at_sink(transfer, obj, blob) if look_first else COPY_NEW
         return _settle(transfer, obj, blob, decision)
     except StorageError as error:
-        return _failed(transfer, obj, blob, error)
+        return _failed(transfer, obj, error)
 
 
 def settle_unread(job: Job, obj: SourceObject, blob: str) -> Outcome | None:
@@ -123,9 +132,12 @@ def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was
     if settled or not was_begun:
         return settled or _outcome(obj, blob, Result.CANCELLED, "cancelled")
     try:
-        if transfer and (kept := look_at_sink(transfer, obj, blob).kept):
-            return _kept(obj, kept)
-        detail = "" if transfer else "it may have been copied: the sink could not be asked"
+        decision = look_at_sink(transfer, obj, blob) if transfer else None
+        if decision and decision.kept:
+            return _kept(obj, decision.kept)
+        detail = (
+            _what_is_left(decision) if decision else "it may have been copied: the sink could not be asked"
+        )
     except StorageError as error:
         detail = f"it may have been copied: {error.message}"
     return _outcome(obj, blob, Result.CANCELLED, "cancelled", detail)
@@ -134,7 +146,16 @@ def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was
 def fail_object(transfer: Transfer, obj: SourceObject, reason: str, detail: str) -> Outcome:
     """Return the outcome of an object that is not tried again: failed, unless this job has written its blob."""
     blob = blob_name(transfer.job.spec, obj.key)
-    return _written_after_all(transfer, obj, blob) or _outcome(obj, blob, Result.FAILED, reason, detail)
+    try:
+        decision = look_at_sink(transfer, obj, blob)
+    except ENDS_THE_ITEM:
+        raise
+    except StorageError:
+        return _outcome(obj, blob, Result.FAILED, reason, detail)
+    if decision.kept:
+        return _kept(obj, decision.kept)
+    detail = "; ".join(filter(None, (detail, _what_is_left(decision))))
+    return _outcome(obj, blob, Result.FAILED, reason, detail)
 
 
 def finish_file(transfer: Transfer, file: PinnedFile) -> Outcome:
@@ -147,7 +168,7 @@ def finish_file(transfer: Transfer, file: PinnedFile) -> Outcome:
         decision = look_at_sink(transfer, file.object, file.blob)
         return _settle(transfer, file.object, file.blob, decision, file)
     except StorageError as error:
-        return _failed(transfer, file.object, file.blob, error)
+        return _failed(transfer, file.object, error)
 
 
 def _settle(
@@ -164,7 +185,7 @@ def _settle(
             copied = _copy(transfer, _file(transfer, obj, blob, file, restarts), decision.condition)
         except StorageError as error:
             if attempts > MAX_RESTARTS or not isinstance(error, _BEGUN_ANEW):
-                return replace(_failed(transfer, obj, blob, error), attempts=attempts)
+                return replace(_failed(transfer, obj, error), attempts=attempts)
             if isinstance(error, SourceChanged):
                 obj, file = _pin_again(transfer, obj), None
             elif isinstance(error, BlobConflict | BlocksMissing):  # someone else wrote the blob, or may have
@@ -194,6 +215,17 @@ def _file(
 
 
 def _copy(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
+    try:
+        return _copy_as_planned(transfer, file, condition)
+    except ForeignBlocks:
+        if not condition.if_absent and file.object.size_bytes <= LARGE_FILE_BYTES:
+            # One call needs no blocks, and drops those of others.
+            return _copy_whole(transfer, file, condition)
+        drop_staged(transfer, file.blob, condition)
+        raise BlocksMissing("another program's blocks were in the way, and were dropped") from None
+
+
+def _copy_as_planned(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:
     if file.plan.blocks > 1 or (file.plan.blocks and proof_needs_blocks(transfer, file)):
         return _copy_blocks(transfer, file, condition)
     run = range(file.plan.blocks)
@@ -291,16 +323,14 @@ def _head(transfer: Transfer, blob: str) -> BlobHead | None:
     return transfer.retrier.call(lambda: transfer.sink.head(blob))
 
 
-def _failed(transfer: Transfer, obj: SourceObject, blob: str, error: StorageError) -> Outcome:
+def _failed(transfer: Transfer, obj: SourceObject, error: StorageError) -> Outcome:
     """Return the object as failed, unless this job has written its blob: the answer to a write may be lost."""
     if isinstance(error, ENDS_THE_ITEM):
         raise error
     if isinstance(error, ObjectArchived):  # known only now: in Intelligent-Tiering, or restored no longer
-        return _archived(transfer.job, obj, blob)
+        return _archived(transfer.job, obj, blob_name(transfer.job.spec, obj.key))
     reason = "source_unstable" if isinstance(error, SourceChanged) else error.code
-    return _written_after_all(transfer, obj, blob) or _outcome(
-        obj, blob, Result.FAILED, reason, error.message
-    )
+    return fail_object(transfer, obj, reason, error.message)
 
 
 def _archived(job: Job, obj: SourceObject, blob: str) -> Outcome:
@@ -308,14 +338,9 @@ def _archived(job: Job, obj: SourceObject, blob: str) -> Outcome:
     return _outcome(obj, blob, result, ObjectArchived.code, "it must be restored before it can be read")
 
 
-def _written_after_all(transfer: Transfer, obj: SourceObject, blob: str) -> Outcome | None:
-    try:
-        kept = look_at_sink(transfer, obj, blob).kept
-    except ENDS_THE_ITEM:
-        raise
-    except StorageError:
-        return None
-    return _kept(obj, kept) if kept else None
+def _what_is_left(decision: Decision) -> str:
+    is_empty = decision.reason == PLACEHOLDER
+    return f"an empty blob with the metadata {STAMP_PLACEHOLDER} is in its place" if is_empty else ""
 
 
 def _outcome(obj: SourceObject, blob: str, result: Result, reason: str = "", detail: str = "") -> Outcome:

@@ -23,6 +23,7 @@ from awcopy.errors import (
     BlobConflict,
     BlocksMissing,
     CredentialsRefused,
+    ForeignBlocks,
     IntegrityError,
     KeyMismatch,
     ObjectNotFound,
@@ -357,8 +358,17 @@ def test_writing_in_one_call_drops_staged_blocks(case):
 
 def test_block_ids_of_one_blob_have_one_length(case):
     case.stage("ids", 1, b"x")
-    with pytest.raises(RequestRefused):
+    with pytest.raises(ForeignBlocks):
         case.sink.stage_block(case.prefix + "ids", BlockId("1"), memoryview(b"x"), crc64=crc64(b"x"))
+
+
+def test_an_empty_commit_drops_all_blocks_and_makes_an_empty_blob(case):
+    case.stage("ids", 1, b"x")
+    etag = case.commit("ids", (), IF_ABSENT, metadata={"a": "b"})
+    head = case.head("ids")
+    assert (head.etag, head.size_bytes, head.metadata) == (etag, 0, {"a": "b"})
+    assert case.sink.staged_blocks(case.prefix + "ids") == ()
+    case.sink.stage_block(case.prefix + "ids", BlockId("1"), memoryview(b"x"), crc64=crc64(b"x"))
 
 
 def test_a_block_id_of_65_characters_is_refused(case):

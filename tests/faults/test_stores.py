@@ -270,6 +270,35 @@ def test_azure_applies_then_drops_when_an_old_blob_is_replaced(fleet: FaultFleet
     assert {line.result for line in lines} == {Result.COPIED}
 
 
+# --- blocks of others
+
+
+def test_foreign_blocks_under_the_names_of_our_blobs(fleet: FaultFleet) -> None:
+    """Azure takes only block ids of one length for a blob; whoever came first has set it.
+
+    Where no blob is, an empty one drops the blocks. One that is there is replaced in one call, but not when
+    it is too large for that.
+    """
+    sizes = {"small": LARGE_BYTES, "small-old": LARGE_BYTES, "large": 65 * MIB, "large-old": 65 * MIB}
+    fleet.make_bucket("foreign", {key: content_of(key, size) for key, size in sizes.items()})
+    put_blob(fleet, "foreign", "small-old", b"the old blob")
+    put_blob(fleet, "foreign", "large-old", b"the old blob")
+    for key in sizes:
+        fleet.blobs.get_blob_client("foreign", key).stage_block("0001", b"of another program")
+    job_id = fleet.submit("foreign", *BLOCKS)
+    fleet.ended(job_id)
+    expected = Expected(
+        state=FAILED, failed={"large-old": "foreign_blocks"}, before={"large-old": b"the old blob"}
+    )
+    lines = assert_invariants(fleet, job_id, "foreign", expected)
+    assert "another program" in line_of(lines, "large-old").detail
+    assert {line.proof for line in lines if line.result is Result.COPIED} == {Proof.CRC64}
+    assert not fleet.azure.log.commits("small-old")
+    for key in ("small", "large"):
+        assert [one.status for one in fleet.azure.log.commits(key)] == [201, 201]
+    assert not fleet.azure.log.deletes()
+
+
 # --- objects that change
 
 

@@ -19,10 +19,12 @@ from awcopy.errors import (
     Throttled,
 )
 from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite, Verify
-from awcopy.model.objects import Algorithm, Checksum
+from awcopy.model.objects import Algorithm, BlockId, Checksum
 from awcopy.model.outcome import Proof, Result
 from awcopy.planning.blocks import plan_blocks
+from awcopy.planning.metadata import STAMP_PLACEHOLDER
 from awcopy.sink.memory import StoredBlob
+from awcopy.transfer import engine
 from awcopy.transfer.blocks import PinnedFile, stage_blocks
 from awcopy.transfer.engine import MAX_RESTARTS, copy_object, copy_objects, finish_file
 from tests.unit.factories import make_blob, make_job, make_spec
@@ -644,3 +646,63 @@ def test_a_file_that_fails_has_one_outcome_too(world):
     world.source.delete_object("k")
     outcome = finish_file(make_transfer(world, make_job_with()), file)
     assert (outcome.result, outcome.reason) == (Result.FAILED, "not_found")
+
+
+# Blocks that somebody else has staged, with ids of another length.
+
+
+def stage_foreign(world):
+    world.sink.stage_block("k", BlockId("1"), memoryview(b"x"), crc64=crc64(b"x"))
+
+
+def test_foreign_blocks_go_when_a_blob_that_is_there_is_replaced_in_one_call(world):
+    put_old(world)
+    stage_foreign(world)
+    outcome = copy(world, world.source.put_object("k", BLOCKS))
+    assert (outcome.result, outcome.proof) == (Result.COPIED, Proof.CRC64)
+    assert world.sink.blobs["k"].content == BLOCKS
+    assert world.sink_calls.calls["commit_blocks"] == 0
+
+
+@pytest.mark.parametrize("overwrite", [Overwrite.CHANGED, Overwrite.NEVER])
+def test_foreign_blocks_under_the_name_of_no_blob_are_dropped(world, overwrite):
+    stage_foreign(world)
+    outcome = copy(world, world.source.put_object("k", BLOCKS), overwrite=overwrite)
+    assert (outcome.result, outcome.proof) == (Result.COPIED, Proof.CRC64)
+    assert world.sink.blobs["k"].content == BLOCKS
+    assert STAMP_PLACEHOLDER not in world.sink.blobs["k"].head.metadata
+    assert world.sink.staged_blocks("k") == ()
+
+
+def test_the_answer_to_dropping_foreign_blocks_may_be_lost(world):
+    world.sink = LossySink().lose_answer("commit_blocks")
+    stage_foreign(world)
+    assert copy(world, world.source.put_object("k", BLOCKS)).result is Result.COPIED
+    assert world.sink.blobs["k"].content == BLOCKS
+
+
+def test_a_large_blob_that_is_there_is_not_given_up_for_foreign_blocks(world, monkeypatch):
+    monkeypatch.setattr(engine, "LARGE_FILE_BYTES", BLOCK)
+    put_old(world)
+    stage_foreign(world)
+    outcome = copy(world, world.source.put_object("k", BLOCKS))
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "foreign_blocks")
+    assert "another program" in outcome.detail
+    assert world.sink.blobs["k"].content == b"old"
+
+
+def test_a_failure_says_that_an_empty_blob_was_left(world):
+    stage_foreign(world)
+    obj = world.source.put_object("k", BLOCKS)
+    world.sink_calls.do("commit_blocks", lambda: world.source_calls.fail("read_range", AccessDenied("no")))
+    outcome = copy(world, obj)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "access_denied")
+    assert STAMP_PLACEHOLDER in outcome.detail
+    assert world.sink.blobs["k"].content == b""
+
+
+def test_the_empty_blob_that_a_dead_worker_left_is_replaced_whatever_the_job_says(world):
+    metadata = {STAMP_PLACEHOLDER: "another job"}
+    world.sink.blobs["k"] = StoredBlob(content=b"", head=make_blob(size_bytes=0, metadata=metadata))
+    assert copy(world, world.source.put_object("k", SMALL), overwrite=Overwrite.NEVER).result is Result.COPIED
+    assert world.sink.blobs["k"].content == SMALL
