@@ -30,7 +30,7 @@ from awcopy.cli.values import (
     source_access_options,
 )
 from awcopy.config import load_store_defaults
-from awcopy.errors import UsageError
+from awcopy.errors import OutOfOrder, UsageError
 from awcopy.model.job import JobSpec, NamePolicy
 from awcopy.planning.compare import Level, Verdict
 from awcopy.units import format_count, format_size
@@ -54,6 +54,7 @@ _LEVELS = {
     Level.CHECKSUM: "by the source's checksums; --download reads both sides",
     Level.DOWNLOAD: "byte by byte",
 }
+_SORTED_FIRST = "name its service with --endpoint-url or --azure-endpoint, then its listing is sorted first"
 _STDOUT = "-"
 _NOTE_EVERY_S = 5.0
 
@@ -141,7 +142,10 @@ def check(**options: Any) -> Exit:  # noqa: ANN401 - made a record at once
         )
         report = _Report(output=options["output"], shows_all=options["shows_all"])
         report.combined = _open_combined(options["combined"], stack)
-        report.print(compare_sides(checked, left_out))
+        try:
+            report.print(compare_sides(checked, left_out))
+        except OutOfOrder as error:
+            raise OutOfOrder(error.message, hint=_SORTED_FIRST) from error
     for line in totals_lines(report.counts, report.proofs, left_out, checked.level):
         print_note(line)
     return exit_code_of(report.counts)

@@ -46,7 +46,8 @@ def list_source(
 def list_sink(sink: Sink, spec: JobSpec, retrier: Retrier) -> Generator[tuple[str, BlobHead], None, None]:
     """Yield every blob that an object under the source's prefix could become, by name.
 
-    Azure lists in order; of other servers that is not known, and their listing is sorted first.
+    Azure lists in order, by all that is known. Of other servers that is not known, nor of accounts with
+    directories, which may list folder by folder: their listing is sorted first.
     """
     prefix = spec.sink.prefix
     if (
@@ -59,7 +60,7 @@ def list_sink(sink: Sink, spec: JobSpec, retrier: Retrier) -> Generator[tuple[st
         return page.blobs, page.token
 
     blobs = _all_pages(fetch)
-    if not spec.sink.endpoint_url:
+    if not spec.sink.endpoint_url and not retrier.call(sink.account).is_hierarchical:
         return ((blob.name, blob) for blob in blobs)
     return sort_entries((blob.name, _shortened(blob)) for blob in blobs)
 

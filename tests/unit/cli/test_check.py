@@ -12,6 +12,7 @@ from awcopy.bootstrap import Stores
 from awcopy.cli.main import main
 from awcopy.errors import CredentialsRefused
 from awcopy.sink.memory import MemorySink, StoredBlob
+from awcopy.source.base import ListPage
 from awcopy.source.memory import MemorySource
 from awcopy.transfer.engine import copy_object
 from tests.unit.factories import make_blob
@@ -139,3 +140,17 @@ def test_refused_credentials_end_the_check_with_their_code(stores, capsys):
     stores.source.fault = refuse
     assert main([*LINE, "--checksum"]) == 4
     assert "expired" in capsys.readouterr().err
+
+
+def test_a_store_that_lists_out_of_order_is_named_with_a_way_out(stores, capsys, monkeypatch):
+    stores.source.put_object("zzz", b"")
+    listed = MemorySource.list_page
+
+    def list_page(source: MemorySource, prefix: str, **facts: str) -> ListPage:
+        page = listed(source, prefix, **facts)
+        return replace(page, objects=page.objects[::-1])
+
+    monkeypatch.setattr(MemorySource, "list_page", list_page)
+    assert main(LINE) == 1
+    assert "the source does not list its names in order" in (err := capsys.readouterr().err)
+    assert "--endpoint-url" in err

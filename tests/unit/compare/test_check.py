@@ -13,6 +13,7 @@ from awcopy.compare.check import compare_sides
 from awcopy.compare.sides import Check, LeftOut
 from awcopy.errors import AccessDenied, ConnectionLost, CredentialsRefused, OutOfOrder, StoreNotFound
 from awcopy.model.job import NamePolicy, Selection, SinkSpec, SourceSpec
+from awcopy.model.objects import SinkAccount
 from awcopy.planning.compare import Level, Verdict
 from awcopy.sink.memory import StoredBlob
 from awcopy.transfer.engine import copy_object
@@ -84,9 +85,13 @@ def test_each_name_of_either_side_has_its_letter(world, level, unknown):
 @pytest.mark.parametrize(
     ("level", "source_calls", "sink_calls"),
     [
-        (Level.LISTING, {"list_page": 1}, {"list_page": 1}),
-        (Level.CHECKSUM, {"list_page": 1, "head": 4}, {"list_page": 1}),
-        (Level.DOWNLOAD, {"list_page": 1, "read_range": 3}, {"list_page": 1, "read_range": 3}),
+        (Level.LISTING, {"list_page": 1}, {"account": 1, "list_page": 1}),
+        (Level.CHECKSUM, {"list_page": 1, "head": 4}, {"account": 1, "list_page": 1}),
+        (
+            Level.DOWNLOAD,
+            {"list_page": 1, "read_range": 3},
+            {"account": 1, "list_page": 1, "read_range": 3},
+        ),
     ],
 )
 def test_each_level_asks_for_no_more_than_it_says(world, level, source_calls, sink_calls):
@@ -211,6 +216,22 @@ def unordered(world, monkeypatch):
 def test_a_compatible_server_that_lists_in_another_order_is_sorted_first(unordered):
     spec = make_spec(source=SourceSpec(bucket="bucket", endpoint_url="http://store.example"))
     assert letters(unordered, spec=spec) == ["= a-b", "= a/b"]
+
+
+def test_an_account_with_directories_is_sorted_first(world, monkeypatch):
+    copy_all(world, {"a-b": b"1", "a/b": b"2"})
+    world.sink.facts = SinkAccount(is_hierarchical=True)
+    listed = type(world.sink).list_page
+
+    def list_page(sink, prefix, **facts):
+        page = listed(sink, prefix, **facts)
+        return replace(page, blobs=tuple(sorted(page.blobs, key=lambda blob: blob.name.split("/"))))
+
+    monkeypatch.setattr(type(world.sink), "list_page", list_page)
+    assert letters(world) == ["= a-b", "= a/b"]
+    world.sink.facts = SinkAccount()
+    with pytest.raises(OutOfOrder, match="the destination"):
+        findings(world)
 
 
 def test_amazon_listing_in_another_order_is_an_error(unordered):
