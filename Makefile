@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test soak bench lint check lock clean
+.PHONY: help install demo test soak bench live lint check lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ soak: $(STAMP) ## Simulate thousands of accidents (SEEDS=20000)
 
 bench: $(STAMP) ## Measure the CPU that a copy costs, beside rclone
 	$(BIN)/python -m bench.copy
+	$(BIN)/python -m bench.server_side
+
+live: $(STAMP) ## Check on real accounts what no test here can (docs/live-checks.md; HERE=1: a dry run)
+	@$(BIN)/python -m tests.live $(if $(HERE),--here)
 
 lint: $(STAMP) ## Check style, types and layers
 	$(BIN)/ruff check .

@@ -8,6 +8,9 @@ What it does not prove: that Azure reaches a source over its own network, and ta
 comes; which of S3's codes Azure passes on, and under which status; its limits on the URL's length; what it does
 with conditions on the source, redirects, or URLs with dot segments; its throttling, timeouts and speed. For
 these there is docs/live-checks.md. Customer-provided keys and scopes are as Azurite has them, which is not.
+
+Requests must bring a SAS or a token: a SharedKey signature holds for the one request that the client made, not
+for the other that is made of it here.
 """
 
 from __future__ import annotations
@@ -66,7 +69,9 @@ class CopyingProxy(HttpProxy):
         server.send(_put_block(head, content) + content)
         answer = server.read_head()
         exchange.status = answer.status
-        told = {"x-ms-content-crc64": to_azure(crc64(content)), **fault.headers}
+        told = (
+            {"x-ms-content-crc64": to_azure(crc64(content)), **fault.headers} if answer.status < 300 else {}
+        )
         return self._answer(
             exchange,
             Fault(headers=told, drop=fault.drop),

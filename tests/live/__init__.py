@@ -1,0 +1,1 @@
+"""What only real accounts can show; see docs/live-checks.md."""
