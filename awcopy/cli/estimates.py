@@ -64,7 +64,8 @@ def class_lines(usage: Usage) -> Iterator[str]:
     """Yield the objects and bytes of each storage class, and their sum."""
     yield f"  {'storage class':<22}{'objects':>15}{'bytes':>23}  size"
     for name, used in sorted(usage.classes.items()):
-        note = "  archived: skipped until restored" if name in ARCHIVED_CLASSES else ""
+        fate = "restored first" if usage.restores else "skipped until restored"
+        note = f"  archived: {fate}" if name in ARCHIVED_CLASSES else ""
         yield _class_line(name, used.objects, used.size_bytes) + note
     if usage.folder_markers:
         yield _class_line("(folder markers)", usage.folder_markers, 0) + "  skipped"

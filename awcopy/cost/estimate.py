@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from awcopy.cost.prices import USUAL_AWS_REGION, USUAL_AZURE_REGION, USUAL_CLASS, Kind, Price, Prices
 from awcopy.cost.usage import ClassUsage, Usage
-from awcopy.model.job import JobSpec
+from awcopy.model.job import Archived, JobSpec
 from awcopy.model.objects import ARCHIVED_CLASSES
 from awcopy.model.outcome import Route
 from awcopy.planning.blocks import RUN_BYTES
@@ -134,6 +134,7 @@ def start_usage(prices: Prices, spec: JobSpec, now: datetime) -> Usage:
         block_size_bytes=spec.block_size_bytes,
         server_from_bytes=smallest if may_copy_server_side(spec) else None,
         may_read_twice=is_thorough(spec),
+        restores=spec.archived is Archived.RESTORE,
         now=now,
         least_days=prices.least(Kind.S3_LEAST_DAYS),
         least_bytes=prices.least(Kind.S3_LEAST_BYTES),
@@ -143,14 +144,21 @@ def start_usage(prices: Prices, spec: JobSpec, now: datetime) -> Usage:
 def estimate_copy(usage: Usage, prices: Prices, terms: Terms) -> Estimate:
     """Return what copying the counted objects costs.
 
-    Archived objects are in no total, since a copy leaves them alone until somebody restores them; what that
-    and their copy would cost stands beside.
+    Unless the job restores them, archived objects are in no total, since the copy leaves them alone; what their
+    restore and their copy would cost stands beside.
     """
     book = _Book(prices, terms)
-    readable = {name: used for name, used in usage.classes.items() if name not in ARCHIVED_CLASSES}
-    charges = (*_charges(book, usage, readable, terms.sent_bytes), *_listing(book, usage))
-    moved = sum(used.size_bytes for used in readable.values())
-    beside = (*_restoring(book, usage, terms.sent_bytes + moved), *_early_deletion(book, usage))
+    archived = {name: used for name, used in sorted(usage.classes.items()) if name in ARCHIVED_CLASSES}
+    copied = {
+        name: used for name, used in usage.classes.items() if usage.restores or name not in ARCHIVED_CLASSES
+    }
+    charges = (*_charges(book, usage, copied, terms.sent_bytes), *_listing(book, usage))
+    early = tuple(_early_deletion(book, usage))
+    if usage.restores:
+        charges, beside = (*charges, *_restore(book, archived)), early
+    else:
+        moved = sum(used.size_bytes for used in copied.values())
+        beside = (*_restore(book, archived), *_restored_copy(book, usage, archived, moved), *early)
     return Estimate(
         origin=prices.origin,
         seen=(min(book.dates), max(book.dates)),
@@ -160,7 +168,7 @@ def estimate_copy(usage: Usage, prices: Prices, terms: Terms) -> Estimate:
         usage=usage,
         charges=charges,
         beside=beside,
-        blocks=tuple(_block_choice(book, readable, size) for size in usage.block_sizes),
+        blocks=tuple(_block_choice(book, copied, size) for size in usage.block_sizes),
         assumptions=tuple(_assumptions(usage, terms, book)),
     )
 
@@ -316,11 +324,8 @@ def _listing(book: _Book, usage: Usage) -> Iterable[Charge]:
         yield Charge(code="azure_skips", about="Azure looks at what is there", parts=(part,))
 
 
-def _restoring(book: _Book, usage: Usage, sent_bytes: int) -> Iterable[Charge]:
-    """Yield what restoring the archived objects costs, and what copying them costs after all the others."""
-    archived = {name: used for name, used in sorted(usage.classes.items()) if name in ARCHIVED_CLASSES}
-    if not archived:
-        return
+def _restore(book: _Book, archived: Mapping[str, ClassUsage]) -> Iterable[Charge]:
+    """Yield what restoring the archived objects costs, where there are any."""
     requests = [
         _thousand(used.objects, book.aws(Kind.S3_RESTORE, name), name) for name, used in archived.items()
     ]
@@ -328,10 +333,19 @@ def _restoring(book: _Book, usage: Usage, sent_bytes: int) -> Iterable[Charge]:
         Part(quantity=_gb(used.size_bytes), unit="GB", price=book.aws(Kind.S3_RETRIEVAL, name), name=name)
         for name, used in archived.items()
     ]
-    yield Charge(code="restore", about="restoring what is archived (Standard)", parts=(*requests, *retrieval))
-    copying = _charges(book, usage, archived, sent_bytes)
-    parts = tuple(part for charge in copying for part in charge.parts)
-    yield Charge(code="restored_copy", about="copying what was restored", parts=parts)
+    if archived:
+        about = "restoring what is archived (Standard)"
+        yield Charge(code="restore", about=about, parts=(*requests, *retrieval))
+
+
+def _restored_copy(
+    book: _Book, usage: Usage, archived: Mapping[str, ClassUsage], moved_bytes: int
+) -> Iterable[Charge]:
+    """Yield what copying the archived objects costs, once all the others have been."""
+    if archived:
+        copying = _charges(book, usage, archived, book.terms.sent_bytes + moved_bytes)
+        parts = tuple(part for charge in copying for part in charge.parts)
+        yield Charge(code="restored_copy", about="copying what was restored", parts=parts)
 
 
 def _early_deletion(book: _Book, usage: Usage) -> Iterable[Charge]:
@@ -406,8 +420,14 @@ def _assumptions(usage: Usage, terms: Terms, book: _Book) -> Iterable[str]:
         yield f"the account is in {book.azure_region}, LRS ({why}); Azure takes bytes in free of charge"
     else:
         yield f"the account in {book.azure_region} is LRS; Azure takes bytes in free of charge"
+    yield from _about_classes(usage)
+    yield "before tax, discounts and credits; storage in Azure, workers, Redis and the ledger are not in it"
+
+
+def _about_classes(usage: Usage) -> Iterable[str]:
     if any(used.early_byte_seconds for used in usage.classes.values()):
         yield "early deletion counts from each object's date; what a lifecycle rule moved later costs more"
+    if usage.restores and not ARCHIVED_CLASSES.isdisjoint(usage.classes):
+        yield "archived objects are restored in the Standard tier; Bulk costs less; storing restored copies, more"
     if "INTELLIGENT_TIERING" in usage.classes:
         yield "no object of INTELLIGENT_TIERING lies in one of its archive tiers, which a listing does not tell"
-    yield "before tax, discounts and credits; storage in Azure, workers, Redis and the ledger are not in it"

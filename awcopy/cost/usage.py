@@ -85,6 +85,7 @@ class Usage:
     Args:
         block_size_bytes: What was asked for with ``--block-size``.
         server_from_bytes: Objects of this size and more are read by Azure itself; None: all go through workers.
+        restores: Whether archived objects are restored and copied; otherwise they are left alone.
         may_read_twice: Whether some objects are read a second time, which is not counted.
         now: When the listing is taken to be, for the age of objects.
         least_days: How long each class is charged for at least.
@@ -95,6 +96,7 @@ class Usage:
     now: datetime
     server_from_bytes: int | None = None
     may_read_twice: bool = False
+    restores: bool = False
     least_days: Mapping[str, int] = field(default_factory=dict)
     least_bytes: Mapping[str, int] = field(default_factory=dict)
     classes: dict[str, ClassUsage] = field(default_factory=dict)

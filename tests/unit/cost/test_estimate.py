@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from awcopy.cost.estimate import Estimate, Terms, estimate_copy, start_usage
 from awcopy.cost.prices import Kind, shipped_prices
 from awcopy.cost.usage import ClassUsage
-from awcopy.model.job import Verify
+from awcopy.model.job import Archived, Verify
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Route
 from awcopy.units import GIB, KIB, MIB
@@ -169,6 +169,17 @@ def test_copying_what_was_restored_is_charged_after_all_the_rest() -> None:
     assert usd(found, "restored_copy") == Decimal("0.09") + Decimal("0.000052") + Decimal(
         "0.000645"
     ) + Decimal("0.0000012")
+
+
+def test_what_a_job_restores_is_in_its_total() -> None:
+    usage = start_usage(PRICES, make_spec(archived=Archived.RESTORE, route=Route.STREAM), NOW)
+    usage.add(make_object(100 * GIB))
+    usage.add(make_object(1000 * GIB, "DEEP_ARCHIVE"))
+    found = estimate_copy(usage, PRICES, Terms(region="us-east-1"))
+    assert usd(found, "egress") == Decimal(90)  # 1,000 x 0.09
+    assert usd(found, "restore") == Decimal("20.0001")  # 1,000 x 0.02 + 0.10 / 1,000
+    assert "restore" in {charge.code for charge in found.charges}
+    assert "restored in the Standard tier" in "\n".join(found.assumptions)
 
 
 EARLY = [
