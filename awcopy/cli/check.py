@@ -15,7 +15,7 @@ import click
 
 from awcopy.cli.console import print_line, print_note, safe_text
 from awcopy.cli.copy import make_sink, make_source
-from awcopy.cli.credentials import environment_credentials
+from awcopy.cli.credentials import credentials_for
 from awcopy.cli.encryption import KEY_FORMS
 from awcopy.cli.help import PLAIN_CODES, Exit, helpful
 from awcopy.cli.preflight import check_sink, check_source
@@ -25,6 +25,7 @@ from awcopy.cli.setup import begin
 from awcopy.cli.values import (
     names_option,
     output_option,
+    profile_options,
     recursive_option,
     service_options,
     source_access_options,
@@ -96,6 +97,7 @@ _NOTE_EVERY_S = 5.0
     help=f"The key that the objects are encrypted with (SSE-C): {KEY_FORMS}.",
 )
 @source_access_options
+@profile_options("this machine's", "source", "sink")
 @output_option("table", "json", "ndjson")
 def check(**options: Any) -> Exit:  # noqa: ANN401 - made a record at once
     """Compare the objects under SRC with the blobs under DST that `awcopy copy SRC DST` would make of them.
@@ -124,9 +126,7 @@ def check(**options: Any) -> Exit:  # noqa: ANN401 - made a record at once
         selection=make_selection(options),
         names=NamePolicy(options["names"]),
     )
-    credentials = replace(
-        environment_credentials(defaults, spec.sink.account), source_key=source_key, sink_key=sink_key
-    )
+    credentials = replace(credentials_for(spec, defaults), source_key=source_key, sink_key=sink_key)
     left_out = LeftOut()
     with ExitStack() as stack:
         stores = stack.enter_context(closing(open_stores(settings, spec, credentials)))

@@ -27,10 +27,10 @@ from awcopy.cli.setup import begin
 from awcopy.cli.values import (
     BLOCK_SIZE,
     NAME,
-    PROFILE,
     check_endpoint,
     names_option,
     output_option,
+    profile_options,
     recursive_option,
     service_options,
     source_access_options,
@@ -164,20 +164,7 @@ EXAMPLES = (
     metavar="[PATH]",
     help="Write a line per event to PATH, or to awcopy-DATE-TIME.log here.",
 )
-@click.option(
-    "--source-profile",
-    type=PROFILE,
-    default="",
-    metavar="NAME",
-    help="Read with the workers' profile of this name.",
-)
-@click.option(
-    "--sink-profile",
-    type=PROFILE,
-    default="",
-    metavar="NAME",
-    help="Write with the workers' profile of this name.",
-)
+@profile_options("the workers'", "source", "sink")
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be done with each object, and why; write nothing."
 )

@@ -22,7 +22,7 @@ from awcopy.cli.preflight import check_source
 from awcopy.cli.pricing import load_prices, make_terms, pricing_options
 from awcopy.cli.selection import make_selection, selection_options
 from awcopy.cli.setup import begin
-from awcopy.cli.values import BLOCK_SIZE, ENDPOINT, output_option, source_access_options
+from awcopy.cli.values import BLOCK_SIZE, ENDPOINT, output_option, profile_options, source_access_options
 from awcopy.config import load_store_defaults
 from awcopy.cost.estimate import estimate_copy, start_usage
 from awcopy.model.job import JobSpec, SinkSpec
@@ -62,6 +62,7 @@ _LAST_CHARACTER = "\U0010ffff"  # sorts after everything that a key can go on wi
 )
 @click.option("--region", default="", help="The bucket's region; else AWS_REGION, else found out.")
 @source_access_options
+@profile_options("this machine's", "source")
 @click.option(
     "--totals", is_flag=True, help="Print no keys: objects and bytes by storage class, of all keys."
 )

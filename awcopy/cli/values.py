@@ -163,6 +163,24 @@ def source_access_options(command: Decorated) -> Decorated:
     )(command)
 
 
+def profile_options(whose: str, *sides: str) -> Callable[[Decorated], Decorated]:
+    """Return the options that name a profile for each of these sides, ``source`` and ``sink``."""
+
+    def add(command: Decorated) -> Decorated:
+        for side in reversed(sides):
+            does = "Read" if side == "source" else "Write"
+            command = click.option(
+                f"--{side}-profile",
+                type=PROFILE,
+                default="",
+                metavar="NAME",
+                help=f"{does} with {whose} profile of this name, in place of the environment's credentials.",
+            )(command)
+        return command
+
+    return add
+
+
 verbose_option = click.option(
     "-v", "--verbose", is_flag=True, help="Show more of what is done, on standard error."
 )

@@ -29,6 +29,7 @@ from awcopy.errors import (
     StorageError,
     StoreNotFound,
     Throttled,
+    TransientError,
 )
 from awcopy.http import Answer, Headers
 
@@ -36,6 +37,7 @@ _WRONG_KEY: Final = "the access key or secret is wrong"
 _RENEW: Final = "renew the credentials, then resume the job"
 _CLOCK: Final = "set this machine's clock; it is more than 15 minutes off"
 _RESTORE: Final = "restore the object first, or skip archived objects"
+_ROLE: Final = "check the role's ARN, whom it trusts, and the external id"
 _POLICY: Final = (
     "the credentials need s3:ListBucket on the bucket and s3:GetObject on its objects; "
     "a bucket whose readers pay wants --request-payer requester"
@@ -161,7 +163,11 @@ def translating_botocore(*, op: str, bucket: str) -> Iterator[None]:
 def error_from_botocore(exc: Exception, *, op: str, bucket: str) -> AwcopyError:
     """Return the error that an exception of botocore means."""
     if isinstance(exc, boto.ClientError):
-        return error_from_refusal(_refusal_of(exc.response), op=op, bucket=bucket)
+        error = error_from_refusal(_refusal_of(exc.response), op=op, bucket=bucket)
+        if exc.operation_name.startswith("AssumeRole") and not isinstance(error, TransientError):
+            why = error.service_code or "no reason given"
+            return CredentialsRefused(f"the role for s3://{bucket} was refused, {why}", hint=_ROLE)
+        return error
     # botocore's own text may name a URL, so it is not passed on.
     kind, why, hint = next(
         (entry for faults, entry in _FAULTS if isinstance(exc, faults)),

@@ -56,6 +56,13 @@ class StoreCache:
             self._stores.move_to_end(wanted)
             return self._stores[wanted]
 
+    def forget(self, job: Job) -> None:
+        """Close the stores of a job's present generation, so that they are opened anew when next needed."""
+        with self._lock:
+            known = self._stores.pop((job.id, job.generation), ())
+        for store in known:
+            store.close()
+
     def _drop_oldest(self) -> None:
         while len(self._stores) > _KEPT_STORES:
             _, (source, sink) = self._stores.popitem(last=False)

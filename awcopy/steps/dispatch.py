@@ -46,6 +46,8 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
     job = ledger.get_job(job_id)
     if job.state is not JobState.QUEUED:
         return None
+    # A job that was paused or is retried may have other credentials now than its last generation had.
+    context.stores.forget(job)
     try:
         seen = _look(context, job)
     except TransientError as error:

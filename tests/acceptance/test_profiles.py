@@ -97,3 +97,14 @@ def test_profiles_are_tried_where_they_lie(place, profiles):
         f"ok    photos s3://{BUCKET}/             can list and read",
         f"ok    backup az://awcopydemo/{CONTAINER}/  can list and write",
     ]
+
+
+def test_a_profile_serves_every_command_that_looks_from_here(place, profiles):
+    env = dict.fromkeys(OWN, "")
+    sides = ["--source-profile", "photos", "--sink-profile", "backup"]
+    ends = [f"s3://{BUCKET}/", f"az://awcopydemo/{CONTAINER}/x"]
+    assert "data/a.csv" in place.awcopy("ls", "-r", ends[0], *sides[:2], **env).stdout
+    assert place.awcopy("copy", *ends, *sides, "--dry-run", **env).returncode == 0
+    assert place.awcopy("copy", *ends, *sides, "-q", **env).returncode == 0
+    checked = place.awcopy("check", *ends, *sides, **env)
+    assert checked.returncode == 0, checked.stderr

@@ -133,6 +133,11 @@ def test_messages_name_no_key_and_no_address():
             boto.ClientError({"Error": {"Code": "403"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "x"),
             errors.AccessDenied,
         ),
+        (
+            boto.ClientError({"Error": {"Code": "AccessDenied", "Message": "arn:secret"}}, "AssumeRole"),
+            errors.CredentialsRefused,
+        ),
+        (boto.ClientError({"Error": {"Code": "Throttling"}}, "AssumeRole"), errors.Throttled),
     ],
 )
 def test_an_exception_of_botocore_means_one_error(exc, kind):

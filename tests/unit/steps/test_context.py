@@ -114,3 +114,13 @@ def test_jobs_that_share_a_store_share_its_limit(world):
 def test_a_silent_agent_is_one_that_missed_several_turns(world):
     assert replace(world.context, lease_s=60.0, wait_for_work_s=2.0).silent_s == 20.0
     assert replace(world.context, lease_s=3.0, wait_for_work_s=2.0).silent_s == 6.0
+
+
+def test_stores_that_are_forgotten_are_closed_and_opened_anew(opened, open_stores):
+    cache, job = StoreCache(), make_job()
+    first = cache.get(job, open_stores)
+    cache.forget(job)
+    cache.forget(job)
+    cache.get(job, open_stores)
+    assert [store.closed for store in first] == [1, 1]
+    assert opened == [(job.id, 0)] * 2

@@ -12,6 +12,7 @@ from awcopy.errors import (
     StoreNotFound,
     UsageError,
 )
+from awcopy.jobs import control
 from awcopy.model.items import ItemKind, ItemState
 from awcopy.model.job import JobState
 from awcopy.model.objects import SinkAccount
@@ -139,3 +140,19 @@ def test_a_job_that_is_cancelled_while_it_is_dispatched_stays_cancelled(world):
 
 def _crash(_job):
     raise Crash
+
+
+def test_a_job_that_is_resumed_opens_its_stores_anew_as_its_credentials_may_be_others(world):
+    opened = []
+
+    def open_stores(job):
+        opened.append(job.id)
+        return world.context.open_stores(job)
+
+    context = replace(world.context, open_stores=open_stores)
+    world.sink_calls.fail("probe", CredentialsRefused("expired"))
+    job = world.submit()
+    dispatch(context, job.id)
+    control.resume_job(world.context.fleet, job.id)
+    dispatch(context, job.id)
+    assert opened == [job.id] * 2
