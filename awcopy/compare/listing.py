@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.compare.sorting import sort_entries
 from awcopy.model.job import NamePolicy
+from awcopy.planning.alongside import sink_prefix
 from awcopy.planning.naming import blob_name
 
 if TYPE_CHECKING:
@@ -49,11 +50,7 @@ def list_sink(sink: Sink, spec: JobSpec, retrier: Retrier) -> Generator[tuple[st
     Azure lists in order, by all that is known. Of other servers that is not known, nor of accounts with
     directories, which may list folder by folder: their listing is sorted first.
     """
-    prefix = spec.sink.prefix
-    if (
-        spec.names is NamePolicy.FAIL
-    ):  # the end of an encoded prefix need not be the beginning of an encoded name
-        prefix = blob_name(spec, spec.source.prefix)
+    prefix = sink_prefix(spec)
 
     def fetch(token: str) -> tuple[tuple[BlobHead, ...], str]:
         page = retrier.call(lambda: sink.list_page(prefix, token=token))

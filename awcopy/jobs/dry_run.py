@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from awcopy.errors import StorageError, StoreNotFound
 from awcopy.model.job import Job, JobState, Overwrite, new_job_id
 from awcopy.model.objects import SinkAccount
 from awcopy.model.outcome import Result
+from awcopy.planning.alongside import Alongside, sink_prefix
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_name
-from awcopy.planning.overwrite import Act, decide_overwrite
+from awcopy.planning.overwrite import Act, decide_overwrite, needs_head
 from awcopy.transfer.engine import ENDS_THE_ITEM, settle_unread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from awcopy.jobs.submit import Attempt
     from awcopy.model.job import JobSpec
-    from awcopy.model.objects import BlobHead, SourceObject
+    from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
 
-# From here on the order of UTF-16, in which some servers list, is not that of UTF-8, in which S3 does.
-_ORDERED_OTHERWISE = re.compile("[\ud800-\U0010ffff]")
 _WHY_OVERWRITTEN = {
     Overwrite.ALWAYS: "always",
     Overwrite.CHANGED: "changed",
@@ -86,7 +85,8 @@ def plan_copy(
         for page in list_pages(source, spec.source.prefix, attempt):
             chosen = [obj for obj in page if is_selected(obj)]
             found = blobs.find([blob_name(spec, obj.key) for obj in chosen], threads)
-            plans = iter([_plan(job, obj, *one) for obj, one in zip(chosen, found, strict=True)])
+            look = partial(_plan, job, partial(_head_of, source, attempt))
+            plans = threads.map(look, chosen, found)
             for obj in page:
                 yield next(plans) if is_selected(obj) else None
 
@@ -109,14 +109,30 @@ def list_pages(source: Source, prefix: str, attempt: Attempt) -> Iterator[tuple[
             return
 
 
-def _plan(job: Job, obj: SourceObject, blob: str, head: BlobHead | StorageError | None) -> Plan:
+def _head_of(source: Source, attempt: Attempt, obj: SourceObject) -> ObjectHead:
+    return attempt(partial(source.head, obj.key))
+
+
+def _plan(
+    job: Job,
+    head_of: Callable[[SourceObject], ObjectHead],
+    obj: SourceObject,
+    found: tuple[str, BlobHead | StorageError | None],
+) -> Plan:
+    blob, head = found
     settled = settle_unread(job, obj, blob)
     if settled:
         intent = Intent.FAIL if settled.result is Result.FAILED else Intent.SKIP
         return Plan(object=obj, blob=blob, intent=intent, reason=settled.reason, detail=settled.detail)
     if isinstance(head, StorageError):
         return Plan(object=obj, blob=blob, intent=Intent.FAIL, reason=head.code, detail=head.message)
-    decision = decide_overwrite(job, obj, head)
+    try:
+        seen = head_of(obj) if needs_head(job, obj, head) else None
+    except ENDS_THE_ITEM:
+        raise
+    except StorageError as error:
+        return Plan(object=obj, blob=blob, intent=Intent.FAIL, reason=error.code, detail=error.message)
+    decision = decide_overwrite(job, obj, head, seen)
     if decision.act is Act.SKIP:
         return Plan(object=obj, blob=blob, intent=Intent.SKIP, reason=decision.reason)
     if head is None:
@@ -124,27 +140,19 @@ def _plan(job: Job, obj: SourceObject, blob: str, head: BlobHead | StorageError 
     return Plan(object=obj, blob=blob, intent=Intent.OVERWRITE, reason=_WHY_OVERWRITTEN[job.spec.overwrite])
 
 
-@dataclass(slots=True)
 class _Blobs:
-    """The blobs that are there, by names that are mostly asked for in the order in which they are listed.
+    """The blobs that are there: from one pass over the sink's listing, as far as that tells.
 
-    One pass over the sink's listing tells all of them, as long as both sides are in one order. A name that
-    comes too late is looked at by itself, and so is every name once the sink has shown another order, or where
-    its listing is known to be in another one or to hide what the stamp says.
+    A name that comes too late is looked at by itself, and so is every name once the sink has shown another
+    order, or where its listing is known to be in another one or to hide what the stamp says.
     """
 
-    spec: JobSpec
-    sink: Sink
-    attempt: Attempt
-    _listed: Iterator[BlobHead] = field(init=False)
-    _at: BlobHead | None = field(init=False, default=None)
-    _last: str = field(init=False, default="")
-    _is_relied_on: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._listed = self._list()
-        self._is_relied_on = not self.spec.sink.has_directories  # which sort by their names alone
-        self._at = next(self._listed, None)
+    def __init__(self, spec: JobSpec, sink: Sink, attempt: Attempt) -> None:
+        self._sink = sink
+        self._attempt = attempt
+        self._prefix = sink_prefix(spec)
+        # Accounts with directories list folder by folder.
+        self._listed = Alongside(self._fetch, is_ordered=not spec.sink.has_directories)
 
     def find(
         self, names: Iterable[str], threads: ThreadPoolExecutor
@@ -156,36 +164,20 @@ class _Blobs:
         return [(name, head if is_known else heads[name]) for name, is_known, head in told]
 
     def _tell(self, name: str) -> tuple[bool, BlobHead | None]:
-        """Return whether the listing tells of the name, and what."""
-        if name <= self._last or _ORDERED_OTHERWISE.search(name):
-            return False, None
-        self._last = name
-        while self._at is not None and self._at.name < name:
-            self._at = next(self._listed, None)
-        found = self._at if self._at is not None and self._at.name == name else None
-        # The metadata of a blob under a customer's key is not listed.
-        return self._is_relied_on and not (found and found.key_sha256), found
+        found = self._listed.find(name)
+        return self._listed.tells(name, found), found
 
     def _look(self, name: str) -> BlobHead | StorageError | None:
         try:
-            return self.attempt(partial(self.sink.head, name))
+            return self._attempt(partial(self._sink.head, name))
         except ENDS_THE_ITEM:
             raise
         except StorageError as error:
             return error
 
-    def _list(self) -> Iterator[BlobHead]:
-        token = last = ""
-        while True:
-            try:
-                page = self.attempt(partial(self.sink.list_page, self.spec.sink.prefix, token=token))
-            except StoreNotFound:
-                return  # a container that is yet to be made is empty
-            names = [last, *(blob.name for blob in page.blobs)]
-            if any(after <= before for before, after in pairwise(names)):
-                self._is_relied_on = False
-            last = names[-1]
-            yield from page.blobs
-            token = page.token
-            if not token:
-                return
+    def _fetch(self, token: str) -> tuple[Sequence[BlobHead], str]:
+        try:
+            page = self._attempt(partial(self._sink.list_page, self._prefix, token=token))
+        except StoreNotFound:
+            return (), ""  # a container that is yet to be made is empty
+        return page.blobs, page.token

@@ -40,6 +40,8 @@ class ListRange:
     before: str = ""  # keys below this one belong to the range; empty: to the end
     token: str = ""  # the source's continuation token for the next page, where one is at hand
     planned_to: str = ""  # of the next page, objects up to and including this key are planned already
+    sink_token: str = ""  # of a sync: the sink's page in which the join stands
+    sink_after: str = ""  # of a sync: blobs up to and including this name are joined
     next_number: int = FIRST_ITEM + 1
     last_number: int = LAST_ITEM
 

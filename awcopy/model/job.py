@@ -62,6 +62,14 @@ class Overwrite(StrEnum):
     NEWER = "newer"  # replaced if the object was modified after the blob
 
 
+class Compare(StrEnum):
+    """By what an object counts as unchanged, where only changed ones replace their blobs."""
+
+    STAMP = "stamp"  # size and ETag, as the blob's stamp has them; or the MD5 that Azure computed
+    SIZE_MTIME = "size+mtime"  # size and date; the stamp's date, or else the blob is no older than the object
+    CHECKSUM = "checksum"  # the source's checksum and that of the stamp; asks the source for each object
+
+
 class NamePolicy(StrEnum):
     """What happens to an object whose name Azure would not keep as it is."""
 
@@ -180,6 +188,14 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """How a job keeps a sink like its source: both are listed side by side, and what is unchanged is not touched."""
+
+    compare: Compare = Compare.STAMP
+    since_last: bool = False  # only objects modified since the last such job that completed was submitted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What the user asked for. Holds no credential."""
 
@@ -200,6 +216,7 @@ class JobSpec:
     has_stamps: bool = True  # blobs say in their metadata which object they are a copy of
     verify: Verify = Verify.AUTO
     require_proof: Proof = Proof.NONE  # objects that would have less fail, and nothing of them is committed
+    sync: Sync | None = None  # of `awcopy sync`; else each blob is looked at when its object's turn comes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from awcopy.model.job import Overwrite
+from awcopy.model.job import Compare, Overwrite
 from awcopy.model.objects import ALWAYS, IF_ABSENT, Condition
+from awcopy.planning.compare import Verdict, judge_checksums
 from awcopy.planning.metadata import STAMP_MODIFIED, is_placeholder, is_stamped_by, is_stamped_with
 
 if TYPE_CHECKING:
-    from awcopy.model.job import Job, SinkSpec
-    from awcopy.model.objects import BlobHead, SourceObject
+    from awcopy.model.job import Job, JobSpec, SinkSpec
+    from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
 
+
+# A listing and a HEAD may round an object's date differently.
+_SAME_MOMENT = timedelta(seconds=1)
 
 PLACEHOLDER = "placeholder"  # why a blob is replaced whatever the job says about those that are there
 
@@ -40,11 +44,14 @@ class Decision:
 COPY_NEW = Decision(act=Act.COPY, condition=IF_ABSENT)
 
 
-def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Decision:
+def decide_overwrite(
+    job: Job, obj: SourceObject, blob: BlobHead | None, head: ObjectHead | None = None
+) -> Decision:
     """Return what becomes of the object, given the blob that bears its name now.
 
     The condition makes the sink refuse the write when the blob has changed since it was looked at. A job
     writes each blob once; what it has written stays, also if the object was another when it was listed.
+    Without a ``head`` an object that ``needs_head`` counts as changed.
     """
     if blob is None:
         return COPY_NEW
@@ -59,8 +66,7 @@ def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Deci
         case Overwrite.NEVER:
             return Decision(act=Act.SKIP, reason="exists")
         case Overwrite.CHANGED:
-            is_same = _is_same(blob, obj) or (not job.spec.has_stamps and _seems_same(blob, obj))
-            is_same = is_same and is_encrypted
+            is_same = is_encrypted and _is_unchanged(job.spec, obj, blob, head)
             return Decision(act=Act.SKIP, reason="unchanged") if is_same else replace
         case Overwrite.NEWER:
             return (
@@ -68,6 +74,34 @@ def decide_overwrite(job: Job, obj: SourceObject, blob: BlobHead | None) -> Deci
                 if obj.modified_at > _modified_at(blob)
                 else Decision(act=Act.SKIP, reason="not_newer")
             )
+
+
+def needs_head(job: Job, obj: SourceObject, blob: BlobHead | None) -> bool:
+    """Return whether the source has to be asked for the object's checksum before anything can be decided."""
+    by_checksum = job.spec.sync is not None and job.spec.sync.compare is Compare.CHECKSUM
+    return (
+        by_checksum
+        and blob is not None
+        and blob.size_bytes == obj.size_bytes
+        and not is_stamped_by(blob, job.id)
+    )
+
+
+def _is_unchanged(spec: JobSpec, obj: SourceObject, blob: BlobHead, head: ObjectHead | None) -> bool:
+    match spec.sync.compare if spec.sync else Compare.STAMP:
+        case Compare.STAMP:
+            return _is_same(blob, obj) or (not spec.has_stamps and _seems_same(blob, obj))
+        case Compare.SIZE_MTIME:
+            return _has_same_date(blob, obj) if STAMP_MODIFIED in blob.metadata else _seems_same(blob, obj)
+        case Compare.CHECKSUM:
+            if head is None or head.etag != obj.etag:
+                return False
+            return judge_checksums(obj, head, blob).verdict is Verdict.SAME
+
+
+def _has_same_date(blob: BlobHead, obj: SourceObject) -> bool:
+    is_of_date = abs(_modified_at(blob) - obj.modified_at) < _SAME_MOMENT
+    return is_of_date and blob.size_bytes == obj.size_bytes
 
 
 def _is_same(blob: BlobHead, obj: SourceObject) -> bool:

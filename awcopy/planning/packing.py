@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from awcopy.model.objects import SourceObject
+    from awcopy.model.outcome import Outcome
 
 MAX_PACK_BYTES = 256 * MIB
 
@@ -27,6 +28,7 @@ class Batch:
     last_key: str
     packs: list[list[SourceObject]] = field(default_factory=list)  # none is empty
     large: list[SourceObject] = field(default_factory=list)
+    settled: list[Outcome] = field(default_factory=list)  # of objects that need no work
     listed: Tally = Tally()
     excluded: Tally = Tally()
     pack_bytes: int = 0  # of the last pack
@@ -34,7 +36,7 @@ class Batch:
     @property
     def rows(self) -> int:
         """The number of rows that the batch adds to the ledger."""
-        return _PACK_ROWS * len(self.packs) + _LARGE_ROWS * len(self.large)
+        return _PACK_ROWS * (len(self.packs) + bool(self.settled)) + _LARGE_ROWS * len(self.large)
 
     def add_small(self, obj: SourceObject, files_per_pack: int) -> None:
         """Put an object into the last pack, or into a new one when it does not fit."""
@@ -54,14 +56,16 @@ def pack_objects(
     objects: Iterable[SourceObject],
     *,
     is_selected: Callable[[SourceObject], bool],
+    settle: Callable[[SourceObject], Outcome | None],
     is_large: Callable[[SourceObject], bool],
     files_per_pack: int,
     most_rows: int,
 ) -> Iterator[Batch]:
     """Yield batches of at most ``most_rows`` rows that together hold every object once, in listed order.
 
-    A pack holds at most ``files_per_pack`` objects and 256 MiB, or a single object of any size. No batch is
-    yielded for no objects.
+    What ``settle`` returns an outcome for needs no work. A pack holds at most ``files_per_pack`` objects and
+    256 MiB, or a single object of any size. No batch is yielded for no objects. Of each object
+    ``is_selected`` is asked first, then the others, before the next object is looked at.
     """
     batch: Batch | None = None
     for obj in objects:
@@ -75,7 +79,9 @@ def pack_objects(
             batch.excluded += tally
             continue
         batch.listed += tally
-        if is_large(obj):
+        if outcome := settle(obj):
+            batch.settled.append(outcome)
+        elif is_large(obj):
             batch.large.append(obj)
         else:
             batch.add_small(obj, files_per_pack)

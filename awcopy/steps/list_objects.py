@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING
 
 from awcopy.errors import RequestRefused
 from awcopy.ledger.base import EXTEND_LIMIT
-from awcopy.model.items import BlockRange, Item, ItemKind, LargeFile, ListRange
-from awcopy.model.outcome import Totals
+from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, LargeFile, ListRange
+from awcopy.model.outcome import Totals, tally_outcomes
 from awcopy.planning.blocks import LARGE_FILE_BYTES, BlockPlan, plan_blocks
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_name
 from awcopy.planning.packing import pack_objects
+from awcopy.steps.join import open_join
 from awcopy.transfer.engine import settle_unread
 
 if TYPE_CHECKING:
     from awcopy.ledger.base import Ledger
     from awcopy.model.job import Job, JobId
     from awcopy.model.objects import SourceObject
+    from awcopy.model.outcome import Outcome
     from awcopy.planning.packing import Batch
     from awcopy.source.base import ListPage, Source
     from awcopy.steps.context import StepContext
+    from awcopy.steps.join import Join
     from awcopy.steps.lease import Lease
 
 PAGES_PER_TURN = 50  # then the range is given back, so that a listing never holds its task for long
@@ -38,11 +41,12 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
     """
     source, _ = context.stores_of(job)
     retrier = context.retrier(lease.check)
+    join = open_join(context, job, lease) if job.spec.sync else None
     for _ in range(PAGES_PER_TURN):
         lease.check()
         at = _range(lease)
         page = retrier.call(lambda at=at: _next_page(source, job.spec.source.prefix, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-        _plan_page(context, job, lease, page)
+        _plan_page(context, job, lease, page, join)
         if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
             lease.complete(lease.item.totals, has_outcomes=False)
             return
@@ -68,17 +72,22 @@ def _next_page(source: Source, prefix: str, at: ListRange) -> ListPage:
         return source.list_page(prefix, after=at.after)  # some stores forget their tokens after a while
 
 
-def _plan_page(context: StepContext, job: Job, lease: Lease, page: ListPage) -> None:
+def _plan_page(context: StepContext, job: Job, lease: Lease, page: ListPage, join: Join | None) -> None:
     at = _range(lease)
     batches = pack_objects(
         [obj for obj in _unplanned(page, at) if not at.before or obj.key < at.before],
-        is_selected=compile_selection(job.spec.selection, job.spec.source.prefix),
+        is_selected=join.takes if join else compile_selection(job.spec.selection, job.spec.source.prefix),
+        settle=join.settle if join else _settle_nothing,
         is_large=lambda obj: _is_large(job, obj),
         files_per_pack=job.spec.files_per_task,
         most_rows=EXTEND_LIMIT,
     )
     for batch in batches:
-        _write_batch(context, job, lease, batch)
+        _write_batch(context, job, lease, batch, join)
+
+
+def _settle_nothing(_obj: SourceObject) -> None:
+    return None
 
 
 def _following(at: ListRange, page: ListPage) -> ListRange:
@@ -114,10 +123,13 @@ def _is_large(job: Job, obj: SourceObject) -> bool:
     return may_be_large and settle_unread(job, obj, blob_name(job.spec, obj.key)) is None
 
 
-def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch) -> None:
+def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch, join: Join | None) -> None:
     at = _range(lease)
     number = at.next_number
     children: list[Item] = []
+    if batch.settled:
+        children.append(_settled_item(context.fleet.ledger, lease.item, number, batch.settled))
+        number += 1
     files: list[LargeFile] = []
     for pack in batch.packs:
         children.append(_files_item(context.fleet.ledger, lease.item, number, pack))
@@ -129,9 +141,10 @@ def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch) -> 
         number += 1 + plan.ranges
     # The page's own beginning stays until all of it is planned, so that the same page can be asked for again.
     mark = replace(at, planned_to=batch.last_key, next_number=number)
+    mark = join.mark(mark) if join else mark
     found = Totals(listed=batch.listed, excluded=batch.excluded)
     lease.extend(lambda item: replace(item, range=mark, totals=item.totals + found), children, files)
-    context.hint(job.id, [child.number for child in children])
+    context.hint(job.id, [child.number for child in children if child.state is ItemState.READY])
 
 
 def _files_item(ledger: Ledger, lister: Item, number: int, pack: list[SourceObject]) -> Item:
@@ -144,6 +157,21 @@ def _files_item(ledger: Ledger, lister: Item, number: int, pack: list[SourceObje
         kind=ItemKind.COPY_FILES,
         objects=len(pack),
         size_bytes=sum(obj.size_bytes for obj in pack),
+    )
+
+
+def _settled_item(ledger: Ledger, lister: Item, number: int, settled: list[Outcome]) -> Item:
+    """Return an item that is done from the start: what it holds needs no work."""
+    ledger.write_outcomes(lister.job_id, number, lister.fence, settled)
+    return Item(
+        job_id=lister.job_id,
+        number=number,
+        kind=ItemKind.COPY_FILES,
+        state=ItemState.DONE,
+        objects=len(settled),
+        size_bytes=sum(outcome.size_bytes for outcome in settled),
+        totals=tally_outcomes(settled),
+        outcome_fence=lister.fence,
     )
 
 

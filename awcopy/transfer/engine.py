@@ -30,7 +30,7 @@ from awcopy.planning.metadata import (
     read_route,
 )
 from awcopy.planning.naming import blob_name, name_problem
-from awcopy.planning.overwrite import COPY_NEW, PLACEHOLDER, Act, Decision, decide_overwrite
+from awcopy.planning.overwrite import COPY_NEW, PLACEHOLDER, Act, Decision, decide_overwrite, needs_head
 from awcopy.planning.pieces import Piece, cover_blocks, route_of
 from awcopy.planning.proofs import check_proof, plan_proof
 from awcopy.transfer.blocks import (
@@ -119,7 +119,16 @@ def settle_unread(job: Job, obj: SourceObject, blob: str) -> Outcome | None:
 
 def look_at_sink(transfer: Transfer, obj: SourceObject, blob: str) -> Decision:
     """Return what to do with the object, given what the sink holds under that name now."""
-    return decide_overwrite(transfer.job, obj, _head(transfer, blob))
+    found = _head(transfer, blob)
+    head = None
+    if needs_head(transfer.job, obj, found):
+        head = transfer.retrier.call(lambda: transfer.source.head(obj.key))
+    return decide_overwrite(transfer.job, obj, found, head)
+
+
+def skip_object(obj: SourceObject, blob: str, reason: str) -> Outcome:
+    """Return the outcome of an object that is rightly not copied."""
+    return _outcome(obj, blob, Result.SKIPPED, reason)
 
 
 def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was_begun: bool) -> Outcome:
@@ -179,7 +188,7 @@ def _settle(
         attempts += 1
         try:
             if decision.act is Act.SKIP:
-                return _outcome(obj, blob, Result.SKIPPED, decision.reason)
+                return skip_object(obj, blob, decision.reason)
             if decision.kept:
                 return replace(_kept(obj, decision.kept), attempts=attempts)
             copied = _copy(transfer, _file(transfer, obj, blob, file, restarts), decision.condition)

@@ -7,16 +7,17 @@ from hypothesis import strategies as st
 from awcopy.model.outcome import Tally
 from awcopy.planning.packing import MAX_PACK_BYTES, pack_objects
 from awcopy.units import MIB
-from tests.unit.factories import make_object
+from tests.unit.factories import make_object, make_outcome
 
 LARGE = 64 * MIB
 
 
-def pack(objects, *, files_per_pack=500, most_rows=99, is_selected=lambda _: True):
+def pack(objects, *, files_per_pack=500, most_rows=99, is_selected=lambda _: True, settle=lambda _: None):
     return list(
         pack_objects(
             objects,
             is_selected=is_selected,
+            settle=settle,
             is_large=lambda obj: obj.size_bytes > LARGE,
             files_per_pack=files_per_pack,
             most_rows=most_rows,
@@ -98,3 +99,11 @@ def test_a_pack_is_filled_up_to_256_mib():
 @pytest.mark.parametrize(("most_rows", "batches"), [(2, 3), (4, 2), (6, 1)])
 def test_a_large_file_takes_two_rows(most_rows, batches):
     assert len(pack(objects_of(*[LARGE + 1] * 3), most_rows=most_rows)) == batches
+
+
+def test_what_needs_no_work_is_settled_and_takes_one_row():
+    objects = objects_of(*[1] * 6)
+    settled = {obj.key: make_outcome(obj.key) for obj in objects[::2]}
+    [batch] = pack(objects, settle=lambda obj: settled.get(obj.key))
+    assert batch.settled == list(settled.values())
+    assert (batch.packs, batch.rows, batch.listed.objects) == ([objects[1::2]], 2, 6)
