@@ -71,6 +71,7 @@ class Checker:
             if before is not item:
                 self._watch_item(before, item)
                 self._items[number] = item
+        self._watch_agents()
 
     def _watch_job(self, job: Job) -> None:
         before, self._job = self._job, job
@@ -115,18 +116,17 @@ class Checker:
         if item.fence > before.fence:
             self._holders[item.number] = fiber
             self._claimed_at[item.number] = self.world.scheduler.now
-            self._watch_leases(item)
         elif fiber is None or fiber.process is not self._holders[item.number].process:
             frees = item.state is ItemState.READY and before.lease_until <= self.world.clock()
             if not frees:
                 self.fail(f"item {item.number} was written by a process that does not hold it")
 
-    def _watch_leases(self, new: Item) -> None:
+    def _watch_agents(self) -> None:
+        """Count the items that are worked on; one that is claimed and given back at once is not."""
         now = self.world.clock()
-        items = {**self._items, new.number: new}.values()
         held = [
             item
-            for item in items
+            for item in map(self._items.__getitem__, self.world.items_at_work())
             if item.state is ItemState.LEASED
             and item.lease_until > now
             and item.agent >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MethodType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ from workers.housekeeping import Housekeeper
 from workers.tasks import StepTask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from awcopy.steps.lease import Lease
     from tests.simulation.broker import Message
     from tests.simulation.world import World
 
@@ -68,8 +72,9 @@ class Worker:
     def prepare(self) -> None:
         """Make what a process makes when it starts."""
         world = self.world
-        keeper = LeaseKeeper(self.ledger, LEASE_S)
-        keeper._held = _OrderedSet()
+        self._keeper = LeaseKeeper(self.ledger, LEASE_S)
+        self._keeper._held = _OrderedSet()
+        self.at_work: list[int] = []
         self.app.step_context = StepContext(
             fleet=Fleet(ledger=self.ledger, live=self.live),
             open_stores=lambda _job: (
@@ -78,13 +83,25 @@ class Worker:
             ),
             lease_s=LEASE_S,
             connections=1,
-            keep=keeper.keep,
+            keep=self._keep,
             sleep=world.scheduler.pause,
             chance=world.rng.random,
         )
         self._housekeeper = Housekeeper(
             self.app, self.app.step_context, RECONCILE_S, slots=self.slots, name=self.name
         )
+
+    @contextmanager
+    def _keep(self, lease: Lease) -> Iterator[None]:
+        """Keep a lease, and let the checker see that its item is worked on."""
+        number = lease.item.number
+        with self._keeper.keep(lease):
+            self.at_work.append(number)
+            self.world.watch()
+            try:
+                yield
+            finally:
+                self.at_work.remove(number)
 
     def start(self) -> None:
         """Begin to take messages and to look after the fleet."""

@@ -151,8 +151,7 @@ class World:
             self.say(f"{port}.{op} -> {type(error).__name__}")
             raise
         if writes:
-            for watch in self.watchers:
-                watch()
+            self.watch()
         if fate is Fate.FLIPPED and spoil:
             spoil()
         if fate is Fate.UNANSWERED and port == "broker":
@@ -160,6 +159,15 @@ class World:
         if fate:
             self._strike_after(call, fate)
         return result
+
+    def watch(self) -> None:
+        """Let whoever watches look at what is now."""
+        for watch in self.watchers:
+            watch()
+
+    def items_at_work(self) -> set[int]:
+        """Return the numbers of the items on which a worker is."""
+        return {number for worker in self.workers for number in worker.at_work}
 
     def _strike_before(self, fate: Fate) -> None:
         process = self.scheduler.current.process
