@@ -13,6 +13,7 @@ from tests.simulation.world import World
 
 # A job must end this long after things have stopped going wrong.
 BOUND_S = 1800.0
+SERVER_SIDE = 0.3  # of the seeds have a sink that reads by itself
 
 Script = Callable[[Call], Fate | None]
 
@@ -21,6 +22,8 @@ def build(seed: int) -> World:
     """Return the world of a seed."""
     rng = random.Random(f"{seed}")
     load = draw_workload(rng)
+    if random.Random(f"route {seed}").random() < SERVER_SIDE:
+        load.copy_server_side()
     return World(seed, load, draw_weather(rng), processes=rng.randint(1, 3), slots=rng.randint(1, 2))
 
 

@@ -88,14 +88,16 @@ def forget_a_failure(patch: pytest.MonkeyPatch) -> None:
 
 def commit_before_all_blocks_are_staged(patch: pytest.MonkeyPatch) -> None:
     def copy_blocks(transfer: Any, file: Any, condition: Any) -> Any:
-        staged = blocks.staged_crcs(transfer, file) or blocks.stage_blocks(transfer, file, [0])
-        there = next(index for index in range(file.plan.blocks + 1) if index not in staged)
+        staged = blocks.staged_pieces(transfer, file) or blocks.stage_blocks(transfer, file, [0])
+        there = 0
+        while there in staged:
+            there = staged[there].end
         size = min(file.plan.size_bytes, there * BLOCK_BYTES)
         plan = BlockPlan(
             size_bytes=size, block_size_bytes=BLOCK_BYTES, blocks=there, blocks_per_range=there or 1
         )
-        proof, whole = blocks.commit_file(transfer, replace(file, plan=plan), staged, condition)
-        return _Copied(proof=proof, crc64=whole)
+        proof, whole, notices = blocks.commit_file(transfer, replace(file, plan=plan), staged, condition)
+        return _Copied(proof=proof, crc64=whole, notices=notices)
 
     skip_the_verification(patch)
     patch.setattr("awcopy.transfer.engine._copy_blocks", copy_blocks)

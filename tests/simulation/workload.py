@@ -57,6 +57,11 @@ class Workload:
         )
         self.versions[key].append(Version(content, etag, has_crc64))
 
+    def copy_server_side(self) -> None:
+        """Let the sink read from the source by itself."""
+        self.source.has_urls = True
+        self.sink.read_url = self.source.read_url
+
     def change(self, rng: random.Random, at: datetime) -> str:
         """Let someone change the source, and return what was done."""
         key = rng.choice(sorted(self.versions)) if self.versions else ""

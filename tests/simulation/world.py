@@ -26,7 +26,7 @@ from tests.simulation.faults import Call, Fate, Weather, draw_fate, lost_answer,
 from tests.simulation.fibers import FiberCondition, FiberEvent, FiberLock, FiberThread, Process, Scheduler
 from tests.simulation.user import User
 from tests.simulation.worker import LEASE_S, Worker
-from tests.simulation.workload import EPOCH, LARGE_FILE_BYTES, Workload
+from tests.simulation.workload import BLOCK_BYTES, EPOCH, LARGE_FILE_BYTES, Workload
 
 T = TypeVar("T")
 
@@ -338,6 +338,9 @@ class World:
             "awcopy.steps.list_objects.PAGES_PER_TURN": 3,
             "awcopy.steps.lease.time": clock,
             "awcopy.steps.lease.threading": threads,
+            "awcopy.planning.blocks.RUN_BYTES": 2 * BLOCK_BYTES,
+            "awcopy.planning.route.SMALLEST_BYTES": BLOCK_BYTES,
+            "awcopy.transfer.server_side.threading": threads,
             "awcopy.transfer.limiter.threading": threads,
             "awcopy.transfer.limiter.Limiter.__init__.__defaults__": (clock.monotonic,),
             "workers.housekeeping.time": clock,
