@@ -55,8 +55,9 @@ from awcopy.units import MIB, format_count, format_size
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from awcopy.config import Settings
     from awcopy.jobs.journal import Journal
 
 REQUIRED_PROOFS = (Proof.CRC64, Proof.SHA, Proof.MD5, Proof.CRC32, Proof.BLOCKS)  # strongest first
@@ -190,6 +191,21 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
 
     Globs look at the last part of a key; those with a "/" at the whole key below SRC's folder.
     """
+    return start(given, options)
+
+
+def start(
+    given: JobCredentials | None,
+    options: Mapping[str, Any],
+    adapt: Callable[[JobSpec, Settings], JobSpec] | None = None,
+) -> Exit:
+    """Look ahead or run the copy that the options ask for, and return the exit code.
+
+    Args:
+        given: Credentials from the form of 2015, if that was spoken.
+        options: Those of ``awcopy copy``, by name.
+        adapt: Makes the specification another command's.
+    """
     if options["detach"] and options["journal"] is not None:
         raise UsageError("--journal follows the job, and --detach does not", hint="leave one of them out")
     if options["local"] and (options["detach"] or options["credentials_mode"] == "workers"):
@@ -201,6 +217,7 @@ def copy(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
     defaults = load_store_defaults()
     encryption = read_encryption(options, settings)
     spec = make_spec(options, defaults, encryption)
+    spec = adapt(spec, settings) if adapt else spec
     launch = Launch(
         settings=settings,
         spec=spec,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # In the order of the help page: name, where it is, what it does.
 COMMANDS = {
     "copy": ("awcopy.cli.copy:copy", "Copy objects from S3 to Azure Blob Storage."),
+    "sync": ("awcopy.cli.sync:sync", "Copy what is new or changed."),
     "check": ("awcopy.cli.check:check", "Compare a source with a destination."),
     "ls": ("awcopy.cli.ls:ls", "List the keys of a bucket."),
     "jobs": ("awcopy.cli.jobs:jobs", "List, show, watch and report jobs."),

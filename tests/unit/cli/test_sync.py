@@ -1,0 +1,79 @@
+"""What ``awcopy sync`` makes of its command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from awcopy.bootstrap import memory_fleet
+from awcopy.cli import copy as command
+from awcopy.cli import sync as module
+from awcopy.cli.main import main
+from awcopy.config import load_settings
+from awcopy.jobs.watermark import OVERLAP
+from awcopy.model.job import Compare, JobState, Overwrite, SinkSpec, SourceSpec, Sync
+from tests.unit.factories import NOW, make_job, make_spec
+
+LINE = ["sync", "s3://photos/2024/", "az://acme/backup/x", "--credentials", "workers"]
+
+
+@pytest.fixture
+def fleet():
+    return memory_fleet()
+
+
+@pytest.fixture
+def specs(monkeypatch: pytest.MonkeyPatch, fleet):
+    found: list = []
+    monkeypatch.setattr(command, "run_on_fleet", lambda launch: found.append(launch.spec) or 0)
+    monkeypatch.setattr(command, "begin", lambda **_: load_settings({}))
+    monkeypatch.setattr(module, "open_fleet", lambda _settings: fleet)
+    return found
+
+
+def test_a_sync_is_a_copy_that_is_told_by_the_stamps(specs) -> None:
+    assert main([*LINE, "--agents", "7"]) == 0
+    [spec] = specs
+    assert (spec.sync, spec.overwrite, spec.has_stamps, spec.agents) == (Sync(), Overwrite.CHANGED, True, 7)
+    assert spec.selection.newer_than is None
+
+
+def test_a_comparison_and_a_date_can_be_chosen(specs) -> None:
+    assert main([*LINE, "--compare", "size+mtime", "--since", "2026-01-01"]) == 0
+    [spec] = specs
+    assert spec.sync == Sync(compare=Compare.SIZE_MTIME)
+    assert spec.selection.newer_than == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_since_the_last_run_is_since_the_start_of_the_one_that_completed(specs, fleet) -> None:
+    theirs = make_spec(sync=Sync())
+    source, sink = (
+        SourceSpec(bucket="photos", prefix="2024/"),
+        SinkSpec(account="acme", container="backup", prefix="x/"),
+    )
+    spec = make_spec(source=source, sink=sink, sync=theirs.sync)
+    fleet.ledger.add_job(make_job(spec=spec, state=JobState.COMPLETED, created_at=NOW + timedelta(days=1)))
+    assert main([*LINE, "--since", "last"]) == 0
+    assert specs[0].selection.newer_than == NOW + timedelta(days=1) - OVERLAP
+    assert specs[0].sync.since_last
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--since", "soon"], "--since"),
+        (["--compare", "name"], "--compare"),
+        (["--overwrite", "never"], "--overwrite"),
+        (["--no-stamp"], "--no-stamp"),
+    ],
+)
+def test_a_wrong_option_is_named(specs, options: list[str], says: str, capsys) -> None:
+    assert main([*LINE, *options]) == 2
+    assert says in capsys.readouterr().err
+    assert not specs
+
+
+def test_the_last_run_is_the_fleets(specs, capsys) -> None:
+    assert main([*LINE[:3], "--local", "--since", "last"]) == 2
+    assert "--since last" in capsys.readouterr().err
