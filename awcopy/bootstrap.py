@@ -95,13 +95,20 @@ def open_stores(settings: Settings, spec: JobSpec, credentials: JobCredentials) 
     """
     require_keys(spec, credentials)
     return Stores(
-        source=open_source(settings, spec.source, credentials.aws, credentials.source_key),
+        source=open_source(
+            settings, spec.source, credentials.aws, credentials.source_key, deletes=spec.deletion is not None
+        ),
         sink=open_sink(settings, spec.sink, credentials.azure, credentials.sink_key),
     )
 
 
 def open_source(
-    settings: Settings, spec: SourceSpec, keys: AwsKeys | None, customer_key: CustomerKey | None = None
+    settings: Settings,
+    spec: SourceSpec,
+    keys: AwsKeys | None,
+    customer_key: CustomerKey | None = None,
+    *,
+    deletes: bool = False,
 ) -> Source:
     """Return one job's source; a profile goes before keys. Errors as ``open_stores`` has them."""
     from awcopy.source.s3 import S3Source
@@ -110,7 +117,7 @@ def open_source(
     if spec.profile:
         profile = read_source_profile(settings.profiles, spec.profile)
         # Who wrote the profile has vouched for its endpoint, wherever it lies.
-        spec, access = profile.admit(spec), profile.login
+        spec, access = profile.admit(spec, deletes=deletes), profile.login
     else:
         _require_public(settings, spec.endpoint_url)
     if customer_key:

@@ -70,9 +70,11 @@ def dispatch_job(self: StepTask, job: str) -> None:
 
 @shared_task(base=StepTask, bind=True, name=messages.FINISH)
 def finish_job(self: StepTask, job: str, generation: int) -> None:
-    """End a job if all its items are done; called when a generation's places are given up."""
+    """Let a job go on, or end it, if all its items are done; called when a generation's places are given up."""
     with structlog.contextvars.bound_contextvars(job_id=job, generation=generation, task_id=self.request.id):
-        finish(self.context, JobId(job))
+        following = finish(self.context, JobId(job)).generation
+        if following:
+            messages.publish_generation(self.app, following)
 
 
 def _agent_task(name: str, doc: str) -> None:
@@ -87,3 +89,4 @@ _agent_task(messages.AGENT, "Look for the agent's next item.")
 _agent_task(messages.ITEM_TASKS[ItemKind.LIST_OBJECTS], "List a range of keys.")
 _agent_task(messages.ITEM_TASKS[ItemKind.COPY_FILES], "Copy a batch of files.")
 _agent_task(messages.ITEM_TASKS[ItemKind.COPY_BLOCKS], "Copy a range of blocks of one large file.")
+_agent_task(messages.ITEM_TASKS[ItemKind.DELETE_OBJECTS], "Delete at the source a batch that is copied.")

@@ -94,7 +94,8 @@ def retry_job(
 ) -> tuple[Job, int]:
     """Queue again what failed, all of it or what failed for one reason; publish a dispatch then.
 
-    Return the job and how many objects are to be tried again.
+    When that is copied, a job that deletes at the source does so once more, with what is there yet. Return
+    the job and how many objects are to be tried again.
 
     Raises:
         IllegalMove: The job did not end with failures, or none failed for this reason.
@@ -106,6 +107,8 @@ def retry_job(
             hint=_RETRY_HINTS.get(job.state, "wait for its end: `awcopy jobs watch` follows it"),
         )
     objects = count_failed(fleet, job_id, reason)
+    if not reason and job.spec.deletion:
+        objects += job.totals.deletable.objects
     if not objects:
         why = f" for the reason {reason!r}" if reason else ""
         hint = f"`awcopy jobs report {job_id} --failed` lists what failed"

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from awcopy.jobs.fleet import Fleet
+    from awcopy.jobs.sums import Sums
     from awcopy.model.outcome import Outcome, Tally
 
 JOB_SCHEMA = "awcopy.job/1"
 _PAGE = 200
-_TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "deleted", "excluded")
+_TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "unchanged", "deleted", "kept", "excluded")
 _ROUTES = ("server", "stream")
 
 
@@ -29,6 +30,7 @@ class Phase(StrEnum):
     QUEUED = "queued"
     LISTING = "listing"  # keys are still being listed, and copied meanwhile
     COPYING = "copying"  # every key is listed
+    DELETING = "deleting"  # everything is copied; what may be is deleted at the source
     PAUSED = "paused"
     CANCELLING = "cancelling"
     ENDED = "ended"
@@ -74,6 +76,7 @@ class JobSnapshot:
             "changed_at": job.changed_at.isoformat(),
             "detail": job.detail,
             "pause_reason": job.pause_reason,
+            "guard": job.guard,
             "totals": {name: _tally_json(getattr(self.totals, name)) for name in _TALLIES},
             "route": job.spec.route.value,
             "streams_because": job.streams_because,
@@ -102,7 +105,7 @@ def snapshot_of(fleet: Fleet, job: Job) -> JobSnapshot:
     sums = sum_items(fleet, job.id)
     return JobSnapshot(
         job=job,
-        phase=_phase(job, listing=sums.is_listing),
+        phase=_phase(job, sums),
         totals=sums.totals,
         open_items=sums.open_items,
         busy_agents=sums.busy_agents,
@@ -145,11 +148,11 @@ def read_report(fleet: Fleet, job_id: JobId) -> Iterator[Outcome]:
             yield from fleet.ledger.read_outcomes(job_id, item.number, item.outcome_fence)
 
 
-def _phase(job: Job, *, listing: bool) -> Phase:
+def _phase(job: Job, sums: Sums) -> Phase:
     if job.has_ended:
         return Phase.ENDED
     if job.state is JobState.RUNNING:
-        return Phase.LISTING if listing else Phase.COPYING
+        return Phase.DELETING if sums.is_deleting else Phase.LISTING if sums.is_listing else Phase.COPYING
     return Phase(job.state.value)
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 REPORT_COLUMNS = (
     "key", "blob", "outcome", "reason", "proof", "bytes", "etag", "crc64", "attempts", "detail", "notices",
-    "route",
+    "route", "source", "source_reason",
 )  # fmt: skip
 
 
@@ -28,6 +28,8 @@ def report_record(outcome: Outcome) -> dict[str, str | int | list[str] | None]:
         "detail": outcome.detail,
         "notices": list(outcome.notices),
         "route": outcome.route.value if outcome.route else "",
+        "source": outcome.at_source.value,
+        "source_reason": outcome.source_reason,
     }
 
 

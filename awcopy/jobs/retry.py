@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import Conflict
-from awcopy.model.items import ItemState, Retry
+from awcopy.model.items import FIRST_ITEM, ItemState, Retry
 
 if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
@@ -35,9 +35,21 @@ def reopen_failed(fleet: Fleet, job: Job) -> None:
             continue
         retry = Retry(fence=item.outcome_fence, reason=reason)
         try:
-            fleet.ledger.update_item(replace(item, state=ItemState.READY, retry=retry, attempts=0))
+            again = replace(item, state=ItemState.READY, is_deleting=False, retry=retry, attempts=0)
+            fleet.ledger.update_item(again)
         except Conflict:
             log.info("item_changed_meanwhile", item=item.number)
+
+
+def reopen_deletion(fleet: Fleet, job: Job) -> None:
+    """Let a job that deletes at the source come to that again, when everything is copied; may be called again."""
+    first = fleet.ledger.get_item(job.id, FIRST_ITEM)
+    if first is None or not first.is_deleting or first.state is not ItemState.DONE:
+        return
+    try:
+        fleet.ledger.update_item(replace(first, is_deleting=False))
+    except Conflict:
+        log.info("item_changed_meanwhile", item=first.number)
 
 
 def _count(fleet: Fleet, item: Item, reason: str) -> int:

@@ -71,6 +71,9 @@ def check_abilities(spec: JobSpec, source: Source, sink: Sink, attempt: Attempt)
         UsageError: The sink's account has no access tiers, or no tags.
         TagsDenied: The source's credentials do not allow reading tags.
     """
+    if spec.deletion and not spec.has_stamps:
+        message = "what is deleted at the source must be told by the blobs' stamps"
+        raise UsageError(message, hint="leave out --no-stamp")
     account = attempt(sink.account)
     if spec.tier and not account.has_tiers:
         message = f"the account {spec.sink.account} is of the kind {account.kind}, which has no access tiers"

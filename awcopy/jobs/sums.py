@@ -37,6 +37,7 @@ class Sums:
     busy_agents: int = 0
     waiting_items: int = 0
     is_listing: bool = False
+    is_deleting: bool = False
     seconds: float = 0.0  # that it took to find this
 
 
@@ -54,16 +55,22 @@ def sum_items(fleet: Fleet, job_id: JobId, clock: Callable[[], float] = time.mon
 
 
 def _sum(fleet: Fleet, job_id: JobId) -> Sums:
-    totals, open_items, busy, waiting, listing = Totals(), 0, 0, 0, False
+    totals, open_items, busy, waiting, listing, deleting = Totals(), 0, 0, 0, False, False
     for item in fleet.ledger.list_items(job_id):
         totals += item.totals
         if item.state is not ItemState.DONE:
             open_items += 1
             busy += item.state is ItemState.LEASED
             waiting += item.state is ItemState.WAITING
-            listing = listing or item.kind is ItemKind.LIST_OBJECTS
+            listing = listing or item.task is ItemKind.LIST_OBJECTS
+            deleting = deleting or item.is_deleting
     return Sums(
-        totals=totals, open_items=open_items, busy_agents=busy, waiting_items=waiting, is_listing=listing
+        totals=totals,
+        open_items=open_items,
+        busy_agents=busy,
+        waiting_items=waiting,
+        is_listing=listing,
+        is_deleting=deleting,
     )
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NewType, TypeVar, Union, cast, get_args, get
 from awcopy.errors import AwcopyError
 from awcopy.model.items import LargeFile
 from awcopy.model.objects import SourceObject
-from awcopy.model.outcome import Outcome, Proof, Result, Route
+from awcopy.model.outcome import AtSource, Outcome, Proof, Result, Route
 
 _Record = TypeVar("_Record")
 
@@ -34,6 +34,7 @@ _NAMES = {"datetime": datetime}
 _RESULTS = {result.value: result for result in Result}
 _PROOFS = {proof.value: proof for proof in Proof}
 _ROUTES = {route.value: route for route in Route}
+_AT_SOURCE = {one.value: one for one in AtSource}
 _coders: dict[type[Any], _RecordCoder] = {}
 _dump = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -200,7 +201,12 @@ def _dump_outcome(outcome: Outcome) -> str:
         line += f',"notices":{_dump(outcome.notices)}'
     if outcome.route:
         line += f',"route":"{outcome.route}"'
-    return line + "}\n"
+    return line + _dump_fate(outcome) + "}\n"
+
+
+def _dump_fate(outcome: Outcome) -> str:
+    fate = f',"at_source":"{outcome.at_source}"' if outcome.at_source else ""
+    return f'{fate},"source_reason":{quote(outcome.source_reason)}' if outcome.source_reason else fate
 
 
 def _load_outcome(members: dict[str, Any]) -> Outcome:
@@ -219,6 +225,8 @@ def _load_outcome(members: dict[str, Any]) -> Outcome:
         detail=get("detail", ""),
         notices=tuple(get("notices", ())),
         route=_ROUTES[members["route"]] if "route" in members else None,
+        at_source=_AT_SOURCE[get("at_source", "")],
+        source_reason=get("source_reason", ""),
     )
 
 

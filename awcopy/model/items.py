@@ -21,6 +21,7 @@ class ItemKind(StrEnum):
     LIST_OBJECTS = "list_objects"
     COPY_FILES = "copy_files"
     COPY_BLOCKS = "copy_blocks"
+    DELETE_OBJECTS = "delete_objects"  # a batch that is copied, at the source; see ``Item.is_deleting``
 
 
 class ItemState(StrEnum):
@@ -29,7 +30,7 @@ class ItemState(StrEnum):
     READY = "ready"  # anyone may claim it
     WAITING = "waiting"  # nobody may before its ``not_before``; then ``reconcile`` makes it ready
     LEASED = "leased"  # one worker holds it until ``lease_until``, and renews that
-    DONE = "done"  # its outcomes are recorded; it never changes again
+    DONE = "done"  # its outcomes are recorded; it changes only if it is opened again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,13 @@ class Item:
     outcome_fence: int = 0  # which claim's outcome document counts; 0: none
     retry: Retry | None = None  # set when failed objects of a done item are to be tried again
     careful: Careful | None = None  # set while an item that keeps killing its worker goes object by object
+    is_deleting: bool = False  # its objects are copied, and what may be is now deleted at the source
     version: str = ""  # the ledger's ETag of this row
+
+    @property
+    def task(self) -> ItemKind:
+        """What the item's task does now."""
+        return ItemKind.DELETE_OBJECTS if self.is_deleting else self.kind
 
 
 class FileState(StrEnum):
@@ -175,6 +182,19 @@ def put_off(
 def wake(item: Item) -> Item:
     """Return a waiting item as ready."""
     return replace(item, state=ItemState.READY, not_before=None)
+
+
+def open_for_deletion(item: Item) -> Item:
+    """Return a done item as ready to delete at the source what it copied.
+
+    Its totals and the outcomes that it has recorded stand until the deletion has recorded others.
+
+    Raises:
+        IllegalMove: The item is not done.
+    """
+    if item.state is not ItemState.DONE:
+        raise IllegalMove(f"item {item.number} is {item.state}, not done")
+    return replace(item, state=ItemState.READY, is_deleting=True, attempts=0)
 
 
 def complete(item: Item, totals: Totals, *, has_outcomes: bool) -> Item:

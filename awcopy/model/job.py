@@ -32,7 +32,7 @@ class JobState(StrEnum):
     PAUSED = "paused"  # no new work is begun; ``pause_reason`` says why
     CANCELLING = "cancelling"  # work under way ends; what was not attempted is recorded as cancelled
     COMPLETED = "completed"  # every listed object was copied, or rightly skipped
-    COMPLETED_WITH_ERRORS = "completed_with_errors"  # ended, and at least one object failed
+    COMPLETED_WITH_ERRORS = "completed_with_errors"  # ended; an object failed, or was not deleted as asked
     FAILED = "failed"  # could not list or could not go on at all; ``detail`` says why
     CANCELLED = "cancelled"  # ended by the user
 
@@ -196,6 +196,15 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Deletion:
+    """Which objects are deleted at the source once everything is copied, and what keeps all of them."""
+
+    weakest_proof: Proof = Proof.MD5  # objects whose copy has a weaker one are kept
+    most: int | None = None  # if more objects than this could be deleted, none is
+    despite_failures: bool = False  # else none is deleted when any object failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What the user asked for. Holds no credential."""
 
@@ -217,6 +226,7 @@ class JobSpec:
     verify: Verify = Verify.AUTO
     require_proof: Proof = Proof.NONE  # objects that would have less fail, and nothing of them is committed
     sync: Sync | None = None  # of `awcopy sync`; else each blob is looked at when its object's turn comes
+    deletion: Deletion | None = None  # what is copied is deleted at the source, after all is copied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +253,7 @@ class Job:
     detail: str = ""  # why the job failed or was paused, for a person
     pause_reason: str = ""  # user, auth or journal
     streams_because: str = ""  # why server-side copying was given up for the whole job, for a person
+    guard: str = ""  # why nothing was deleted at the source although that was asked: failures or max_delete
     totals: Totals = field(default_factory=Totals)  # final once the job has ended
     retry_reason: str | None = (
         None  # set until objects that failed are begun again: for this reason, or for any

@@ -8,6 +8,9 @@ from enum import StrEnum
 from functools import reduce
 from operator import add
 
+# The reason of what is skipped because an earlier job has copied this very object.
+UNCHANGED = "unchanged"
+
 
 class Result(StrEnum):
     """The one way in which an object ended."""
@@ -16,6 +19,14 @@ class Result(StrEnum):
     SKIPPED = "skipped"  # not copied, and rightly so; the reason says why
     FAILED = "failed"  # not copied; the reason says why
     CANCELLED = "cancelled"  # not attempted, because the job was cancelled
+
+
+class AtSource(StrEnum):
+    """What became of a copied object at the source, in a job that deletes there."""
+
+    DELETED = "deleted"  # it is not there any more
+    KEPT = "kept"  # it was not deleted; the reason says why
+    UNTOUCHED = ""  # nothing was tried
 
 
 class Proof(StrEnum):
@@ -67,6 +78,8 @@ class Outcome:
     route: Route | None = (
         None  # of what was copied: ``server`` if no worker saw a byte of it, else ``stream``
     )
+    at_source: AtSource = AtSource.UNTOUCHED
+    source_reason: str = ""  # why it was kept; of a deleted one "delete_marker", if its versions stay
 
     @property
     def is_incomplete(self) -> bool:
@@ -128,7 +141,8 @@ class Totals:
     """How many objects a job or an item met, by what became of them.
 
     ``listed`` is what the selection took in; copied + skipped + failed + cancelled never exceeds it, and
-    equals it when the job has ended. ``excluded`` is what the filters left out, beside the sum.
+    equals it when the job has ended. Beside that sum: ``excluded``, which the filters left out; and what a job
+    that deletes did at the source with its copied and unchanged objects, ``deleted`` and ``kept``.
     """
 
     listed: Tally = Tally()
@@ -136,7 +150,9 @@ class Totals:
     skipped: Tally = Tally()
     failed: Tally = Tally()
     cancelled: Tally = Tally()
-    deleted: Tally = Tally()
+    unchanged: Tally = Tally()  # of the skipped, those that an earlier job has copied
+    deleted: Tally = Tally()  # of the copied and the unchanged, at the source
+    kept: Tally = Tally()  # of the same, those that should have been deleted and were not
     excluded: Tally = Tally()
     proofs: ProofCounts = ProofCounts()
     routes: RouteCounts = RouteCounts()
@@ -150,6 +166,11 @@ class Totals:
     def ended(self) -> Tally:
         """All objects that have an outcome."""
         return self.copied + self.skipped + self.failed + self.cancelled
+
+    @property
+    def deletable(self) -> Tally:
+        """The objects that a job may delete at the source, if their proofs stand; deleted ones left out."""
+        return self.copied + self.unchanged - self.deleted
 
     @property
     def pending(self) -> Tally:
@@ -168,4 +189,9 @@ def tally_outcome(outcome: Outcome) -> Totals:
     tally = Tally(objects=1, size_bytes=outcome.size_bytes)
     routes = RouteCounts(**{outcome.route.value: 1}) if outcome.route else RouteCounts()
     incomplete = int(outcome.is_incomplete)
-    return Totals(proofs=proofs, routes=routes, incomplete=incomplete, **{outcome.result.value: tally})
+    tallies = {outcome.result.value: tally}
+    if outcome.result is Result.SKIPPED and outcome.reason == UNCHANGED:
+        tallies["unchanged"] = tally
+    if outcome.at_source:
+        tallies[outcome.at_source.value] = tally
+    return Totals(proofs=proofs, routes=routes, incomplete=incomplete, **tallies)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from awcopy.model.job import Job, JobId, JobSpec
     from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
+    from awcopy.model.outcome import Outcome
 
 STAMP_ETAG = "awcopy_etag"
 STAMP_MODIFIED = "awcopy_modified"
@@ -96,8 +97,8 @@ def may_refuse(spec: JobSpec) -> bool:
     return spec.metadata is MetadataPolicy.FAIL or spec.copies_tags
 
 
-def is_stamped_with(blob: BlobHead, obj: SourceObject) -> bool:
-    """Return whether the blob says that it is a copy of exactly this object."""
+def is_stamped_with(blob: BlobHead, obj: SourceObject | Outcome) -> bool:
+    """Return whether the blob says that it is a copy of exactly this object, or of the one of an outcome."""
     stamp = blob.metadata
     return (
         blob.size_bytes == obj.size_bytes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from awcopy.model.job import Compare, Overwrite
 from awcopy.model.objects import ALWAYS, IF_ABSENT, Condition
+from awcopy.model.outcome import UNCHANGED
 from awcopy.planning.compare import Verdict, judge_checksums
 from awcopy.planning.metadata import STAMP_MODIFIED, is_placeholder, is_stamped_by, is_stamped_with
 
@@ -67,7 +68,7 @@ def decide_overwrite(
             return Decision(act=Act.SKIP, reason="exists")
         case Overwrite.CHANGED:
             is_same = is_encrypted and _is_unchanged(job.spec, obj, blob, head)
-            return Decision(act=Act.SKIP, reason="unchanged") if is_same else replace
+            return Decision(act=Act.SKIP, reason=UNCHANGED) if is_same else replace
         case Overwrite.NEWER:
             return (
                 replace

@@ -110,5 +110,19 @@ class Source(Protocol):
         version where that is known; otherwise it reads whatever the key holds by then.
         """
 
+    def is_versioned(self) -> bool | None:
+        """Return whether the bucket keeps the versions of what is deleted; None when it does not say."""
+
+    def delete(self, key: str, *, etag: str) -> bool:
+        """Delete the object if it still has this ETag; return whether only a marker was put over its versions.
+
+        Some S3-compatible servers pass over the condition: look at the object first.
+
+        Raises:
+            SourceChanged: The object has another ETag, or, as some servers say it, is gone; it was not deleted.
+            ObjectNotFound: It is gone.
+            AccessDenied: The credentials, or a lock on the object, do not allow this.
+        """
+
     def close(self) -> None:
         """Give up idle connections; the source can still be used afterwards."""

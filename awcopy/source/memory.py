@@ -63,6 +63,8 @@ class MemorySource:
     is_denied: bool = False  # as if the credentials allowed nothing
     has_urls: bool = False  # whether objects can be read from URLs
     hides_tags: bool = False  # as if they did not allow reading tags
+    keeps_versions: bool | None = False  # None: as if the credentials did not allow asking that
+    refuses_deletes: bool = False  # as if the credentials allowed reading only
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _objects: dict[str, _Stored] = field(default_factory=dict)
     _sorted: list[tuple[bytes, str]] | None = None  # keys in UTF-8 byte order, made anew when one is added
@@ -230,6 +232,26 @@ class MemorySource:
         if stored.is_archived:
             raise ObjectArchived("the object is archived", status=403, service_code="InvalidObjectState")
         return stored.content[span.offset : span.offset + span.size_bytes]
+
+    def is_versioned(self) -> bool | None:
+        """Return whether the bucket keeps the versions of what is deleted."""
+        self._begin("is_versioned", "")
+        return self.keeps_versions
+
+    def delete(self, key: str, *, etag: str) -> bool:
+        """Delete the object if it still has this ETag."""
+        self._begin("delete", key)
+        with self._lock:
+            stored = self._objects.get(key)
+            if stored is None:
+                raise ObjectNotFound("there is no such object", status=404, service_code="NoSuchKey")
+            if self.refuses_deletes:
+                raise AccessDenied("the object may not be deleted", status=403, service_code="AccessDenied")
+            if stored.head.etag != etag:
+                raise SourceChanged("the object is no longer the one that was copied", status=412)
+            del self._objects[key]
+            self._sorted = None
+        return bool(self.keeps_versions)
 
     def close(self) -> None:
         """Do nothing: there are no connections."""

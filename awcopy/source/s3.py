@@ -45,7 +45,7 @@ from awcopy.source.base import ListPage
 from awcopy.source.s3_credentials import find_credentials
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import etag_of, head_from_headers
-from awcopy.source.s3_listing import parse_list_page, parse_tags
+from awcopy.source.s3_listing import parse_list_page, parse_tags, parse_versioning
 from awcopy.source.sigv4 import EMPTY_SHA256, Credentials, Signer
 
 DEFAULT_REGION: Final = "us-east-1"
@@ -216,6 +216,32 @@ class S3Source:
         )
         origin = address.pool.origin
         return f"{origin.scheme}://{origin.netloc}{path}?{query}"
+
+    def is_versioned(self) -> bool | None:
+        """Return whether the bucket keeps versions; None where that may not be asked."""
+        bucket_path = self._locate().bucket_path
+        try:
+            answer = self._request("GET", bucket_path, "versioning=", {}, op="asking for versions")
+        except CredentialsRefused:
+            raise
+        except (AccessDenied, RequestRefused):
+            return None
+        return parse_versioning(answer.body)
+
+    def delete(self, key: str, *, etag: str) -> bool:
+        """Delete the object if it still has this ETag."""
+        path = self._locate().key_path + encode_path(key)
+        condition = {"if-match": f'"{etag}"'}
+        try:
+            answer = self._request("DELETE", path, "", condition, op="deleting an object")
+        except CredentialsRefused:
+            raise
+        except AccessDenied as exc:
+            hint = "the credentials need s3:DeleteObject, and no lock may be on the object"
+            raise AccessDenied(
+                exc.message, hint=hint, status=exc.status, service_code=exc.service_code
+            ) from exc
+        return answer.headers.get("x-amz-delete-marker", "").lower() == "true"
 
     def close(self) -> None:
         """Give up idle connections; the source can still be used afterwards."""

@@ -69,6 +69,8 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "RequestLimitExceeded": (Throttled, ""),
     "RequestTimeout": (ConnectionLost, ""),
     "OperationAborted": (ServerFault, ""),
+    "ConditionalRequestConflict": (ServerFault, ""),  # somebody else writes the same object just now
+    "NotImplemented": (RequestRefused, "the server does not do this"),
     "InternalError": (ServerFault, ""),
     "KMS.ThrottlingException": (Throttled, ""),
 }

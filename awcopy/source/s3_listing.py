@@ -1,4 +1,4 @@
-"""Reads S3's XML: ListObjectsV2, about 8 microseconds a key where botocore's parser takes 65, and tags."""
+"""Reads S3's XML: ListObjectsV2, about 8 microseconds a key where botocore's parser takes 65, and smaller ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,20 @@ def parse_tags(body: bytes) -> dict[str, str]:
     return {entry.findtext(f"{space}Key") or "": entry.findtext(f"{space}Value") or "" for entry in entries}
 
 
-def _parse(body: bytes, kind: str) -> tuple[ET.Element, str]:
+def parse_versioning(body: bytes) -> bool:
+    """Return whether an answer of GetBucketVersioning says that deleted objects keep their versions.
+
+    Where versioning is suspended, older versions stay and the newest is lost: that counts as no.
+
+    Raises:
+        ServerFault: The document is cut or has another form.
+    """
+    # moto names it by the operation.
+    root, space = _parse(body, "VersioningConfiguration", "GetBucketVersioningResponse")
+    return root.findtext(f"{space}Status") == "Enabled"
+
+
+def _parse(body: bytes, *kinds: str) -> tuple[ET.Element, str]:
     """Return the document's root, and the namespace that its elements' names begin with."""
     if b"<!DOCTYPE" in body[:1024]:
         raise _fault("holds a document type")
@@ -53,7 +66,7 @@ def _parse(body: bytes, kind: str) -> tuple[ET.Element, str]:
     except ET.ParseError as exc:
         raise _fault("is cut or no XML") from exc
     space, brace, name = root.tag.rpartition("}")
-    if name != kind:
+    if name not in kinds:
         raise _fault("is of another kind")
     return root, space + brace
 

@@ -29,6 +29,7 @@ from awcopy.model.items import ItemKind, ItemState, claim
 from awcopy.model.job import Job, JobId, JobState, move
 from awcopy.steps.copy_blocks import copy_blocks
 from awcopy.steps.copy_files import copy_files
+from awcopy.steps.delete_objects import delete_objects
 from awcopy.steps.lease import Lease
 from awcopy.steps.list_objects import list_objects
 from awcopy.steps.places import take_kept_place
@@ -47,6 +48,7 @@ _STEPS: dict[ItemKind, Callable[[StepContext, Job, Lease], None]] = {
     ItemKind.LIST_OBJECTS: list_objects,
     ItemKind.COPY_FILES: copy_files,
     ItemKind.COPY_BLOCKS: copy_blocks,
+    ItemKind.DELETE_OBJECTS: delete_objects,
 }
 MAX_ATTEMPTS = 10  # after so many attempts at one item that ended badly, the job fails
 _WAKE = 0  # no item: a hint for one agent that waits for items, to see for itself that there are none
@@ -115,7 +117,7 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
     try:
         with context.keep(lease):
             _check_attempts(lease.item)
-            _STEPS[lease.item.kind](context, job, lease)
+            _STEPS[lease.item.task](context, job, lease)
     except LeaseLost:
         log.warning("item_lost", item=turn.item)
         return False
@@ -136,8 +138,8 @@ def _is_past(context: StepContext, turn: Turn) -> bool:
 
 
 def _check_attempts(item: Item) -> None:
-    """Return unless the item is a listing that ended its worker each time; the others find out the object."""
-    if item.kind is ItemKind.LIST_OBJECTS and item.attempts > MAX_ATTEMPTS:
+    """Return unless the item ended its worker each time; those that copy find out the object."""
+    if item.task in (ItemKind.LIST_OBJECTS, ItemKind.DELETE_OBJECTS) and item.attempts > MAX_ATTEMPTS:
         raise AwcopyError("its worker ended each time")
 
 
@@ -198,12 +200,12 @@ def _give_back(lease: Lease, *, attempts: int | None = None) -> None:
 
 
 def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyError) -> None:
-    log.warning("item_failed", item=lease.item.number, kind=lease.item.kind.value, error=error.code)
+    log.warning("item_failed", item=lease.item.number, kind=lease.item.task.value, error=error.code)
     if isinstance(error, (CredentialsRefused, CredentialsError)):
         stop_job(
             context, job.id, JobState.PAUSED, f"the credentials were refused: {error.message}", reason="auth"
         )
-    elif lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, PermanentError):
+    elif lease.item.task is ItemKind.LIST_OBJECTS and isinstance(error, PermanentError):
         stop_job(context, job.id, JobState.FAILED, f"the source could not be listed: {error.message}")
     elif isinstance(error, ENDS_THE_ITEM):
         stop_job(context, job.id, JobState.FAILED, error.message)
@@ -212,7 +214,7 @@ def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyE
         stop_job(context, job.id, JobState.FAILED, detail)
         _give_back(lease, attempts=0)  # for a job that is resumed
         return
-    is_outage = lease.item.kind is ItemKind.LIST_OBJECTS and isinstance(error, ConnectionLost)
+    is_outage = lease.item.task is ItemKind.LIST_OBJECTS and isinstance(error, ConnectionLost)
     _give_back(lease, attempts=lease.item.attempts - is_outage)
 
 
@@ -255,7 +257,7 @@ def _pop(context: StepContext, job: Job, *, timeout_s: float) -> _Following | No
     if number == _WAKE:
         return _Following()
     item = context.fleet.ledger.get_item(job.id, number)
-    return _Following(number, item.kind) if item else _Following()
+    return _Following(number, item.task) if item else _Following()
 
 
 def _may_bring_more(item: Item) -> bool:

@@ -11,6 +11,7 @@ from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, claim, wak
 from awcopy.model.outcome import Totals
 from awcopy.steps.copy_blocks import take_ownership
 from awcopy.steps.copy_files import read_objects, record_outcomes, split_retried
+from awcopy.steps.delete_objects import cancel_deletion
 from awcopy.steps.lease import Lease
 from awcopy.transfer.engine import cancel_object
 
@@ -43,6 +44,8 @@ def _cancel_item(context: StepContext, job: Job, item: Item) -> None:
     lease = Lease(ledger, ledger.update_item(claimed), lease_s=context.lease_s)
     if item.kind is ItemKind.LIST_OBJECTS:
         lease.complete(item.totals, has_outcomes=False)  # what was not listed is not counted
+    elif item.is_deleting:
+        cancel_deletion(context, lease, _open(context, job, lease))
     elif item.kind is ItemKind.COPY_FILES:
         _cancel_files(context, job, lease)
     else:

@@ -31,7 +31,7 @@ CAREFUL_AFTER = 3
 TRIES_PER_OBJECT = 2
 
 # Failures that another worker, or a later time, may not meet; worth another attempt at the item.
-_PASSING = frozenset(error.code for error in (ConnectionLost, ServerFault, Throttled))
+PASSING = frozenset(error.code for error in (ConnectionLost, ServerFault, Throttled))
 
 
 def copy_files(context: StepContext, job: Job, lease: Lease) -> None:
@@ -77,7 +77,7 @@ def check_passing(lease: Lease, outcomes: Sequence[Outcome]) -> None:
     Raises:
         ConnectionLost: Some failed for a reason that may pass, and the item has not been tried often enough.
     """
-    passing = sum(outcome.reason in _PASSING for outcome in outcomes)
+    passing = sum(outcome.reason in PASSING for outcome in outcomes)
     if passing and lease.item.attempts <= CAREFUL_AFTER:
         raise ConnectionLost(f"{passing} objects met a failure that may pass")
 

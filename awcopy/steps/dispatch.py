@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError, TransientError
-from awcopy.jobs.retry import reopen_failed
+from awcopy.jobs.retry import reopen_deletion, reopen_failed
 from awcopy.jobs.submit import check_abilities
 from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState, move, remember
@@ -67,6 +67,7 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
     except Conflict:
         log.info("dispatch_repeated")
     if job.retry_reason is not None:
+        reopen_deletion(context.fleet, job)
         reopen_failed(context.fleet, job)
     return next_generation(context.fleet, replace(seen, retry_reason=None))
 

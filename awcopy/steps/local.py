@@ -53,12 +53,14 @@ def _run_places(context: StepContext, turns: list[Turn], on_progress: Callable[[
 
 
 def _go_on(context: StepContext, job_id: JobId) -> list[Turn]:
-    """End the job, or return turns of places that do what the last ones left behind.
+    """End the job, or return turns of places that do what is left: the deletion, or what others left behind.
 
-    That is items whose lease was lost because this process stood still (Ctrl-Z, a laptop that slept); they
+    The latter is items whose lease was lost because this process stood still (Ctrl-Z, a laptop that slept); they
     can be had again when those leases have run out.
     """
-    while finish(context, job_id).state is JobState.RUNNING:
+    while (finished := finish(context, job_id)).job.state is JobState.RUNNING:
+        if finished.generation:
+            return finished.generation.turns()
         repairs = reconcile(context)
         if turns := repairs.turns + [turn for one in repairs.generations for turn in one.turns()]:
             return turns

@@ -70,8 +70,9 @@ def _reconcile_job(context: StepContext, job: Job, repairs: Repairs) -> None:
 
 def _reconcile_running(context: StepContext, job: Job, items: _OpenItems, repairs: Repairs) -> None:
     if not items.has_ready:
-        if not items.held and not items.has_waiting:
-            finish(context, job.id)
+        is_open = items.held or items.has_waiting
+        generation = None if is_open else finish(context, job.id).generation
+        repairs.generations += [generation] if generation else []
         return
     turns = revive_places(context, job, items.held)
     if turns is not None:

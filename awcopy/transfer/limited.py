@@ -79,6 +79,16 @@ class LimitedSource:
         """See the port; nothing is sent."""
         return self.source.presign(obj)
 
+    def is_versioned(self) -> bool | None:
+        """See the port."""
+        with self.limiter.slot():
+            return self.source.is_versioned()
+
+    def delete(self, key: str, *, etag: str) -> bool:
+        """See the port."""
+        with self.limiter.slot():
+            return self.source.delete(key, etag=etag)
+
     def close(self) -> None:
         """See the port."""
         self.source.close()

@@ -29,13 +29,18 @@ class SourceProfile:
     endpoint_url: str = ""  # the only one that it is used at; empty: AWS's own
     allow_delete: bool = False
 
-    def admit(self, spec: SourceSpec) -> SourceSpec:
+    def admit(self, spec: SourceSpec, *, deletes: bool = False) -> SourceSpec:
         """Return the source as it is opened with this profile: at its endpoint.
 
         Raises:
-            UsageError: The profile does not allow the bucket, or is for another endpoint.
+            UsageError: The profile does not allow the bucket, or to delete in it, or is for another endpoint.
         """
         _require_listed(self.name, "bucket", spec.bucket, self.buckets)
+        if deletes and not self.allow_delete:
+            raise UsageError(
+                f"profile {self.name!r} does not allow jobs to delete objects",
+                hint="who runs the workers can change that: awcopy profile add --allow-delete",
+            )
         endpoint_url = _choose_endpoint(self.name, spec.endpoint_url, self.endpoint_url, "AWS's own")
         return replace(spec, endpoint_url=endpoint_url, region=spec.region or self.region)
 

@@ -62,6 +62,7 @@ class Case:
     delete: Callable[[str], object]
     elsewhere: Callable[..., Source]  # the same store with another bucket, secret or customer's key
     put_encrypted: Callable[[str, bytes], object]  # with CUSTOMER_KEY
+    make_versioned: Callable[[str], Source]  # another bucket, which keeps versions and holds one object
     finish_restores: Callable[[], object] = lambda: None  # done at once, unless it says otherwise
     read_url: Callable[[str, Span], bytes]  # as a sink that reads by itself does
     prefix: str = ""
@@ -103,6 +104,11 @@ def memory_case() -> Case:
             return replace(source, key_sha256=customer_key.sha256)
         return MemorySource(is_missing=bool(bucket), is_denied=bool(secret))
 
+    def make_versioned(key: str) -> Source:
+        versioned = MemorySource(keeps_versions=True)
+        versioned.put_object(key)
+        return versioned
+
     def put_parts(key: str, parts: list[bytes]) -> None:
         checksum = Checksum(algorithm=Algorithm.SHA256, value=sha256_of_parts(parts), parts=len(parts))
         sizes = [len(part) for part in parts]
@@ -115,6 +121,7 @@ def memory_case() -> Case:
         put_parts=put_parts,
         delete=source.delete_object,
         elsewhere=elsewhere,
+        make_versioned=make_versioned,
         read_url=source.read_url,
         finish_restores=source.finish_restores,
         put_encrypted=lambda key, content: source.put_object(key, content, key_sha256=CUSTOMER_KEY.sha256),
@@ -174,6 +181,13 @@ def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
     def delete(key: str) -> None:
         client.delete_object(Bucket=bucket, Key=key)
 
+    def make_versioned(key: str) -> Source:
+        other = f"{bucket}-{uuid.uuid4().hex[:8]}"
+        client.create_bucket(Bucket=other)
+        client.put_bucket_versioning(Bucket=other, VersioningConfiguration={"Status": "Enabled"})
+        client.put_object(Bucket=other, Key=key, Body=b"")
+        return elsewhere(bucket=other)
+
     def put_parts(key: str, parts: list[bytes]) -> None:
         place = {"Bucket": bucket, "Key": key}
         upload = client.create_multipart_upload(**place, ChecksumAlgorithm="SHA256")["UploadId"]
@@ -194,6 +208,7 @@ def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
         delete=delete,
         elsewhere=elsewhere,
         put_encrypted=put_encrypted,
+        make_versioned=make_versioned,
         read_url=read_by_http,
     )
 
@@ -425,6 +440,47 @@ def test_a_deleted_object_is_not_found(case):
         read_span(case, obj, 0, 1)
     with pytest.raises(ObjectNotFound):
         case.source.head(obj.key)
+
+
+def test_head_dates_an_object_as_its_listing_does(case):
+    obj = case.stored("dated", b"1")
+    assert abs(case.source.head(obj.key).modified_at - obj.modified_at) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("name", ["plain", "a b+c%", "ü/ö?x#y&z=1"])
+def test_an_object_is_deleted_if_it_is_still_the_one(case, name):
+    obj, other = case.stored(name, b"1"), case.stored("other", b"2")
+    assert case.source.delete(obj.key, etag=obj.etag) is False
+    assert set(case.listed()) == {other.key}
+
+
+def test_a_changed_object_is_not_deleted(case):
+    old = case.stored("k", b"old")
+    case.put(old.key, b"new")
+    with pytest.raises(SourceChanged):
+        case.source.delete(old.key, etag=old.etag)
+    assert old.key in case.listed()
+
+
+def test_an_object_that_is_gone_cannot_be_deleted(case):
+    obj = case.stored("k", b"1")
+    case.delete(obj.key)
+    with pytest.raises((ObjectNotFound, SourceChanged)):
+        case.source.delete(obj.key, etag=obj.etag)
+
+
+def test_a_bucket_that_keeps_no_versions_says_so(case):
+    assert case.source.is_versioned() is False
+
+
+def test_deleting_where_versions_are_kept_leaves_a_marker(case):
+    source = case.make_versioned("k")
+    assert source.is_versioned() is True
+    (obj,) = source.list_page("").objects
+    assert source.delete("k", etag=obj.etag) is True
+    assert source.list_page("").objects == ()
+    with pytest.raises(ObjectNotFound):
+        source.head("k")
 
 
 def test_an_object_of_another_length_is_never_accepted(case):

@@ -182,11 +182,11 @@ class World:
         raise AssertionError("the places do not come to their end")
 
     def run(self, job: Job) -> JobSnapshot:
-        """Dispatch a job and run it to the end of its first generation; then finish."""
+        """Dispatch a job and run it to the end of its first generation, and of each that follows from that."""
         generation = dispatch(self.context, job.id)
-        if generation:
+        while generation:
             self.take_turns(generation)
-            finish(self.context, job.id)
+            generation = finish(self.context, job.id).generation
         return self.snapshot(job)
 
     def recover(self, job: Job, *, most: int = 50) -> JobSnapshot:
@@ -200,7 +200,9 @@ class World:
                 generation = dispatch(self.context, job_id)
                 repairs.generations += [generation] if generation else []
             self.take_all([turn for one in repairs.generations for turn in one.turns()] + repairs.turns)
-            finish(self.context, job.id)
+            generation = finish(self.context, job.id).generation
+            if generation:
+                self.take_turns(generation)
         raise AssertionError("the job does not come to its end")
 
     def assert_copied(self, job: Job, contents: dict[str, bytes]) -> None:

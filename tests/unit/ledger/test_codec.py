@@ -25,6 +25,7 @@ from awcopy.ledger.codec import (
 from awcopy.model.items import BlockRange, FileState, Item, ItemKind, ItemState, LargeFile, ListRange
 from awcopy.model.job import (
     Archived,
+    Deletion,
     Job,
     JobSpec,
     JobState,
@@ -38,7 +39,7 @@ from awcopy.model.job import (
     SourceSpec,
 )
 from awcopy.model.objects import SourceObject
-from awcopy.model.outcome import Outcome, Proof, ProofCounts, Result, Route, Tally, Totals
+from awcopy.model.outcome import AtSource, Outcome, Proof, ProofCounts, Result, Route, Tally, Totals
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -76,6 +77,8 @@ outcomes = st.builds(
     detail=texts,
     notices=st.lists(texts).map(tuple),
     route=st.none() | st.sampled_from(Route),
+    at_source=st.sampled_from(AtSource),
+    source_reason=texts,
 )
 selections = st.builds(
     Selection,
@@ -109,6 +112,13 @@ specs = st.builds(
     archived=st.sampled_from(Archived),
     restore=st.builds(
         Restore, tier=st.sampled_from(RestoreTier), days=numbers, most_objects=numbers, most_bytes=numbers
+    ),
+    deletion=st.none()
+    | st.builds(
+        Deletion,
+        weakest_proof=st.sampled_from(Proof),
+        most=st.none() | numbers,
+        despite_failures=st.booleans(),
     ),
 )
 jobs = st.builds(

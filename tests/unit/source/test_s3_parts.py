@@ -55,7 +55,7 @@ def refusal(status: int, code: str = "", message: str = "", extra: str = "", **h
         (429, "", errors.Throttled),
         (500, "InternalError", errors.ServerFault),
         (502, "", errors.ServerFault),
-        (501, "NotImplemented", errors.ServerFault),
+        (501, "NotImplemented", errors.RequestRefused),
         (400, "RequestTimeout", errors.ConnectionLost),
         (403, "RequestTimeTooSkewed", errors.RequestRefused),
         (400, "InvalidArgument", errors.RequestRefused),

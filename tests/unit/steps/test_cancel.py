@@ -35,7 +35,7 @@ def run_until(world, kind, contents):
 
 def cancel(world, job):
     cancel_job(world.fleet, job.id)
-    return finish(world.context, job.id)
+    return finish(world.context, job.id).job
 
 
 FILES = {f"k{number}": b"xy" for number in range(5)}
@@ -97,7 +97,7 @@ def test_an_item_that_is_held_keeps_the_job_from_ending(world):
     )
     assert cancel(world, job).state is JobState.CANCELLING
     Lease(world.ledger, leased, lease_s=LEASE_S).give_back()
-    assert finish(world.context, job.id).state is JobState.CANCELLED
+    assert finish(world.context, job.id).job.state is JobState.CANCELLED
 
 
 def test_an_item_whose_worker_died_is_settled_when_its_lease_ran_out(world):

@@ -28,13 +28,13 @@ def submit_running(world, **changes):
 def test_while_an_item_is_open_nothing_happens(world, state):
     job = submit_running(world)
     add_items(world, (ItemState.DONE, DONE), (state, Totals()))
-    assert finish(world.context, job.id) == job
+    assert finish(world.context, job.id).job == job
     assert world.ledger.get_job(job.id) == job
 
 
 def test_a_job_without_items_has_not_begun(world):
     job = submit_running(world)
-    assert finish(world.context, job.id).state is JobState.RUNNING
+    assert finish(world.context, job.id).job.state is JobState.RUNNING
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_a_job_without_items_has_not_begun(world):
 def test_what_failed_decides_how_the_job_ends(world, totals, state):
     job = submit_running(world)
     add_items(world, (ItemState.DONE, DONE), (ItemState.DONE, totals))
-    ended = finish(world.context, job.id)
+    ended = finish(world.context, job.id).job
     assert (ended.state, ended.totals) == (state, DONE + totals)
 
 
 def test_objects_without_an_outcome_are_never_called_complete(world):
     job = submit_running(world)
     add_items(world, (ItemState.DONE, Totals(listed=Tally(objects=3, size_bytes=9))))
-    ended = finish(world.context, job.id)
+    ended = finish(world.context, job.id).job
     assert ended.state is JobState.FAILED
     assert "3 listed objects have no outcome" in ended.detail
 
@@ -59,7 +59,7 @@ def test_objects_without_an_outcome_are_never_called_complete(world):
 def test_sealed_credentials_are_wiped_at_the_end(world, totals):
     job = submit_running(world)
     add_items(world, (ItemState.DONE, totals))
-    assert finish(world.context, job.id).sealed == ""
+    assert finish(world.context, job.id).job.sealed == ""
     assert world.ledger.get_job(job.id).sealed == ""
 
 
@@ -69,7 +69,7 @@ def test_sealed_credentials_are_wiped_at_the_end(world, totals):
 def test_a_job_that_does_not_run_is_left_alone(world, state):
     job = world.submit(state=state)
     add_items(world, (ItemState.DONE, DONE))
-    assert finish(world.context, job.id) == job
+    assert finish(world.context, job.id).job == job
 
 
 def test_finishing_twice_changes_nothing_more(world):
@@ -94,7 +94,7 @@ def test_a_live_state_that_does_not_answer_keeps_no_job_from_ending(world):
         raise ServiceUnreachable("Redis is gone")
 
     world.live.forget_job = refuse
-    assert finish(world.context, job.id).state is JobState.COMPLETED
+    assert finish(world.context, job.id).job.state is JobState.COMPLETED
 
 
 def test_a_job_that_changes_meanwhile_is_looked_at_again(world):
@@ -108,5 +108,5 @@ def test_a_job_that_changes_meanwhile_is_looked_at_again(world):
         return list_items(job_id, **wanted)
 
     world.ledger.list_items = change_then_list
-    ended = finish(world.context, job.id)
+    ended = finish(world.context, job.id).job
     assert (ended.state, ended.name) == (JobState.COMPLETED, "renamed")
