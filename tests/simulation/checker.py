@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from awcopy.crc64 import crc64
 from awcopy.model.items import Item, ItemState
 from awcopy.model.job import MOVES, Job, JobState
-from awcopy.model.outcome import Outcome, Proof, Result, Totals
+from awcopy.model.outcome import AtSource, Outcome, Proof, Result, Totals
 
 if TYPE_CHECKING:
     from awcopy.sink.memory import StoredBlob
@@ -94,6 +94,11 @@ class Checker:
         grown = _ITEM_MOVES.get((before.state, item.state))
         if item.retry and item.state is ItemState.READY and item.totals == before.totals:
             return  # what failed is to be tried again
+        if before.state is ItemState.DONE and item.is_deleting != before.is_deleting:
+            self._watch_deletion(item)
+            return
+        if before.state is ItemState.DONE and item.state is ItemState.READY and item.is_deleting:
+            return  # what was kept is looked at once more
         if grown is None:
             self.fail(f"item {item.number} went from {before.state} to {item.state}")
         if item.fence != before.fence + grown:
@@ -103,6 +108,16 @@ class Checker:
             self.fail(f"more objects ended than were listed: {self._totals}")
         if self._totals.ended.size_bytes > self._totals.listed.size_bytes:
             self.fail(f"more bytes ended than were listed: {self._totals}")
+
+    def _watch_deletion(self, item: Item) -> None:
+        """Nothing is deleted while anything is not copied."""
+        copying = [other.number for other in self._items.values() if self._copies(other, item)]
+        if item.is_deleting and copying:
+            self.fail(f"item {item.number} is to delete while others copy: {copying}")
+
+    def _copies(self, other: Item, item: Item) -> bool:
+        is_open = other.state is not ItemState.DONE and not other.is_deleting
+        return is_open and other.number != item.number
 
     def _recount(self, item: Item) -> Totals:
         total = item.totals
@@ -162,17 +177,47 @@ class Checker:
             self.fail("the sealed credentials are still there")
         if job.state is JobState.FAILED:
             self.fail(f"the job failed: {job.detail}")
-        outcomes = [
-            outcome
-            for item in items.values()
-            if item.outcome_fence
-            for outcome in world.ledger.read_outcomes(job.id, item.number, item.outcome_fence)
-        ]
+        outcomes = list(world.outcomes())
         self._check_sums(job, outcomes)
         self._check_keys(job, outcomes)
         for outcome in outcomes:
             self._check_outcome(outcome)
         self._check_blobs(outcomes)
+        self._check_deletions(job, outcomes)
+
+    def _check_deletions(self, job: Job, outcomes: list[Outcome]) -> None:
+        """What is gone from the source is what the report says is gone, and nothing else."""
+        world, load = self.world, self.world.load
+        totals = job.totals
+        for fate, tally in ((AtSource.DELETED, totals.deleted), (AtSource.KEPT, totals.kept)):
+            count = sum(outcome.at_source is fate for outcome in outcomes)
+            if count != tally.objects:
+                self.fail(f"{fate}: the totals say {tally}, the report {count} objects")
+        if world.deletions and load.spec.deletion is None:
+            self.fail(f"nobody asked for these deletions: {sorted(world.deletions)}")
+        if world.deletions and totals.failed.objects and not load.spec.deletion.despite_failures:
+            self.fail(f"objects failed, and others were deleted: {sorted(world.deletions)}")
+        for outcome in outcomes:
+            self._check_fate(outcome)
+        if load.spec.deletion and not job.guard and job.state is not JobState.CANCELLED:
+            idle = [one.key for one in outcomes if one.result is Result.COPIED and not one.at_source]
+            if idle:
+                self.fail(f"copied, and nobody tried to delete it: {idle}")
+
+    def _check_fate(self, outcome: Outcome) -> None:
+        load, deletion = self.world.load, self.world.deletions.get(outcome.key)
+        stored = load.source._objects.get(outcome.key)
+        if outcome.at_source is AtSource.DELETED:
+            if stored and stored.head.etag == outcome.etag:
+                self.fail(f"{outcome.key} is deleted, and still there")
+            if deletion is None and outcome.key not in load.deleted:
+                self.fail(f"{outcome.key} is deleted, and nobody deleted it")
+        elif deletion and not deletion.is_late and deletion.etag == outcome.etag:
+            was_replaced = len(load.versions[outcome.key]) > 1
+            if not was_replaced and outcome.key not in load.added:
+                self.fail(
+                    f"{outcome.key} is {outcome.at_source or 'untouched'} in the report, and was deleted"
+                )
 
     def _check_sums(self, job: Job, outcomes: list[Outcome]) -> None:
         totals = job.totals
@@ -186,7 +231,7 @@ class Checker:
             tally = getattr(totals, result.value)
             if (tally.objects, tally.size_bytes) != (counted[result.value], sizes[result.value]):
                 self.fail(f"{result}: the totals say {tally}, the report {counted[result.value]} objects")
-        expected = _END_BY_FAILED[bool(totals.failed.objects)]
+        expected = _END_BY_FAILED[bool(totals.failed.objects or totals.kept.objects or job.guard)]
         if job.state is not expected and not (
             job.state is JobState.CANCELLED and self.world.weather.user_acts_every_s
         ):

@@ -117,7 +117,16 @@ _FREEZES = (Fate.FREEZE_BEFORE, Fate.FREEZE_AFTER)
 
 # Where what other processes did meanwhile matters most.
 _DELICATE = frozenset(
-    {"put_blob", "commit_blocks", "write_manifest", "extend", "update_item", "update_file", "write_outcomes"}
+    {
+        "put_blob",
+        "commit_blocks",
+        "delete",
+        "write_manifest",
+        "extend",
+        "update_item",
+        "update_file",
+        "write_outcomes",
+    }
 )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _WRITES = {
     "ledger": ("add", "update", "extend", "write", "delete"),
     "live": ("push", "pop", "pass", "begin", "once", "add", "share_", "beat", "forget"),
-    "source": (),
+    "source": ("delete",),
     "sink": ("put_", "stage_", "commit_", "create_"),
 }
 _PAGE_ROWS = 4
@@ -76,6 +76,18 @@ class SourcePort(Port):
             self._inner().read_range(obj, span, into)
 
         self._world.call("source", "read_range", effect, spoil=self._flip(obj, into))
+
+    def delete(self, key: str, *, etag: str) -> bool:
+        """Delete an object; whether that was right is seen at once."""
+        begun = self._world.scheduler.now
+        process = self._world.scheduler.current.process
+
+        def effect() -> bool:
+            has_marker = self._inner().delete(key, etag=etag)
+            self._world.note_deletion(key, etag, is_late=process.frozen_until > begun)
+            return has_marker
+
+        return self._world.call("source", "delete", effect, writes=True)
 
     def _flip(self, obj: Any, into: memoryview) -> Callable[[], None] | None:
         """Only where the source keeps a checksum: nothing else could show it."""

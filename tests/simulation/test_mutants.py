@@ -6,12 +6,14 @@ A mutant counts as caught only by a seed with which the unchanged code passes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
+from awcopy.errors import StorageError
 from awcopy.ledger.memory import MemoryLedger
 from awcopy.live.memory import MemoryLive
 from awcopy.model.items import ItemState, claim
@@ -150,7 +152,40 @@ def finish_while_items_are_open(patch: pytest.MonkeyPatch) -> None:
 
 def keep_the_credentials(patch: pytest.MonkeyPatch) -> None:
     ended = finish._ended
-    patch.setattr(finish, "_ended", lambda job, totals: replace(ended(job, totals), sealed=job.sealed))
+    patch.setattr(
+        finish,
+        "_ended",
+        lambda job, *rest, **facts: replace(ended(job, *rest, **facts), sealed=job.sealed),
+    )
+
+
+def delete_before_the_proof(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("awcopy.transfer.deletion.why_blob_does_not_do", lambda *_: "")
+    patch.setattr("awcopy.transfer.deletion.is_still", lambda *_: True)
+    patch.setattr("awcopy.transfer.deletion.may_go", lambda _outcome: True)
+
+
+def delete_before_everything_is_copied(patch: pytest.MonkeyPatch) -> None:
+    complete = copy_files.record_outcomes
+
+    def record(context: Any, lease: Any, outcomes: Any, **facts: Any) -> None:
+        source, _ = context.stores_of(context.fleet.ledger.get_job(lease.item.job_id))
+        for one in outcomes:
+            if lease.item.number % 2 and one.etag:
+                with suppress(StorageError):
+                    source.delete(one.key, etag=one.etag)
+        complete(context, lease, outcomes, **facts)
+
+    patch.setattr(copy_files, "record_outcomes", record)
+
+
+def drop_if_match_of_the_deletion(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemorySource, "delete", lambda source, key, **_: source.delete_object(key))
+    patch.setattr("awcopy.transfer.deletion.is_still", lambda *_: True)
+
+
+def delete_in_spite_of_failures(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(finish, "find_guard", lambda *_: None)
 
 
 MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
@@ -170,6 +205,10 @@ MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
     hand_a_place_on_twice,
     finish_while_items_are_open,
     keep_the_credentials,
+    delete_before_the_proof,
+    delete_before_everything_is_copied,
+    drop_if_match_of_the_deletion,
+    delete_in_spite_of_failures,
 ]
 
 

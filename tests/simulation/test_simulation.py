@@ -7,7 +7,7 @@ import random
 import pytest
 
 from awcopy.crc64 import crc64
-from awcopy.model.job import Overwrite
+from awcopy.model.job import Deletion, Overwrite
 from awcopy.model.objects import ALWAYS, BlobProperties
 from tests.simulation.faults import Fate
 from tests.simulation.runs import build, build_script, judge, tell
@@ -55,14 +55,15 @@ def each_call(fate: Fate, *, needs_write: bool = False, **facts) -> int:
 @pytest.mark.parametrize(
     "fate", [Fate.CRASH_BEFORE, Fate.CRASH_AFTER, Fate.FREEZE_BEFORE, Fate.REFUSED, Fate.UNANSWERED]
 )
-def test_each_call_goes_wrong_once(fate):
-    assert each_call(fate) > 50
+@pytest.mark.parametrize("deletion", [None, Deletion()], ids=["copy", "move"])
+def test_each_call_goes_wrong_once(fate, deletion):
+    assert each_call(fate, deletion=deletion) > 50
 
 
 def test_redis_is_emptied_at_each_call():
     number = 0
     while True:
-        world = build_script(make_load())
+        world = build_script(make_load(deletion=Deletion()))
 
         def flush(call, world=world, number=number):
             if call.number == number:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from awcopy.crc64 import crc64
-from awcopy.model.job import JobSpec, Overwrite, Selection, SinkSpec, SourceSpec
+from awcopy.model.job import Deletion, JobSpec, Overwrite, Selection, SinkSpec, SourceSpec
 from awcopy.model.objects import ALWAYS, BlobProperties
+from awcopy.model.outcome import Proof
 from awcopy.planning.metadata import STAMP_ETAG, STAMP_SIZE
 from awcopy.planning.naming import blob_name
 from awcopy.sink.memory import MemorySink, StoredBlob
@@ -120,6 +121,13 @@ def draw_workload(rng: random.Random) -> Workload:
         ),
         page=rng.randint(2, 9),
     )
+    if rng.random() < 0.5:
+        deletion = Deletion(
+            weakest_proof=rng.choice((Proof.MD5, Proof.BLOCKS)),
+            most=rng.choice((None, None, None, 10)),
+            despite_failures=rng.random() < 0.5,
+        )
+        load.spec = replace(load.spec, deletion=deletion)
     for number in range(rng.choice((0, 1, 3, 10, 20, 30))):
         _draw_object(load, number, rng)
     if rng.random() < 0.5:
@@ -160,7 +168,11 @@ def _draw_blobs(load: Workload, rng: random.Random) -> None:
 
 
 def make_load(
-    sizes: Sequence[int] = (30, 250, 1_200), *, overwrite: Overwrite = Overwrite.CHANGED, agents: int = 2
+    sizes: Sequence[int] = (30, 250, 1_200),
+    *,
+    overwrite: Overwrite = Overwrite.CHANGED,
+    agents: int = 2,
+    deletion: Deletion | None = None,
 ) -> Workload:
     """Return a short job with every kind of item: a small file, one of several blocks, one of several ranges."""
     rng = random.Random(1)
@@ -174,6 +186,7 @@ def make_load(
             agents=agents,
             block_size_bytes=BLOCK_BYTES,
             files_per_task=1,
+            deletion=deletion,
         ),
         page=2,
     )

@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from types import SimpleNamespace
 from typing import TypeVar
@@ -21,6 +22,8 @@ from awcopy.errors import AwcopyError
 from awcopy.ledger.memory import MemoryLedger
 from awcopy.live.memory import MemoryLive
 from awcopy.model.job import Job, JobId, JobState
+from awcopy.model.outcome import Outcome, Result
+from awcopy.planning.naming import blob_name
 from tests.simulation.broker import Broker, BrokerAway, Message
 from tests.simulation.faults import Call, Fate, Weather, draw_fate, lost_answer, refusal
 from tests.simulation.fibers import FiberCondition, FiberEvent, FiberLock, FiberThread, Process, Scheduler
@@ -30,8 +33,17 @@ from tests.simulation.workload import BLOCK_BYTES, EPOCH, LARGE_FILE_BYTES, Work
 
 T = TypeVar("T")
 
+_THERE = {Result.COPIED, Result.SKIPPED}
 LATE_S = 20.0  # the ledger's and the stores' clients wait no longer
 TRACE_LINES = 3000
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One object that the job has deleted at the source."""
+
+    etag: str
+    is_late: bool  # its worker stood still at the very request
 
 
 class World:
@@ -67,6 +79,7 @@ class World:
         self.is_ledger_away = False
         self.is_store_away = False
         self.late_writes: set[str] = set()  # ETags of blobs by workers that stood still at the very request
+        self.deletions: dict[str, Deletion] = {}  # by the job, the last one of each key
         self.surprises: list[str] = []  # errors that production code should not have met
         self.watchers: list[Callable[[], None]] = []
         self.choose_deliveries: Callable[[Message], list[float]] = self._draw_deliveries
@@ -212,6 +225,24 @@ class World:
             self.scheduler.pause(4.0)
         if away or fate is Fate.REFUSED:
             raise refusal(call, self.rng)
+
+    def note_deletion(self, key: str, etag: str, *, is_late: bool) -> None:
+        """Keep that the job has deleted an object, and that this was wrong if its copy is not proved."""
+        self.deletions[key] = Deletion(etag, is_late)
+        proved = [one for one in self.outcomes() if one.key == key and one.result in _THERE]
+        if not any(one.etag == etag for one in proved):
+            self.surprises.append(f"{key} was deleted before a copy of {etag} was recorded")
+        wanted = next(version.content for version in self.load.versions[key] if version.etag == etag)
+        blob = self.load.sink.blobs.get(blob_name(self.load.spec, key))
+        is_others = any(blob is other for other in self.load.others)  # written since the last look
+        if not is_others and (blob is None or blob.content != wanted):
+            self.surprises.append(f"{key} was deleted, and its blob is not a copy of it")
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield every outcome that the ledger holds as true now."""
+        for item in self.ledger._contents[self.job_id].items.values():
+            if item.outcome_fence:
+                yield from self.ledger.read_outcomes(self.job_id, item.number, item.outcome_fence)
 
     def _latency(self, port: str) -> float:
         mean = {"live": 0.002, "broker": 0.002, "ledger": 0.02}.get(port, 0.05)
