@@ -13,6 +13,7 @@ from awcopy.cli.addresses import parse_sink, parse_source
 from awcopy.cli.archived import archived_options, read_archived
 from awcopy.cli.console import print_note, print_warning
 from awcopy.cli.credentials import azure_endpoint, credentials_for, require_some
+from awcopy.cli.deletion import deletion_options, make_deletion, require_someone_to_ask
 from awcopy.cli.encryption import (
     NO_ENCRYPTION,
     GivenEncryption,
@@ -171,6 +172,7 @@ EXAMPLES = (
 )
 @click.option("--estimate", is_flag=True, help="Print what the copy costs, as an estimate; copy nothing.")
 @pricing_options
+@deletion_options
 @click.option("--detach", is_flag=True, help="Print the job's id and return at once.")
 @click.option("--local", is_flag=True, help="Copy in this process, without a fleet.")
 @output_option("table", "json", "ndjson")
@@ -213,6 +215,8 @@ def start(
     looks_only = options["dry_run"] or options["estimate"]
     if looks_only:
         _check_looks_only(options)
+    else:
+        require_someone_to_ask(options)
     settings = begin(verbose=options["verbose"])
     defaults = load_store_defaults()
     encryption = read_encryption(options, settings)
@@ -233,6 +237,7 @@ def start(
         quiet=options["quiet"],
         verbose=options["verbose"],
         journal=_open_journal(options["journal"]),
+        is_confirmed=options["yes"],
     )
     if looks_only:
         from awcopy.cli.look_ahead import look_ahead
@@ -309,6 +314,7 @@ def make_spec(
         metadata=MetadataPolicy(options["metadata"]),
         copies_tags=options["tags"],
         has_stamps=not options["no_stamp"],
+        deletion=make_deletion(options),
         verify=Verify(options["verify"]),
         require_proof=Proof(options["require_proof"] or ""),
     )

@@ -22,6 +22,7 @@ class Exit(IntEnum):
     CANCELLED = 6
     UNREACHABLE = 7
     DIFFERENT = 8
+    GUARDED = 9
     INTERRUPTED = 130
 
 
@@ -34,6 +35,7 @@ _MEANINGS = {
     Exit.CANCELLED: "the job was cancelled",
     Exit.UNREACHABLE: "a service does not answer",
     Exit.DIFFERENT: "the two sides differ",
+    Exit.GUARDED: "all is copied, and a guard kept everything at the source",
     Exit.INTERRUPTED: "interrupted; a job on the fleet goes on",
 }
 COPY_CODES = tuple(code for code in _MEANINGS if code is not Exit.DIFFERENT)

@@ -19,7 +19,6 @@ from awcopy.cli.summary import print_summary
 from awcopy.cli.values import output_option
 from awcopy.jobs.queries import all_jobs, find_job, read_report, snapshot_of
 from awcopy.jobs.report import REPORT_COLUMNS, report_cells, report_record
-from awcopy.model.outcome import Result
 from awcopy.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -110,19 +109,21 @@ def watch_job(job_id: str, output: str, *, quiet: bool) -> Exit:
 @click.option("--skipped", is_flag=True, help="Only those that were skipped.")
 @click.option("--failed", is_flag=True, help="Only those that failed.")
 @click.option("--cancelled", is_flag=True, help="Only those that were not attempted any more.")
+@click.option("--deleted", is_flag=True, help="Only those that were deleted at the source.")
+@click.option("--kept", is_flag=True, help="Only those that were to be deleted there and were not.")
 @output_option("ndjson", "csv")
 def report_job(job_id: str, output: str, **only: bool) -> None:
     """Print the outcome of every object that has one, a line each, as it is read.
 
-    Of --copied, --skipped, --failed and --cancelled several may be given; without any, all are printed.
+    Of --copied, --skipped and the others several may be given; without any, all are printed.
 
     Both formats hold the same columns. ndjson keeps every key exactly; csv shows escaped what cannot be seen, and
     quotes what a spreadsheet would run.
     """
     fleet = open_fleet(begin())
-    wanted = {Result(name) for name, is_given in only.items() if is_given} or set(Result)
+    wanted = {name for name, is_given in only.items() if is_given}
     outcomes = read_report(fleet, find_job(fleet, job_id).id)
-    chosen = (outcome for outcome in outcomes if outcome.result in wanted)
+    chosen = (one for one in outcomes if not wanted or wanted & {one.result.value, one.at_source.value})
     if output == "csv":
         print_csv(REPORT_COLUMNS, map(report_cells, _answered(chosen)))
     else:

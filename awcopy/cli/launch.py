@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from awcopy.cli.console import print_json, print_line, print_note, print_warning
+from awcopy.cli.deletion import confirm_deletion
 from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import Exit
 from awcopy.cli.preflight import check_both, check_sink, check_source
@@ -43,6 +44,7 @@ class Launch:
     quiet: bool = False
     verbose: bool = False
     journal: Journal | None = None
+    is_confirmed: bool = False  # what is to be deleted at the source may be
 
     @property
     def request(self) -> JobRequest:
@@ -78,6 +80,7 @@ def run_locally(launch: Launch) -> Exit:
 
     with closing(open_stores(launch.settings, launch.spec, launch.credentials)) as stores:
         check_both(launch.spec, stores, create_container=launch.create_container)
+        confirm_deletion(launch.spec, stores.source, is_confirmed=launch.is_confirmed)
         with journalled(choose_display(launch.output, quiet=launch.quiet), launch.journal) as display:
             snapshot, fleet = run_here(launch.settings, stores, launch.request, display.show)
             display.show(snapshot)
@@ -133,6 +136,7 @@ def _check_own_sides(launch: Launch) -> None:
         )
     if not (given.aws or given.azure):
         _say(launch, "the workers check the source and the destination, with their own credentials")
+        confirm_deletion(launch.spec, None, is_confirmed=launch.is_confirmed)
         return
     # A side with a profile, which lies on the workers, is not contacted from here.
     spec = replace(
@@ -149,6 +153,8 @@ def _check_own_sides(launch: Launch) -> None:
         else:
             _say(launch, "the workers check the source, with their own credentials")
             check_sink(launch.spec, stores.sink, create_container=launch.create_container)
+        source = stores.source if given.aws else None
+        confirm_deletion(launch.spec, source, is_confirmed=launch.is_confirmed)
 
 
 def _warn_without_workers(fleet: Fleet) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SWITCH = re.compile(r"/([A-Za-z?])(?::(.*))?", re.DOTALL)
 _PARAMETER = re.compile(r"([A-Za-z]+):(.*)", re.DOTALL)
+# What /D is confirmed with beforehand; the form of 2015 only asked.
+_YES = "--yes"
 _HELP_HINT = "`awcopy /H` explains them all"
 _MOST_AGENTS = 1000
 
@@ -93,7 +95,7 @@ class LegacyCall:
         argv += ["--region", given["region"]] if given.get("region") else []
         argv += [] if "C" in self.switches else ["--local"]
         for letter, value in self.switches.items():
-            option = _SWITCHES[letter].modern
+            option = letter if letter == _YES else _SWITCHES[letter].modern
             argv += [option, value] if option and value else [option] if option else []
         return argv
 
@@ -159,7 +161,11 @@ SWITCHES = (
         check=check_blocks,
     ),
     Switch(letter="C", meaning="copy on the fleet"),
-    Switch(letter="D", meaning="delete the objects in S3 after the copy", is_there=False),
+    Switch(
+        letter="D",
+        meaning="delete in S3, after the copy, what is proved; asks first (--yes: does not)",
+        modern="--delete-source",
+    ),
     Switch(
         letter="E",
         meaning="encrypt the blobs with AWCOPY_ENCRYPTION_SCOPE or AWCOPY_ENCRYPTION_KEY",
@@ -200,8 +206,8 @@ def read_legacy(argv: Sequence[str]) -> LegacyCall:
     parameters: dict[str, str] = {}
     switches: dict[str, str] = {}
     for name, value in _read_words(list(argv)):
-        into = switches if len(name) == 1 else parameters
-        shown = f"/{name}" if len(name) == 1 else f"{name}:"
+        into = switches if len(name) == 1 or name == _YES else parameters
+        shown = f"/{name}" if len(name) == 1 else name if name == _YES else f"{name}:"
         if name in into:
             raise UsageError(f"{shown} is given twice", hint="leave one of them out")
         into[name] = value
@@ -248,7 +254,9 @@ def _read_words(words: list[str]) -> Iterator[tuple[str, str]]:
     """Yield each parameter's name, or switch's letter, with its value."""
     while words:
         word = words.pop(0)
-        if found := _SWITCH.fullmatch(word):
+        if word == _YES:
+            yield _YES, ""
+        elif found := _SWITCH.fullmatch(word):
             switch = _find_switch(found[1].upper())
             yield switch.letter, _switch_value(switch, found[2], words)
         elif found := _PARAMETER.fullmatch(word):

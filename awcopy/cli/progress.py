@@ -94,12 +94,16 @@ def describe(snapshot: JobSnapshot, rate_bytes_per_s: float) -> tuple[str, str]:
     ]
     if snapshot.is_listing:
         parts.append("(still listing)")
+    elif snapshot.is_deleting:
+        parts.append("(deleting at the source)")
     if snapshot.waiting_items and not snapshot.busy_agents:
         parts.append("waiting for S3 to restore archived objects")
     elif not snapshot.job.has_ended:
         parts.append(f"{format_size(rate_bytes_per_s)}/s")
         parts += _time_left(snapshot, rate_bytes_per_s)
     named = ["copied", "failed", "skipped", "pending", "listed"]
+    if totals.deleted.objects or totals.kept.objects:
+        named += ["deleted", "kept"]
     if totals.cancelled.objects:
         named.insert(3, "cancelled")
     counts = (f"{format_count(getattr(totals, name).objects)} {name}" for name in named)

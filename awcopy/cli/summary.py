@@ -40,6 +40,8 @@ def exit_code_of(snapshot: JobSnapshot) -> Exit:
     """Return what the shell is told of a job that ended, or that was followed until it was paused."""
     if snapshot.job.state is JobState.PAUSED and snapshot.job.pause_reason == PAUSED_FOR_CREDENTIALS:
         return Exit.CREDENTIALS
+    if snapshot.job.guard and not snapshot.totals.failed.objects:
+        return Exit.GUARDED
     return _EXITS.get(snapshot.job.state, Exit.OK)
 
 
@@ -92,6 +94,8 @@ def next_command(snapshot: JobSnapshot) -> str:
         return f"awcopy jobs watch {job.id}"
     if snapshot.totals.failed.objects:
         return f"awcopy jobs report {job.id} --failed"
+    if snapshot.totals.kept.objects:
+        return f"awcopy jobs report {job.id} --kept"
     return f"awcopy jobs report {job.id}"
 
 
@@ -116,8 +120,9 @@ def _number_lines(snapshot: JobSnapshot) -> Iterator[str]:
         yield _number_line(f"  {name}", getattr(totals, name))
     if totals.pending.objects:
         yield _number_line("  pending", totals.pending)
-    if totals.deleted.objects:
-        yield _number_line("deleted", totals.deleted)
+    if snapshot.job.spec.deletion:
+        yield _number_line("deleted", totals.deleted, "at the source")
+        yield _number_line("kept", totals.kept, "there")
     if totals.excluded.objects:
         yield _number_line("excluded", totals.excluded, "by the filters")
 

@@ -53,6 +53,11 @@ class JobSnapshot:
         """Whether the totals of what was listed may still grow."""
         return self.phase in {Phase.QUEUED, Phase.LISTING}
 
+    @property
+    def is_deleting(self) -> bool:
+        """Whether everything is copied, and what may be is being deleted at the source."""
+        return self.phase is Phase.DELETING
+
     def to_json(self) -> dict[str, Any]:
         """Return the snapshot as the JSON that every interface prints."""
         job = self.job
