@@ -83,8 +83,10 @@ class SourcePort(Port):
         process = self._world.scheduler.current.process
 
         def effect() -> bool:
+            stored = self._inner()._objects.get(key)
             has_marker = self._inner().delete(key, etag=etag)
-            self._world.note_deletion(key, etag, is_late=process.frozen_until > begun)
+            if stored:
+                self._world.note_deletion(key, stored.head.etag, is_late=process.frozen_until > begun)
             return has_marker
 
         return self._world.call("source", "delete", effect, writes=True)
