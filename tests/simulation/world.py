@@ -326,7 +326,11 @@ class World:
                     lambda: is_over() or (self.is_calm and self._job().has_ended), calm + bound_s
                 )
                 if has_ended:
-                    self.scheduler.run(lambda: is_over() or self._is_quiet(), self.scheduler.now + 2000)
+                    # A command that was slow may have begun the job once more.
+                    self.scheduler.run(
+                        lambda: is_over() or (self._is_quiet() and self._job().has_ended),
+                        self.scheduler.now + 2000,
+                    )
             finally:
                 self.scheduler.close()
         return has_ended

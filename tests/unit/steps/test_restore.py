@@ -171,7 +171,7 @@ def test_a_job_that_waits_can_be_cancelled(world):
     job = submit(world)
     world.run(job)
     cancel_job(world.fleet, job.id)
-    ended = finish(world.context, job.id)
+    ended = finish(world.context, job.id).job
     assert ended.state is JobState.CANCELLED
     assert results(world, job)["cold-1"][0] is Result.CANCELLED
     assert ended.totals.pending == Tally()
