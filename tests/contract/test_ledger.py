@@ -363,7 +363,8 @@ def test_thousands_of_items_are_listed_in_order(ledger):
     numbers = range(2, 1502)
     for first in numbers[::EXTEND_LIMIT]:
         part = range(first, min(first + EXTEND_LIMIT, 1502))
-        parent = ledger.extend(parent, [make_item(n, state=(ItemState.READY, ItemState.LEASED)[n % 2]) for n in part], [])
+        children = [make_item(n, state=(ItemState.READY, ItemState.LEASED)[n % 2]) for n in part]
+        parent = ledger.extend(parent, children, [])
     assert [item.number for item in ledger.list_items(JOB)] == [1, *numbers]
     assert [item.number for item in ledger.list_items(JOB, limit=1200)] == list(range(1, 1201))
     leased = [item.number for item in ledger.list_items(JOB, states={ItemState.LEASED})]
