@@ -11,6 +11,7 @@ import click
 
 from awcopy.cli.addresses import parse_sink, parse_source
 from awcopy.cli.archived import archived_options, read_archived
+from awcopy.cli.conflicts import require_someone_to_choose
 from awcopy.cli.console import print_note, print_warning
 from awcopy.cli.credentials import azure_endpoint, credentials_for, require_some
 from awcopy.cli.deletion import deletion_options, make_deletion, require_someone_to_ask
@@ -101,7 +102,7 @@ EXAMPLES = (
     type=click.Choice([choice.value for choice in Overwrite]),
     default=Overwrite.CHANGED.value,
     show_default=True,
-    help="What to do with a blob that is there already.",
+    help="What to do with a blob that is there already; prompt: ask once, before the job starts.",
 )
 @click.option(
     "--verify",
@@ -217,6 +218,7 @@ def start(
         _check_looks_only(options)
     else:
         require_someone_to_ask(options)
+        require_someone_to_choose(Overwrite(options["overwrite"]))
     settings = begin(verbose=options["verbose"])
     defaults = load_store_defaults()
     encryption = read_encryption(options, settings)
@@ -269,6 +271,9 @@ def _check_looks_only(options: Mapping[str, Any]) -> None:
             raise UsageError(
                 f"{asked} starts no job, so --{name} has nothing to do", hint="leave one of them out"
             )
+    if options["overwrite"] == Overwrite.PROMPT.value:
+        hint = "write --overwrite changed: it looks at the same blobs"
+        raise UsageError(f"{asked} starts no job, so that there is nothing to ask", hint=hint)
     if options["credentials_mode"] == "workers":
         hint = "leave out --credentials workers, and give credentials here"
         raise UsageError(f"{asked} looks at the stores from here, not from the workers", hint=hint)

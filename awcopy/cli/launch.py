@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from awcopy.cli.conflicts import settle_conflicts
 from awcopy.cli.console import print_json, print_line, print_note, print_warning
 from awcopy.cli.deletion import confirm_deletion
 from awcopy.cli.follow import follow_job, watch_hint
@@ -20,6 +21,7 @@ from awcopy.jobs.queries import JobSnapshot, Phase, read_report
 from awcopy.model.outcome import Result, Totals
 
 if TYPE_CHECKING:
+    from awcopy.bootstrap import Stores
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
     from awcopy.jobs.journal import Journal
@@ -80,6 +82,7 @@ def run_locally(launch: Launch) -> Exit:
 
     with closing(open_stores(launch.settings, launch.spec, launch.credentials)) as stores:
         check_both(launch.spec, stores, create_container=launch.create_container)
+        launch = settled(launch, stores)
         confirm_deletion(launch.spec, stores.source, is_confirmed=launch.is_confirmed)
         with journalled(choose_display(launch.output, quiet=launch.quiet), launch.journal) as display:
             snapshot, fleet = run_here(launch.settings, stores, launch.request, display.show)
@@ -112,7 +115,7 @@ def _submit(launch: Launch, fleet: Fleet) -> Job:
     public_key = read_public_key(launch.settings.keys) if launch.credentials else None
     fleet.live.ping()
     fleet.ledger.now()
-    _check_own_sides(launch)
+    launch = _check_own_sides(launch)
     job = submit_job(fleet, launch.request, public_key)
     try:
         publish_dispatch(launch.settings, job.id)
@@ -124,8 +127,17 @@ def _submit(launch: Launch, fleet: Fleet) -> Job:
     return job
 
 
-def _check_own_sides(launch: Launch) -> None:
-    """Check each store that this process has credentials for; the workers check the others."""
+def settled(launch: Launch, stores: Stores | None) -> Launch:
+    """Return the launch with what was answered about blobs that are there already."""
+    spec = settle_conflicts(launch.spec, stores, connections=launch.settings.connections)
+    return replace(launch, spec=spec)
+
+
+def _check_own_sides(launch: Launch) -> Launch:
+    """Check each store that this process has credentials for; the workers check the others.
+
+    Return the launch with what was asked and answered.
+    """
     from awcopy.bootstrap import open_stores
 
     given = launch.credentials
@@ -136,8 +148,9 @@ def _check_own_sides(launch: Launch) -> None:
         )
     if not (given.aws or given.azure):
         _say(launch, "the workers check the source and the destination, with their own credentials")
+        launch = settled(launch, None)
         confirm_deletion(launch.spec, None, is_confirmed=launch.is_confirmed)
-        return
+        return launch
     # A side with a profile, which lies on the workers, is not contacted from here.
     spec = replace(
         launch.spec,
@@ -153,8 +166,10 @@ def _check_own_sides(launch: Launch) -> None:
         else:
             _say(launch, "the workers check the source, with their own credentials")
             check_sink(launch.spec, stores.sink, create_container=launch.create_container)
+        launch = settled(launch, stores if given.aws and given.azure else None)
         source = stores.source if given.aws else None
         confirm_deletion(launch.spec, source, is_confirmed=launch.is_confirmed)
+    return launch
 
 
 def _warn_without_workers(fleet: Fleet) -> None:

@@ -182,7 +182,11 @@ SWITCHES = (
     ),
     Switch(letter="L", meaning="list all below the path and estimate the charges, copy nothing"),
     Switch(letter="N", meaning="count the files, copy nothing", is_there=False),
-    Switch(letter="P", meaning="prompt before a blob is overwritten", is_there=False),
+    Switch(
+        letter="P",
+        meaning="prompt before blobs are overwritten: once, for all of them",
+        modern="--overwrite=prompt",
+    ),
     Switch(letter="S", meaning="take what lies in folders below, too"),
     Switch(letter="U", meaning="copy on this machine, without the fleet (the default)"),
     Switch(letter="V", meaning="say more", modern="--verbose"),

@@ -33,6 +33,7 @@ _WHY_OVERWRITTEN = {
     Overwrite.ALWAYS: "always",
     Overwrite.CHANGED: "changed",
     Overwrite.NEWER: "newer",
+    Overwrite.PROMPT: "approved",
 }
 
 
@@ -54,6 +55,7 @@ class Plan:
     intent: Intent
     reason: str
     detail: str = ""  # one sentence for a person
+    replaces: BlobHead | None = None
 
 
 def plan_copy(
@@ -137,7 +139,8 @@ def _plan(
         return Plan(object=obj, blob=blob, intent=Intent.SKIP, reason=decision.reason)
     if head is None:
         return Plan(object=obj, blob=blob, intent=Intent.COPY, reason="new")
-    return Plan(object=obj, blob=blob, intent=Intent.OVERWRITE, reason=_WHY_OVERWRITTEN[job.spec.overwrite])
+    why = _WHY_OVERWRITTEN[job.spec.overwrite]
+    return Plan(object=obj, blob=blob, intent=Intent.OVERWRITE, reason=why, replaces=head)
 
 
 class _Blobs:

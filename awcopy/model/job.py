@@ -60,6 +60,7 @@ class Overwrite(StrEnum):
     NEVER = "never"
     CHANGED = "changed"  # replaced unless its stamp says that it is this very object
     NEWER = "newer"  # replaced if the object was modified after the blob
+    PROMPT = "prompt"  # those that changed are, if somebody said so before the job; see ``Approval``
 
 
 class Compare(StrEnum):
@@ -205,6 +206,14 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Which of the blobs that are there somebody agreed to replace, as they were when that was asked."""
+
+    etags: tuple[str, ...] = ()  # of these blobs
+    until: datetime | None = None  # or of all that were written no later than this, by the sink's clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """What the user asked for. Holds no credential."""
 
@@ -226,6 +235,7 @@ class JobSpec:
     verify: Verify = Verify.AUTO
     require_proof: Proof = Proof.NONE  # objects that would have less fail, and nothing of them is committed
     sync: Sync | None = None  # of `awcopy sync`; else each blob is looked at when its object's turn comes
+    approval: Approval = Approval()  # what --overwrite prompt was answered
     deletion: Deletion | None = None  # what is copied is deleted at the source, after all is copied
 
 

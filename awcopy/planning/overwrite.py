@@ -66,9 +66,10 @@ def decide_overwrite(
             return replace
         case Overwrite.NEVER:
             return Decision(act=Act.SKIP, reason="exists")
-        case Overwrite.CHANGED:
+        case Overwrite.CHANGED | Overwrite.PROMPT:
             is_same = is_encrypted and _is_unchanged(job.spec, obj, blob, head)
-            return Decision(act=Act.SKIP, reason=UNCHANGED) if is_same else replace
+            skips = UNCHANGED if is_same else _why_not_approved(job.spec, blob)
+            return Decision(act=Act.SKIP, reason=skips) if skips else replace
         case Overwrite.NEWER:
             return (
                 replace
@@ -86,6 +87,14 @@ def needs_head(job: Job, obj: SourceObject, blob: BlobHead | None) -> bool:
         and blob.size_bytes == obj.size_bytes
         and not is_stamped_by(blob, job.id)
     )
+
+
+def _why_not_approved(spec: JobSpec, blob: BlobHead) -> str:
+    """Return why a blob is not replaced that somebody did not agree to, as it is now; nothing if they did."""
+    approval = spec.approval
+    was_there = approval.until is not None and blob.modified_at <= approval.until
+    is_approved = was_there or blob.etag in approval.etags
+    return "" if spec.overwrite is not Overwrite.PROMPT or is_approved else "not_approved"
 
 
 def _is_unchanged(spec: JobSpec, obj: SourceObject, blob: BlobHead, head: ObjectHead | None) -> bool:

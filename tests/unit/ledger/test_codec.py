@@ -24,6 +24,7 @@ from awcopy.ledger.codec import (
 )
 from awcopy.model.items import BlockRange, FileState, Item, ItemKind, ItemState, LargeFile, ListRange
 from awcopy.model.job import (
+    Approval,
     Archived,
     Deletion,
     Job,
@@ -113,6 +114,7 @@ specs = st.builds(
     restore=st.builds(
         Restore, tier=st.sampled_from(RestoreTier), days=numbers, most_objects=numbers, most_bytes=numbers
     ),
+    approval=st.builds(Approval, etags=st.lists(texts).map(tuple), until=st.none() | moments),
     deletion=st.none()
     | st.builds(
         Deletion,

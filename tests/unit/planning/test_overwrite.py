@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from awcopy.model.job import Overwrite
+from awcopy.model.job import Approval, Overwrite
 from awcopy.model.objects import ALWAYS, IF_ABSENT, Condition
 from awcopy.planning.overwrite import Act, decide_overwrite
 from tests.unit.factories import JOB_ID, NOW, make_blob, make_job, make_object, make_spec
@@ -112,3 +112,25 @@ def test_a_blob_that_is_not_encrypted_as_asked_is_another(wanted):
 def test_a_job_that_asks_for_no_encryption_takes_any():
     blob = make_blob(metadata=STAMP, encryption_scope="projects", key_sha256="hash")
     assert decide(Overwrite.CHANGED, blob).act is Act.SKIP
+
+
+@pytest.mark.parametrize(
+    ("approval", "may_replace"),
+    [
+        (Approval(), False),
+        (Approval(etags=("0x1",)), True),
+        (Approval(etags=("0x2",)), False),
+        (Approval(until=NOW), True),
+        (Approval(until=EARLIER), False),
+    ],
+)
+def test_what_was_asked_about_is_replaced_as_long_as_it_is_the_same_blob(approval, may_replace):
+    job = make_job(spec=make_spec(overwrite=Overwrite.PROMPT, approval=approval))
+    decision = decide_overwrite(job, make_object(), make_blob())
+    expected = (Act.COPY, IF_SEEN, "") if may_replace else (Act.SKIP, ALWAYS, "not_approved")
+    assert (decision.act, decision.condition, decision.reason) == expected
+
+
+def test_what_is_unchanged_is_skipped_whatever_was_answered():
+    job = make_job(spec=make_spec(overwrite=Overwrite.PROMPT, approval=Approval(etags=("0x1",))))
+    assert decide_overwrite(job, make_object(), make_blob(metadata=STAMP)).reason == "unchanged"
