@@ -1,0 +1,120 @@
+"""Jobs asked for by name and value are those of the command line, and can be told back as one."""
+
+from __future__ import annotations
+
+import pytest
+
+from awcopy.cli.copy import copy, make_spec
+from awcopy.cli.encryption import read_encryption
+from awcopy.cli.request import command_words, read_request, request_options
+from awcopy.config import Settings, StoreDefaults
+from awcopy.errors import UsageError
+from awcopy.model.job import Overwrite
+
+PLAIN = {"source": "s3://photos/2026/", "sink": "az://backup/photos"}
+FULL = {
+    **PLAIN,
+    "name": "nightly -x",
+    "recursive": False,
+    "include": ["*.jpg", "-odd"],
+    "exclude_regex": ["a.*b"],
+    "newer_than": "2026-01-31T12:00:00+00:00",
+    "older_than": "2026-02-01",
+    "min_size": 0,
+    "max_size": "5G",
+    "overwrite": "newer",
+    "agents": 16,
+    "block_size": "4M",
+    "files_per_task": 10,
+    "tags": True,
+    "no_stamp": True,
+    "names": "encode",
+    "metadata": "fail",
+    "require_proof": "md5",
+    "archived": "restore",
+    "restore_tier": "Standard",
+    "restore_days": 3,
+    "restore_max_bytes": "1T",
+    "encryption_scope": "payroll",
+    "source_profile": "archive",
+    "region": "eu-west-1",
+    "endpoint_url": "https://s3.example",
+    "azure_endpoint": "https://blob.example/backup",
+    "addressing": "path",
+    "request_payer": "requester",
+}
+
+
+def spec_of_command(words):
+    with copy.make_context("copy", words) as context:
+        given = context.params
+    return make_spec(given, StoreDefaults(), read_encryption(given, Settings()))
+
+
+@pytest.mark.parametrize(
+    "values", [PLAIN, FULL, {**PLAIN, "tier": "Cool", "verify": "full", "route": "stream"}]
+)
+def test_a_job_told_back_as_a_command_is_that_job(values):
+    asked = read_request(values)
+
+    words = command_words(asked.spec, asked.name)
+
+    assert words[:2] == ["awcopy", "copy"]
+    assert spec_of_command(words[2:]) == asked.spec
+
+
+def test_what_has_its_default_is_not_told():
+    assert command_words(read_request(PLAIN).spec, "default") == [
+        "awcopy", "copy", "s3://photos/2026/", "az://backup/photos/"
+    ]  # fmt: skip
+
+
+def test_every_option_of_a_request_is_one_of_the_command_and_told_back():
+    others = {"exclude", "include_regex", "route", "tier", "verify", "restore_max_objects", "sink_profile"}
+    assert {*FULL, *others} == {"source", "sink", *request_options()}
+    assert read_request(FULL).spec.overwrite is Overwrite.NEWER
+
+
+def test_the_environment_of_who_answers_does_not_count(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://elsewhere.example")
+
+    assert read_request(PLAIN).spec.source.endpoint_url == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"sink": "az://backup/photos"}, "source is missing"),
+        ({"local": True}, "'local'"),
+        ({"encryption_key": "@file:/etc/passwd"}, "'encryption_key'"),
+        ({"source": 7}, "source is a text"),
+        ({"source": "x" * 3000}, "source is a text"),
+        ({"source": "--help"}, "'--help' is not a source"),
+        ({"source": "s3://b/\ud800"}, "no text has"),
+        ({"name": "a\0"}, "no text has"),
+        ({"name": "a\nb"}, "printable"),
+        ({"agents": 0}, "--agents"),
+        ({"agents": True}, "agents is a whole number"),
+        ({"agents": "4"}, "agents is a whole number"),
+        ({"agents": 10**5000}, "out of range"),
+        ({"tags": "yes"}, "tags is true or false"),
+        ({"include": "*.jpg"}, "include is a list"),
+        ({"include": ["x"] * 101}, "include is a list"),
+        ({"include": [1]}, "include is a text"),
+        ({"overwrite": "maybe"}, "--overwrite"),
+        ({"block_size": None}, "block_size is a text"),
+        ({"block_size": 1.5}, "block_size is a text"),
+        ({"block_size": -1}, "--block-size"),
+        ({"include_regex": ["("]}, "--include-regex"),
+        ({"endpoint_url": "file:///etc/passwd"}, "--endpoint-url"),
+        ({"endpoint_url": "https://s3.amazonaws.com@evil.example"}, "no credentials"),
+        ({"min_size": 2, "max_size": 1}, "--min-size is larger"),
+        ({"archived": "restore"}, "needs a limit"),
+        ({"tier": "Cool", "encryption_scope": "payroll"}, "no access tier"),
+    ],
+)
+def test_what_the_command_line_refuses_is_refused_and_so_is_what_it_cannot_hold(values, says):
+    given = values if "sink" in values else {**PLAIN, **values}
+
+    with pytest.raises(UsageError, match=says):
+        read_request(given)
