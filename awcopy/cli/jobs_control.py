@@ -51,14 +51,13 @@ def pause_job(job_id: str) -> None:
 @key_options
 def resume_job(job_id: str, *, credentials: bool, **keys: str | None) -> None:
     """Go on with a job that was paused or has failed; nothing that was copied is sent again."""
-    from awcopy.jobs import control
+    from workers import control
 
     settings = begin()
     fleet = open_fleet(settings)
     job = find_job(fleet, job_id)
     given, key = _credentials(settings, job, keys, wanted=credentials)
-    job = control.resume_job(fleet, job.id, given, key)
-    _publish_dispatch(settings, job)
+    job = control.resume_job(settings, fleet, job.id, given, key)
     print_note(f"job {job.id} goes on; {watch_hint(job.id)}")
 
 
@@ -66,13 +65,11 @@ def resume_job(job_id: str, *, credentials: bool, **keys: str | None) -> None:
 @_JOB_ARGUMENT
 def cancel_job(job_id: str) -> None:
     """Cancel a job: what is copied stays, everything else is recorded as cancelled."""
-    from awcopy.jobs import control
-    from workers.publisher import publish_finish
+    from workers import control
 
     settings = begin()
     fleet = open_fleet(settings)
-    job = control.cancel_job(fleet, find_job(fleet, job_id).id)
-    publish_finish(settings, job.id)
+    job = control.cancel_job(settings, fleet, find_job(fleet, job_id).id)
     print_note(f"job {job.id} is being cancelled; {watch_hint(job.id)}")
 
 
@@ -86,14 +83,15 @@ def cancel_job(job_id: str) -> None:
 @key_options
 def retry_job(job_id: str, reason: str, **keys: str | None) -> None:
     """Try again what failed in a job that has ended, and nothing else."""
-    from awcopy.jobs import control
+    from workers import control
 
     settings = begin()
     fleet = open_fleet(settings)
     job = find_job(fleet, job_id)
     given, key = _credentials(settings, job, keys)
-    job, objects = control.retry_job(fleet, job.id, reason=reason, credentials=given, public_key=key)
-    _publish_dispatch(settings, job)
+    job, objects = control.retry_job(
+        settings, fleet, job.id, reason=reason, credentials=given, public_key=key
+    )
     print_note(f"job {job.id} tries {objects} objects again; {watch_hint(job.id)}")
 
 
@@ -102,17 +100,11 @@ def retry_job(job_id: str, reason: str, **keys: str | None) -> None:
 @click.argument("agents", type=click.IntRange(1, 1000), metavar="N")
 def change_agents(job_id: str, agents: int) -> None:
     """Change how many tasks of a job run at once; those under way are not disturbed."""
-    from awcopy.jobs import control
-    from awcopy.model.job import JobState
-    from awcopy.steps.dispatch import next_generation
-    from workers.publisher import publish_generation
+    from workers import control
 
     settings = begin()
     fleet = open_fleet(settings)
-    job = control.change_agents(fleet, find_job(fleet, job_id).id, agents)
-    generation = next_generation(fleet, job) if job.state is JobState.RUNNING else None
-    if generation:
-        publish_generation(settings, generation)
+    job = control.change_agents(settings, fleet, find_job(fleet, job_id).id, agents)
     print_note(f"job {job.id} runs {agents} tasks at once from now on")
 
 
@@ -173,9 +165,3 @@ def _credentials(
     )
     require_keys(job.spec, require_some(given))
     return given, read_public_key(settings.keys)
-
-
-def _publish_dispatch(settings: Settings, job: Job) -> None:
-    from workers.publisher import publish_dispatch
-
-    publish_dispatch(settings, job.id)

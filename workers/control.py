@@ -1,0 +1,68 @@
+"""What a user does to a job, written down and then published: for the command line and the dashboard alike.
+
+What is written holds from that moment. If Redis does not take the message then, the error says so, and
+``reconcile`` sends another later.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from awcopy.jobs import control
+from awcopy.model.job import JobState
+from awcopy.steps.dispatch import next_generation
+from workers import publisher
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+    from awcopy.config import Settings
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.model.job import Job, JobId
+    from awcopy.vault.credentials import JobCredentials
+
+
+def resume_job(
+    settings: Settings,
+    fleet: Fleet,
+    job_id: JobId,
+    credentials: JobCredentials | None = None,
+    public_key: X25519PublicKey | None = None,
+) -> Job:
+    """Queue a paused or failed job again, and have it taken up. Errors as ``awcopy.jobs.control`` has them."""
+    job = control.resume_job(fleet, job_id, credentials, public_key)
+    publisher.publish_dispatch(settings, job.id)
+    return job
+
+
+def retry_job(
+    settings: Settings,
+    fleet: Fleet,
+    job_id: JobId,
+    *,
+    reason: str = "",
+    credentials: JobCredentials | None = None,
+    public_key: X25519PublicKey | None = None,
+) -> tuple[Job, int]:
+    """Queue again what failed, and have it taken up; return the job and how many objects that is."""
+    job, objects = control.retry_job(
+        fleet, job_id, reason=reason, credentials=credentials, public_key=public_key
+    )
+    publisher.publish_dispatch(settings, job.id)
+    return job, objects
+
+
+def cancel_job(settings: Settings, fleet: Fleet, job_id: JobId) -> Job:
+    """Cancel a job, and have it settled."""
+    job = control.cancel_job(fleet, job_id)
+    publisher.publish_finish(settings, job.id)
+    return job
+
+
+def change_agents(settings: Settings, fleet: Fleet, job_id: JobId, agents: int) -> Job:
+    """Change how many items of the job run at most at once, and start what that adds."""
+    job = control.change_agents(fleet, job_id, agents)
+    generation = next_generation(fleet, job) if job.state is JobState.RUNNING else None
+    if generation:
+        publisher.publish_generation(settings, generation)
+    return job
