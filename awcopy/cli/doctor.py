@@ -57,13 +57,7 @@ def make_checks() -> list[Check]:
         return [Check(part="settings", look=partial(_raise, error)), *here]
     return [
         Check(part="settings", look=partial(_check_settings, settings)),
-        Check(part="redis", look=partial(health.check_live, fleet.live)),
-        Check(part="ledger", look=partial(health.check_ledger, fleet.ledger)),
-        Check(part="clock", look=partial(health.check_clock, fleet.ledger)),
-        Check(part="workers", look=partial(health.check_workers, fleet.live)),
-        Check(part="version", look=partial(health.check_versions, fleet.live, __version__)),
-        Check(part="beat", look=partial(health.check_beat, fleet.live)),
-        Check(part="keys", look=partial(health.check_keys, settings.keys)),
+        *health.fleet_checks(fleet, __version__, settings.keys),
         *here,
     ]
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from awcopy.errors import AwcopyError, CredentialsError, ServiceUnreachable
@@ -21,6 +22,7 @@ from awcopy.vault.sealing import PRIVATE_FILE, PUBLIC_FILE, read_private_keys, r
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from awcopy.jobs.fleet import Fleet
     from awcopy.ledger.base import Ledger
     from awcopy.live.base import Live
 
@@ -64,6 +66,19 @@ class Check:
     part: str
     look: Callable[[], Finding]
     worst: State = State.FAIL
+
+
+def fleet_checks(fleet: Fleet, own_version: str, keys: Path) -> list[Check]:
+    """Return the checks of what all parts share, in the order in which their findings are shown."""
+    return [
+        Check(part="redis", look=partial(check_live, fleet.live)),
+        Check(part="ledger", look=partial(check_ledger, fleet.ledger)),
+        Check(part="clock", look=partial(check_clock, fleet.ledger)),
+        Check(part="workers", look=partial(check_workers, fleet.live)),
+        Check(part="version", look=partial(check_versions, fleet.live, own_version)),
+        Check(part="beat", look=partial(check_beat, fleet.live)),
+        Check(part="keys", look=partial(check_keys, keys)),
+    ]
 
 
 def run_checks(checks: Sequence[Check], limit_s: float = CHECK_LIMIT_S) -> list[Finding]:

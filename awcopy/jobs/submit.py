@@ -43,6 +43,7 @@ class JobRequest:
     spec: JobSpec
     name: str = "default"
     user: str = ""
+    request_id: str = ""  # as ``submit_once`` remembers it
     credentials: JobCredentials = field(default_factory=JobCredentials)
 
 
@@ -133,6 +134,7 @@ def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | 
             changed_at=now,
             sealed=sealed,
             was_sealed=bool(sealed),
+            request_id=request.request_id,
             events=(JobEvent(at=now, what=JobState.QUEUED.value, detail=_said_by(request.user)),),
         )
     )

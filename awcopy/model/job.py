@@ -274,6 +274,7 @@ class Job:
     sink_was_empty: bool = (
         False  # nothing under the sink's prefix at dispatch: no need to look before each write
     )
+    request_id: str = ""  # digests of the key and the body of the request that it came with, if it had a key
     events: tuple[JobEvent, ...] = field(default=(), repr=False)  # the latest, oldest first
     version: str = ""  # the ledger's ETag of this row
 
