@@ -1,4 +1,4 @@
-"""Writes the parts of docs/reference that come from the code: settings, exit codes, the command line.
+"""Writes the parts of docs/reference that come from the code: settings, exit codes, command line, HTTP API.
 
 Run ``python -m docs.generate`` in the repository's folder. Owns only what stands between the two marks of
 a page; ``tests/unit/test_docs.py`` fails when that is behind the code.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,7 @@ from awcopy.cli.help import Exit, write_epilog
 from awcopy.cli.legacy import legacy_help
 from awcopy.cli.main import cli
 from awcopy.config import Secret, Settings, variable_name
+from web.openapi import describe_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,10 +69,56 @@ def walk_commands(
             yield from walk_commands(found, inner, context)
 
 
+def http_api() -> str:
+    """Return every request of the HTTP API: what it is for, takes and answers."""
+    paths = describe_api()["paths"]
+    requests = [
+        _request(path, method, about) for path, item in paths.items() for method, about in item.items()
+    ]
+    body = describe_api()["components"]["schemas"]["JobRequest"]
+    rows = [
+        f"| `{name}`{' (required)' if name in body['required'] else ''} | {_value(schema)} | {schema['description']} |"
+        for name, schema in body["properties"].items()
+    ]
+    return "\n\n".join(
+        [*requests, "## JobRequest", "\n".join(["| member | value | meaning |", "|---|---|---|", *rows])]
+    )
+
+
+def _request(path: str, method: str, about: dict[str, Any]) -> str:
+    given = [one for one in about["parameters"] if one["in"] != "path"]
+    lines = [f"## {method.upper()} {path}", "", about["summary"], ""]
+    lines += [
+        f"- {one['in']} `{one['name']}` ({_value(one['schema'])}): {one['description']}" for one in given
+    ]
+    if "requestBody" in about:
+        lines.append(f"- body: {_value(about['requestBody']['content']['application/json']['schema'])}")
+    for status, answer in about["responses"].items():
+        kinds = {_value(content["schema"]) for content in answer["content"].values()}
+        lines.append(f"- {status} {' or '.join(sorted(kinds))}: {answer['description']}")
+    return "\n".join(lines)
+
+
+def _value(schema: dict[str, Any]) -> str:
+    """Return what a value is, in few words."""
+    if "$ref" in schema:
+        return schema["$ref"].rpartition("/")[2]
+    if "oneOf" in schema:
+        return " or ".join(map(_value, schema["oneOf"]))
+    if "enum" in schema:
+        return ", ".join(f"`{one}`" for one in schema["enum"])
+    if schema["type"] == "array":
+        return f"list: {_value(schema['items'])}"
+    limits = [f"{schema[name]}" for name in ("minimum", "maximum") if name in schema]
+    kind = {"string": "text", "integer": "whole number"}.get(schema["type"], schema["type"])
+    return f"{kind}, {' to '.join(limits)}" if len(limits) > 1 else kind
+
+
 PAGES = {
     "reference/settings.md": settings_table,
     "reference/exit-codes.md": exit_codes_table,
     "reference/cli.md": help_pages,
+    "reference/http-api.md": http_api,
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
 
-LARGEST_REQUEST_BYTES = 1024 * 1024
+LARGEST_REQUEST_BYTES = 64 * 1024
 
 
 def create_app(settings: Settings, fleet: Fleet | None = None, *, flower_url: str = "") -> Flask:
@@ -38,7 +38,7 @@ def create_app(settings: Settings, fleet: Fleet | None = None, *, flower_url: st
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(flower_url=flower_url, version=awcopy.__version__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of DefaultJSONProvider, which this is
-    attach_fleet(app, fleet or connect_fleet(settings))
+    attach_fleet(app, fleet or connect_fleet(settings), settings)
     add_filters(app)
     guard_browsers(app)
     show_problems(app)

@@ -9,30 +9,39 @@ from flask import current_app, request
 
 from awcopy.errors import JobNotFound, UsageError
 from awcopy.jobs.queries import JobSnapshot, snapshot_of, take_snapshot
-from awcopy.model.job import JobId
+from awcopy.jobs.search import JobFilter, find_jobs
+from awcopy.model.job import JobId, JobState
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
+LONGEST_TEXT = 200
 
 _EXTENSION = "awcopy.fleet"
 # Ids come from the address bar: what cannot be one never reaches the ledger's query language.
 _JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{16}", re.ASCII)
 
 
-def attach_fleet(app: Flask, fleet: Fleet) -> None:
-    """Make the fleet the one that the app's views look at."""
-    app.extensions[_EXTENSION] = fleet
+def attach_fleet(app: Flask, fleet: Fleet, settings: Settings) -> None:
+    """Make the fleet the one that the app's views look at, and the settings those that they publish with."""
+    app.extensions[_EXTENSION] = fleet, settings
 
 
 def current_fleet() -> Fleet:
     """Return the fleet of the app that answers the present request."""
-    fleet: Fleet = current_app.extensions[_EXTENSION]
+    fleet: Fleet = current_app.extensions[_EXTENSION][0]
     return fleet
+
+
+def current_settings() -> Settings:
+    """Return the settings of the app that answers the present request."""
+    settings: Settings = current_app.extensions[_EXTENSION][1]
+    return settings
 
 
 def read_job(text: str) -> JobSnapshot:
@@ -41,26 +50,42 @@ def read_job(text: str) -> JobSnapshot:
     Raises:
         JobNotFound: There is none, or the text cannot be an id.
     """
-    return take_snapshot(current_fleet(), _parse_job_id(text))
+    return take_snapshot(current_fleet(), parse_job_id(text))
 
 
 def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
-    """Return the page of jobs that ``?limit=&after=`` asks for, newest first, and where the next one starts.
+    """Return the page of jobs that the query asks for, newest first, and after which the next one starts.
+
+    ``?limit=&after=`` choose the page, ``state`` (again for several) and ``text`` which jobs.
 
     Raises:
-        UsageError: The limit is not a number from 1 to 200.
+        UsageError: The limit is not a number from 1 to 200, there is no such state, or the text is too long.
         JobNotFound: ``after`` cannot be a job's id.
     """
     fleet = current_fleet()
     limit = _parse_limit(request.args.get("limit", str(DEFAULT_PAGE)))
     after = request.args.get("after")
-    # One more than asked for tells whether there is a next page.
-    jobs = fleet.ledger.list_jobs(limit=limit + 1, after=_parse_job_id(after) if after else None)
-    shown = jobs[:limit]
-    return [snapshot_of(fleet, job) for job in shown], shown[-1].id if len(jobs) > limit else None
+    page = find_jobs(fleet, read_filter(), limit=limit, after=parse_job_id(after) if after else None)
+    return [snapshot_of(fleet, job) for job in page.jobs], page.following
 
 
-def _parse_job_id(text: str) -> JobId:
+def read_filter() -> JobFilter:
+    """Return which jobs the query asks for. Raises as ``read_jobs`` does."""
+    text = request.args.get("text", "")
+    if len(text) > LONGEST_TEXT:
+        raise UsageError(f"text may have {LONGEST_TEXT} characters")
+    states = frozenset(filter(None, request.args.getlist("state")))
+    if not states <= set(JobState):
+        raise UsageError("there is no such state", hint=f"write one of {', '.join(JobState)}")
+    return JobFilter(states=frozenset(map(JobState, states)), text=text)
+
+
+def parse_job_id(text: str) -> JobId:
+    """Return the id that a text is, whether or not there is such a job.
+
+    Raises:
+        JobNotFound: It cannot be one.
+    """
     if not _JOB_ID.fullmatch(text):
         raise JobNotFound("there is no job with this id", hint="an id has 16 letters and digits")
     return JobId(text)

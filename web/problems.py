@@ -7,10 +7,17 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
-from flask import jsonify, make_response, render_template
+from flask import current_app, make_response, render_template
 from werkzeug.exceptions import HTTPException
 
-from awcopy.errors import AwcopyError, CredentialsError, JobNotFound, ServiceUnreachable, UsageError
+from awcopy.errors import (
+    AwcopyError,
+    CredentialsError,
+    IllegalMove,
+    JobNotFound,
+    ServiceUnreachable,
+    UsageError,
+)
 from web.headers import is_api_request
 
 if TYPE_CHECKING:
@@ -18,14 +25,20 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+PROBLEM_TYPE = "application/problem+json"
+
 _STATUS: dict[type[AwcopyError], HTTPStatus] = {
     JobNotFound: HTTPStatus.NOT_FOUND,
     UsageError: HTTPStatus.BAD_REQUEST,
+    IllegalMove: HTTPStatus.CONFLICT,
     ServiceUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
     CredentialsError: HTTPStatus.SERVICE_UNAVAILABLE,  # the dashboard's own, not the visitor's
 }
 _TITLES = {
+    HTTPStatus.BAD_REQUEST: "That cannot be done as it is written",
+    HTTPStatus.FORBIDDEN: "That is not allowed",
     HTTPStatus.NOT_FOUND: "There is nothing here",
+    HTTPStatus.CONFLICT: "That cannot be done now",
     HTTPStatus.SERVICE_UNAVAILABLE: "awcopy cannot look right now",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here",
 }
@@ -44,6 +57,17 @@ class Problem:
     def title(self) -> str:
         """What the page is headed with."""
         return _TITLES.get(self.status, self.status.phrase)
+
+    def to_json(self) -> dict[str, str | int]:
+        """Return the problem as RFC 9457 has it; ``code`` and ``hint`` are ours."""
+        return {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.value,
+            "detail": self.message,
+            "code": self.code,
+            "hint": self.hint,
+        }
 
 
 def show_problems(app: Flask) -> None:
@@ -80,5 +104,7 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _answer(problem: Problem) -> Response:
     if is_api_request():
-        return make_response(jsonify(error=problem.code, message=problem.message), problem.status)
+        response = make_response(current_app.json.dumps(problem.to_json()), problem.status)
+        response.content_type = PROBLEM_TYPE
+        return response
     return make_response(render_template("problem.html", problem=problem), problem.status)

@@ -67,7 +67,7 @@ def test_a_dashboard_whose_ledger_is_away_says_so_and_stops_when_told(tmp_path):
     with running(tmp_path, RUN_WEB) as (process, port):
         assert get(port, "/static/app.css")[0] == 200
         status, body, _ = get(port, "/api/v1/health")
-        assert (status, json.loads(body)["error"]) == (503, "unreachable")
+        assert (status, json.loads(body)["code"]) == (503, "unreachable")
 
         process.send_signal(signal.SIGTERM)
 

@@ -14,6 +14,7 @@ from awcopy.model.items import Item, ItemKind, ItemState
 from awcopy.model.job import Job, JobId, JobSpec, JobState, SinkSpec, SourceSpec
 from awcopy.model.outcome import ProofCounts, Tally, Totals
 from web.app import create_app
+from workers import publisher
 
 CREATED = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -40,7 +41,16 @@ def fleet():
 
 
 @pytest.fixture
-def client(fleet):
+def published(monkeypatch):
+    """What was handed to the fleet, in place of the broker: what it asks for, and the job."""
+    found = []
+    for name in ("publish_dispatch", "publish_finish", "publish_generation"):
+        monkeypatch.setattr(publisher, name, lambda _settings, what, name=name: found.append((name, what)))
+    return found
+
+
+@pytest.fixture
+def client(fleet, published):
     return create_app(Settings(), fleet, flower_url="http://127.0.0.1:5555/").test_client()
 
 

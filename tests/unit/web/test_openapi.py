@@ -1,0 +1,157 @@
+"""Every path of the API, and every answer, is as its description says."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+
+from awcopy.errors import ServiceUnreachable
+from awcopy.model.items import Item, ItemKind, ItemState
+from awcopy.model.job import JobState
+from awcopy.model.outcome import Outcome, Proof, Result, Tally, Totals
+
+NO_JOB = "zybq000000000000"
+REQUEST = {"source": "s3://photos/", "sink": "az://backup/photos"}
+REQUESTS = {
+    "create_job": REQUEST,
+    "retry_job": {"reason": "access_denied"},
+    "change_agents": {"agents": 7},
+}
+STATES = {
+    "resume_job": JobState.PAUSED,
+    "retry_job": JobState.COMPLETED_WITH_ERRORS,
+}
+
+
+@pytest.fixture
+def document(client):
+    return client.get("/api/v1/openapi.json").json
+
+
+@pytest.fixture
+def operations(document):
+    """By their ids: the path, the method and the description."""
+    return {
+        operation["operationId"]: (path, method, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+def check(document, operation, response):
+    """Fail unless the answer is one that the description has."""
+    described = operation["responses"][str(response.status_code)]["content"]
+    schema = described[response.mimetype]["schema"]
+    lines = response.text.splitlines() if response.mimetype.endswith("ndjson") else [response.text]
+    for line in lines if response.mimetype != "text/csv" else ():
+        validator = jsonschema.Draft202012Validator({**schema, "components": document["components"]})
+        validator.validate(json.loads(line))
+
+
+def fill(fleet, job):
+    """Give a job an item that is done, with an outcome of each kind, and one that is held."""
+    outcomes = [
+        Outcome(key="a", blob="a", result=Result.COPIED, proof=Proof.CRC64, size_bytes=1, crc64=7),
+        Outcome(key="b", blob="b", result=Result.FAILED, reason="access_denied", detail="no", size_bytes=2),
+        Outcome(key="c", blob="c", result=Result.SKIPPED, reason="exists"),
+    ]
+    failed = Totals(failed=Tally(objects=1, size_bytes=2))
+    done = Item(
+        job_id=job.id,
+        number=2,
+        kind=ItemKind.COPY_FILES,
+        state=ItemState.DONE,
+        outcome_fence=1,
+        totals=failed,
+    )
+    fleet.ledger.add_item(done)
+    fleet.ledger.write_outcomes(job.id, 2, 1, outcomes)
+    fleet.ledger.add_item(
+        Item(job_id=job.id, number=3, kind=ItemKind.LIST_OBJECTS, state=ItemState.LEASED, agent=0)
+    )
+
+
+def call(client, path, method, name, job_id):
+    return client.open(path.replace("{job_id}", job_id), method=method.upper(), json=REQUESTS.get(name))
+
+
+NAMES = [
+    "list_jobs", "create_job", "show_job", "show_spec", "show_failures", "download_report", "show_agents",
+    "change_agents", "pause_job", "resume_job", "cancel_job", "retry_job", "list_workers", "show_system",
+    "show_health", "show_readiness", "show_description",
+]  # fmt: skip
+
+
+def test_the_description_is_openapi_and_has_every_route_of_the_api(client, document, operations):
+    validate(document)
+    rules = {
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in client.application.url_map.iter_rules()
+        if rule.endpoint.startswith("api.")
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+
+    assert {(path, method) for path, method, _ in operations.values()} == rules
+    assert set(operations) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_goes_well_is_as_described(client, document, operations, fleet, add_job, name):
+    fleet.live.beat("worker@host", 4, "1.0")
+    job = add_job(state=STATES.get(name, JobState.RUNNING))
+    fill(fleet, job)
+    path, method, operation = operations[name]
+
+    response = call(client, path, method, name, job.id)
+
+    assert response.status_code == (201 if name == "create_job" else 200), response.text
+    check(document, operation, response)
+    if name == "download_report":
+        assert len(response.text.splitlines()) == 3
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"show_description", "show_system"}])
+def test_problems_are_as_described(client, document, operations, fleet, monkeypatch, name):
+    path, method, operation = operations[name]
+
+    def fail(*_, **__):
+        raise ServiceUnreachable("the ledger does not answer")
+
+    if "{job_id}" in path:
+        check(document, operation, response := call(client, path, method, name, NO_JOB))
+        assert response.status_code == 404
+    for part in ("list_jobs", "get_job", "prepare"):
+        monkeypatch.setattr(fleet.ledger, part, fail)
+    monkeypatch.setattr(fleet.live, "processes", fail)
+    response = call(client, path, method, name, NO_JOB)
+    assert response.status_code == 503
+    check(document, operation, response)
+
+
+@pytest.mark.parametrize(
+    ("name", "sent", "status"),
+    [
+        ("create_job", {"json": {**REQUEST, "agents": 0}}, 400),
+        ("create_job", {"data": "x" * 70_000, "content_type": "application/json"}, 413),
+        ("create_job", {"data": "{}", "content_type": "text/plain"}, 415),
+        ("create_job", {"json": REQUEST, "headers": {"Origin": "https://evil.example"}}, 403),
+        ("pause_job", {"json": {"x": 1}}, 400),
+        ("list_jobs", {"query_string": "state=sleeping"}, 400),
+        ("download_report", {"query_string": "format=xml"}, 400),
+        ("download_report", {"query_string": "outcome=lost"}, 400),
+        ("cancel_job", {}, 409),
+        ("retry_job", {}, 409),
+    ],
+)
+def test_refusals_are_as_described(client, document, operations, add_job, name, sent, status):
+    job = add_job(state=JobState.COMPLETED)
+    path, method, operation = operations[name]
+
+    response = client.open(path.replace("{job_id}", job.id), method=method.upper(), **sent)
+
+    assert response.status_code == status, response.text
+    check(document, operation, response)

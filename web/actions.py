@@ -1,0 +1,104 @@
+"""What a visitor does to jobs, for the API and the pages alike."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from awcopy.cli.copy import MOST_AGENTS
+from awcopy.cli.request import command_words, read_request
+from awcopy.errors import IllegalMove, UsageError
+from awcopy.jobs import control as jobs_control
+from awcopy.jobs.submit import JobRequest, submit_job
+from awcopy.jobs.submit_once import submit_once
+from web.fleet import current_fleet, current_settings
+from workers import control, publisher
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from awcopy.model.job import Job, JobId
+
+LONGEST_KEY = 255
+LONGEST_REASON = 100
+_KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
+
+
+def create_job(values: Mapping[str, object], key: str | None, body: bytes) -> tuple[Job, bool]:
+    """Submit the job that the values describe, and return it with whether it is new.
+
+    It carries no credentials: the workers use profiles, which it may name, or their own.
+
+    Args:
+        values: As ``awcopy.cli.request`` reads them.
+        key: What the sender calls the request, so that it may be sent twice; None for no name.
+        body: The request as it was sent.
+
+    Raises:
+        UsageError: The job cannot be done as it is written, or the key is none.
+        IllegalMove: The key was another request's.
+        ServiceUnreachable: Redis or the ledger does not answer.
+    """
+    asked = read_request(values)
+    if key is not None and not (_KEY.fullmatch(key) and len(key) <= LONGEST_KEY):
+        raise UsageError(f"Idempotency-Key is 1 to {LONGEST_KEY} characters of ASCII, without spaces")
+    fleet = current_fleet()
+    request = JobRequest(spec=asked.spec, name=asked.name)
+    job, is_new = (
+        (submit_job(fleet, request), True) if key is None else submit_once(fleet, request, key, body)
+    )
+    if is_new:
+        publisher.publish_dispatch(current_settings(), job.id)
+    return job, is_new
+
+
+def pause_job(job_id: JobId) -> Job:
+    """Pause a job. Raises as ``awcopy.jobs.control`` does."""
+    return jobs_control.pause_job(current_fleet(), job_id)
+
+
+def resume_job(job_id: JobId) -> Job:
+    """Go on with a job, with the credentials that it has. Raises as ``awcopy.jobs.control`` does."""
+    _require_credentials(job_id)
+    return control.resume_job(current_settings(), current_fleet(), job_id)
+
+
+def cancel_job(job_id: JobId) -> Job:
+    """Cancel a job. Raises as ``awcopy.jobs.control`` does."""
+    return control.cancel_job(current_settings(), current_fleet(), job_id)
+
+
+def retry_job(job_id: JobId, reason: str = "") -> tuple[Job, int]:
+    """Try again what failed, for one reason or at all; return the job and how many objects that is.
+
+    Raises:
+        UsageError: The reason is too long to be one.
+        IllegalMove: As ``awcopy.jobs.control`` has it.
+    """
+    if len(reason) > LONGEST_REASON:
+        raise UsageError(f"a reason has at most {LONGEST_REASON} characters")
+    _require_credentials(job_id)
+    return control.retry_job(current_settings(), current_fleet(), job_id, reason=reason)
+
+
+def change_agents(job_id: JobId, agents: int) -> Job:
+    """Change how many items of a job run at once. Raises ``UsageError`` when a job cannot have so many."""
+    if not 1 <= agents <= MOST_AGENTS:
+        raise UsageError(f"a job has 1 to {MOST_AGENTS} agents")
+    return control.change_agents(current_settings(), current_fleet(), job_id, agents)
+
+
+def command_of(job: Job) -> str:
+    """Return the command line that asks for the same job."""
+    return shlex.join(command_words(job.spec, job.name))
+
+
+def _require_credentials(job_id: JobId) -> None:
+    job = current_fleet().ledger.get_job(job_id)
+    if job.was_sealed and not job.sealed:
+        # Its end wiped them. Without this, the workers would go on with their own, which nobody asked for.
+        raise IllegalMove(
+            f"job {job_id} came with credentials, which are wiped when it ends",
+            hint=f"use `awcopy jobs resume {job_id} --credentials`, or `awcopy jobs retry {job_id}`, where they are",
+        )

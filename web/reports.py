@@ -1,0 +1,82 @@
+"""A job's report as a download, sent line by line as it is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from flask import Response, request
+from werkzeug.exceptions import TooManyRequests
+
+from awcopy.cli.console import safe_cell, safe_text
+from awcopy.errors import UsageError
+from awcopy.jobs.queries import read_report
+from awcopy.jobs.report import REPORT_COLUMNS, report_cells, report_record
+from awcopy.model.outcome import Result
+from web.fleet import current_fleet, parse_job_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from awcopy.model.outcome import Outcome
+
+TYPES = {"ndjson": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+# Each download holds one of the server's threads for as long as its reader takes.
+MOST_DOWNLOADS = 4
+_BUSY_S = 10
+
+_downloads = threading.BoundedSemaphore(MOST_DOWNLOADS)
+
+
+def send_report(text: str) -> Response:
+    """Return the report of the job with this id; ``?format=`` ndjson or csv, ``outcome`` (again for several).
+
+    Raises:
+        JobNotFound: There is no such job.
+        UsageError: There is no such format or outcome.
+        TooManyRequests: Four others are being downloaded.
+    """
+    kind = request.args.get("format", "ndjson")
+    names = set(request.args.getlist("outcome")) or set(Result)
+    if kind not in TYPES:
+        raise UsageError("there is no such format", hint=f"write {' or '.join(TYPES)}")
+    if not names <= set(Result):
+        raise UsageError("there is no such outcome", hint=f"write one of {', '.join(Result)}")
+    fleet = current_fleet()
+    job = fleet.ledger.get_job(parse_job_id(text))
+    outcomes = (one for one in read_report(fleet, job.id) if one.result in names)
+    if not _downloads.acquire(blocking=False):
+        raise TooManyRequests(f"{MOST_DOWNLOADS} reports are being downloaded", retry_after=_BUSY_S)
+    try:
+        # The first is read here, so that a ledger that is away gives an error and no empty report.
+        first = next(outcomes, None)
+        answered = iter(()) if first is None else chain((first,), outcomes)
+        lines = _csv_lines(answered) if kind == "csv" else _json_lines(answered)
+        response = Response(lines, content_type=TYPES[kind])
+    except BaseException:
+        _downloads.release()
+        raise
+    response.call_on_close(_downloads.release)
+    response.headers["Content-Disposition"] = f'attachment; filename="awcopy-{job.id}.{kind}"'
+    return response
+
+
+def _json_lines(outcomes: Iterator[Outcome]) -> Iterator[str]:
+    for outcome in outcomes:
+        yield json.dumps(report_record(outcome)) + "\n"
+
+
+def _csv_lines(outcomes: Iterator[Outcome]) -> Iterator[str]:
+    yield _csv_line(REPORT_COLUMNS)
+    for outcome in outcomes:
+        yield _csv_line(safe_cell(safe_text(cell)) for cell in report_cells(outcome))
+
+
+def _csv_line(cells: Iterator[str] | tuple[str, ...]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()
