@@ -18,12 +18,15 @@ import click
 
 from awcopy.cli.copy import copy, make_spec
 from awcopy.cli.encryption import read_encryption
+from awcopy.cli.main import cli
+from awcopy.cli.sync import DECIDED, LAST
 from awcopy.config import Settings, StoreDefaults
 from awcopy.errors import UsageError
-from awcopy.model.job import Archived
+from awcopy.model.job import Archived, Compare, Overwrite
+from awcopy.model.outcome import Proof
 
 if TYPE_CHECKING:
-    from awcopy.model.job import JobSpec
+    from awcopy.model.job import Deletion, JobSpec
 
 REQUEST_OPTIONS = (
     "name", "recursive", "include", "exclude", "include_regex", "exclude_regex", "newer_than", "older_than",
@@ -66,10 +69,13 @@ def read_request(values: Mapping[str, object]) -> CopyRequest:
     words = [word for name in options if name in values for word in _words(options[name], values[name])]
     words += ["--", *(_text(name, values[name]) for name in ADDRESSES)]
     try:
-        with copy.make_context("copy", words) as context:
+        # As the program itself calls it: Click keeps a command's --help as it was first made.
+        with copy.make_context("copy", words, parent=click.Context(cli, **cli.context_settings)) as context:
             given = context.params
     except click.UsageError as error:
         raise UsageError(error.format_message()) from error
+    if given["overwrite"] == Overwrite.PROMPT.value:
+        raise UsageError("overwrite: prompt asks at a terminal", hint="write changed, always, newer or never")
     spec = make_spec(given, StoreDefaults(), read_encryption(given, Settings()))
     return CopyRequest(spec=spec, name=given["name"])
 
@@ -81,14 +87,17 @@ def request_options() -> dict[str, click.Option]:
 
 
 def command_words(spec: JobSpec, name: str) -> list[str]:
-    """Return the words of the ``awcopy copy`` that asks for this job; what has its default is left out.
+    """Return the words of the ``awcopy copy`` or ``sync`` that asks for this job; defaults are left out.
 
-    Encryption keys are never known here: their options say ``-``, so that the command asks for them.
+    Encryption keys are never known here: their options say ``-``, so that the command asks for them. Whoever runs
+    it is asked again before anything is replaced or deleted.
     """
-    words = ["awcopy", "copy", str(spec.source), str(spec.sink)]
+    words = ["awcopy", "sync" if spec.sync else "copy", str(spec.source), str(spec.sink)]
     options = request_options()
     for option, value in _said(spec, name).items():
         parameter = options[option]
+        if spec.sync and option in DECIDED:
+            continue
         if value in ("", None, (), usual_value(parameter)):
             continue
         if parameter.is_flag:
@@ -101,7 +110,26 @@ def command_words(spec: JobSpec, name: str) -> list[str]:
         ("--encryption-key", spec.sink.key_sha256),
     ):
         words += [flag, "-"] if digest else []
-    return words
+    return [*words, *_sync_words(spec), *_deletion_words(spec.deletion)]
+
+
+def _sync_words(spec: JobSpec) -> list[str]:
+    if not spec.sync:
+        return []
+    words = [] if spec.sync.compare is Compare.STAMP else ["--compare", spec.sync.compare.value]
+    if spec.sync.since_last:
+        return [*words, "--since", LAST]
+    since = spec.selection.newer_than
+    return [*words, "--since", since.isoformat()] if since else words
+
+
+def _deletion_words(deletion: Deletion | None) -> list[str]:
+    if not deletion:
+        return []
+    words = ["--delete-source"]
+    words += [] if deletion.most is None else ["--max-delete", str(deletion.most)]
+    words += [] if deletion.weakest_proof is Proof.MD5 else ["--delete-proof", deletion.weakest_proof.value]
+    return [*words, "--delete-despite-failures"] if deletion.despite_failures else words
 
 
 def _said(spec: JobSpec, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from awcopy.cli.request import (
     takes_number,
     usual_value,
 )
+from awcopy.model.job import Overwrite
 
 _ABOUT_ADDRESSES = {
     "source": "Where objects come from: s3://BUCKET/PREFIX.",
@@ -25,6 +26,8 @@ def describe_request() -> dict[str, Any]:
     """Return the schema of what ``awcopy.cli.request.read_request`` takes."""
     addresses = {name: {**_text(), "description": _ABOUT_ADDRESSES[name]} for name in ADDRESSES}
     options = {name: _describe(option) for name, option in request_options().items()}
+    options["overwrite"]["enum"].remove(Overwrite.PROMPT.value)  # there is nobody to ask
+    options["overwrite"]["description"] = "What to do with a blob that is there already."
     return {
         "type": "object",
         "required": list(ADDRESSES),

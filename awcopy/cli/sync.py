@@ -26,7 +26,7 @@ EXAMPLES = (
     "awcopy sync s3://logs az://archive/logs --exclude '*.tmp' --agents 16 --detach",
 )
 # What a sync decides by itself, as `copy` is given it otherwise.
-_DECIDED: dict[str, Any] = {"overwrite": "changed", "no_stamp": False, "newer_than": None}
+DECIDED: dict[str, Any] = {"overwrite": "changed", "no_stamp": False, "newer_than": None}
 
 
 class _Since(click.ParamType[Any]):
@@ -46,7 +46,7 @@ class _Since(click.ParamType[Any]):
 
 @click.command(
     cls=helpful(*EXAMPLES, exit_codes=COPY_CODES),
-    params=[option for option in copy.params if option.name not in _DECIDED],
+    params=[option for option in copy.params if option.name not in DECIDED],
 )
 @click.option(
     "--compare",
@@ -88,4 +88,4 @@ def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
             return resolve_since(open_fleet(settings), spec)
         return spec
 
-    return start(given, {**options, **_DECIDED, "newer_than": None if asked.since_last else since}, adapt)
+    return start(given, {**options, **DECIDED, "newer_than": None if asked.since_last else since}, adapt)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from awcopy.cli.copy import copy, make_spec
 from awcopy.cli.encryption import read_encryption
+from awcopy.cli.main import cli
 from awcopy.cli.request import command_words, read_request, request_options
+from awcopy.cli.sync import sync
 from awcopy.config import Settings, StoreDefaults
 from awcopy.errors import UsageError
-from awcopy.model.job import Overwrite
+from awcopy.model.job import Compare, Deletion, Overwrite, Sync
+from awcopy.model.outcome import Proof
 
 PLAIN = {"source": "s3://photos/2026/", "sink": "az://backup/photos"}
 FULL = {
@@ -46,7 +51,7 @@ FULL = {
 
 
 def spec_of_command(words):
-    with copy.make_context("copy", words) as context:
+    with copy.make_context("copy", words, **cli.context_settings) as context:
         given = context.params
     return make_spec(given, StoreDefaults(), read_encryption(given, Settings()))
 
@@ -61,6 +66,34 @@ def test_a_job_told_back_as_a_command_is_that_job(values):
 
     assert words[:2] == ["awcopy", "copy"]
     assert spec_of_command(words[2:]) == asked.spec
+
+
+def test_a_job_that_deletes_is_told_with_what_keeps_objects_and_asks_again():
+    spec = replace(read_request(PLAIN).spec, deletion=Deletion(most=9, weakest_proof=Proof.CRC64))
+
+    words = command_words(spec, "default")
+
+    assert spec_of_command(words[2:]) == spec
+    assert "--yes" not in words
+
+
+@pytest.mark.parametrize(
+    ("asked", "more"),
+    [
+        (Sync(), []),
+        (Sync(compare=Compare.CHECKSUM, since_last=True), ["--compare", "checksum", "--since", "last"]),
+        (Sync(), ["--since", "2026-01-31T12:00:00+00:00"]),
+    ],
+)
+def test_a_sync_is_told_as_one(asked, more):
+    values = {**PLAIN, "newer_than": more[-1]} if more and not asked.since_last else PLAIN
+    spec = replace(read_request(values).spec, sync=asked)
+
+    words = command_words(spec, "default")
+
+    assert words == ["awcopy", "sync", "s3://photos/2026/", "az://backup/photos/", *more]
+    with sync.make_context("sync", words[2:], **cli.context_settings) as context:
+        assert context.params["compare"] == asked.compare.value
 
 
 def test_what_has_its_default_is_not_told():
@@ -102,6 +135,8 @@ def test_the_environment_of_who_answers_does_not_count(monkeypatch):
         ({"include": ["x"] * 101}, "include is a list"),
         ({"include": [1]}, "include is a text"),
         ({"overwrite": "maybe"}, "--overwrite"),
+        ({"overwrite": "prompt"}, "at a terminal"),
+        ({"delete_source": True}, "'delete_source'"),
         ({"block_size": None}, "block_size is a text"),
         ({"block_size": 1.5}, "block_size is a text"),
         ({"block_size": -1}, "--block-size"),
