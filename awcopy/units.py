@@ -66,6 +66,18 @@ def format_duration(seconds: float) -> str:
     return f"{hours} h {minutes} m"
 
 
+def parse_duration(text: str) -> float:
+    """Return a length of time in seconds: ``30m``, ``6h``, ``1d``.
+
+    Raises:
+        UsageError: The text is none.
+    """
+    found = _AGE.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text!r} is not a length of time", hint="write it like 30m, 6h or 1d")
+    return float(found[1]) * _AGE_SECONDS[found[2]]
+
+
 def parse_when(text: str, *, now: datetime) -> datetime:
     """Return a moment in UTC from an age (``36h``, ``7d``) or an ISO 8601 date or time.
 
@@ -77,7 +89,7 @@ def parse_when(text: str, *, now: datetime) -> datetime:
     age = _AGE.fullmatch(text)
     try:
         if age:
-            return now - timedelta(seconds=float(age[1]) * _AGE_SECONDS[age[2]])
+            return now - timedelta(seconds=parse_duration(text))
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""What a process of the fleet does beside its tasks: say that it is there, and reconcile."""
+"""What a process of the fleet does beside its tasks: say that it is there, fire schedules, and reconcile."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import structlog
 
 from awcopy import __version__
 from awcopy.errors import AwcopyError
+from awcopy.jobs.schedules import fire_schedules
 from awcopy.steps.reconcile import reconcile
 from workers import messages
 
@@ -65,7 +66,12 @@ class Housekeeper:
 
     def _reconcile(self) -> None:
         if self._context.fleet.live.once_every("reconcile", self._reconcile_s / 2):
+            self._safely("schedules_failed", self._fire_schedules)
             messages.publish_repairs(self._app, reconcile(self._context))
+
+    def _fire_schedules(self) -> None:
+        for job_id in fire_schedules(self._context.fleet):
+            messages.publish_dispatch(self._app, job_id)
 
     def _safely(self, event: str, act: Callable[[], None]) -> None:
         try:

@@ -31,6 +31,7 @@ COMMANDS = {
     "sync": ("awcopy.cli.sync:sync", "Copy what is new or changed."),
     "check": ("awcopy.cli.check:check", "Compare a source with a destination."),
     "ls": ("awcopy.cli.ls:ls", "List the keys of a bucket."),
+    "schedule": ("awcopy.cli.schedule:schedule", "Sync by themselves, at the times of a cron line."),
     "jobs": ("awcopy.cli.jobs:jobs", "List, show, watch and report jobs."),
     "keys": ("awcopy.cli.keys:keys", "Make, show and rotate the keys that credentials are sealed with."),
     "config": ("awcopy.cli.config:config", "Show the settings, and where they come from."),

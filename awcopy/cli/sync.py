@@ -16,6 +16,8 @@ from awcopy.model.job import Compare, Sync
 from awcopy.units import parse_when
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from awcopy.config import Settings
     from awcopy.model.job import JobSpec
     from awcopy.vault.credentials import JobCredentials
@@ -26,7 +28,16 @@ EXAMPLES = (
     "awcopy sync s3://logs az://archive/logs --exclude '*.tmp' --agents 16 --detach",
 )
 # What a sync decides by itself, as `copy` is given it otherwise.
-DECIDED: dict[str, Any] = {"overwrite": "changed", "no_stamp": False, "newer_than": None}
+DECIDED: dict[str, Any] = {
+    "overwrite": "changed",
+    "no_stamp": False,
+    "newer_than": None,
+    "delete_source": False,
+    "max_delete": None,
+    "delete_proof": None,
+    "delete_despite_failures": False,
+    "yes": False,
+}
 
 
 class _Since(click.ParamType[Any]):
@@ -72,13 +83,13 @@ def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
 
     Blobs that no object stands for any more are left alone.
     """
-    since = options.pop("since")
+    since = options["since"]
     if since == LAST and options["local"]:
         raise UsageError(
             "--since last looks at the fleet's jobs, and --local works without a fleet",
             hint="give a date, or leave out --since: what is unchanged is not copied in any case",
         )
-    asked = Sync(compare=Compare(options.pop("compare")), since_last=since == LAST)
+    asked = make_sync(options)
 
     def adapt(spec: JobSpec, settings: Settings) -> JobSpec:
         spec = replace(spec, sync=asked)
@@ -89,3 +100,8 @@ def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
         return spec
 
     return start(given, {**options, **DECIDED, "newer_than": None if asked.since_last else since}, adapt)
+
+
+def make_sync(options: Mapping[str, Any]) -> Sync:
+    """Return how the options of ``awcopy sync`` want the two sides kept alike."""
+    return Sync(compare=Compare(options["compare"]), since_last=options["since"] == LAST)

@@ -17,6 +17,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from awcopy.errors import AwcopyError, CredentialsError, ServiceUnreachable
+from awcopy.jobs.queries import state_of
+from awcopy.model.job import JobState, say_state
+from awcopy.model.schedule import Fate
+from awcopy.planning.occurrences import GRACE, find_due
 from awcopy.vault.sealing import PRIVATE_FILE, PUBLIC_FILE, read_private_keys, read_public_key
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
     from awcopy.ledger.base import Ledger
     from awcopy.live.base import Live
+    from awcopy.model.schedule import Schedule
 
 CHECK_LIMIT_S = 10.0
 # What docs/reference/settings.md asks for; BLPOP takes fractions of a second since 6.0.
@@ -77,6 +82,7 @@ def fleet_checks(fleet: Fleet, own_version: str, keys: Path) -> list[Check]:
         Check(part="workers", look=partial(check_workers, fleet.live)),
         Check(part="version", look=partial(check_versions, fleet.live, own_version)),
         Check(part="beat", look=partial(check_beat, fleet.live)),
+        Check(part="schedules", look=partial(check_schedules, fleet)),
         Check(part="keys", look=partial(check_keys, keys)),
     ]
 
@@ -171,6 +177,37 @@ def check_beat(live: Live) -> Finding:
         return Finding(part="beat", state=State.OK, says="is running")
     advice = "start one with `awcopy beat`, so that what breaks is mended also while every worker is busy"
     return Finding(part="beat", state=State.WARN, says="is not running", advice=advice)
+
+
+def check_schedules(fleet: Fleet) -> Finding:
+    """Return whether schedules are fired, and whether the latest occurrence of each came to its job."""
+    schedules = [one for one in fleet.ledger.list_schedules() if not one.is_paused]
+    now = fleet.ledger.now()
+    overdue = [one.name for one in schedules if find_due(one, now - GRACE).up_to]
+    if overdue:
+        advice = "start `awcopy beat` or a worker, with the same AWCOPY_LEDGER and AWCOPY_NAMESPACE"
+        says = f"nothing fires {', '.join(overdue)}, which was due"
+        return _fail("schedules", says, advice, ServiceUnreachable)
+    troubled = [f"{one.name} ({trouble})" for one in schedules if (trouble := _trouble_of(fleet, one))]
+    if troubled:
+        return Finding(
+            part="schedules",
+            state=State.WARN,
+            says=f"not all ran as planned: {', '.join(troubled)}",
+            advice="`awcopy schedule history NAME` says what happened, and why",
+        )
+    return Finding(part="schedules", state=State.OK, says=f"{len(schedules)} active")
+
+
+def _trouble_of(fleet: Fleet, schedule: Schedule) -> str:
+    """Return what became of the latest occurrence, if that is not well."""
+    for latest in fleet.ledger.list_occurrences(schedule.name, limit=1):
+        if latest.fate in (Fate.MISSED, Fate.SKIPPED):
+            return latest.fate.value
+        state = state_of(fleet, latest.job_id) if latest.job_id else ""
+        if state in (JobState.FAILED, JobState.COMPLETED_WITH_ERRORS, JobState.PAUSED):
+            return say_state(JobState(state))
+    return ""
 
 
 def check_keys(folder: Path) -> Finding:

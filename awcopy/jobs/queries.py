@@ -138,6 +138,14 @@ def find_job(fleet: Fleet, text: str) -> Job:
     raise JobNotFound(f"no job's id starts with {text!r}", hint="`awcopy jobs list` shows them all")
 
 
+def state_of(fleet: Fleet, job_id: JobId) -> str:
+    """Return the state of a job; "removed" if it is gone."""
+    try:
+        return fleet.ledger.get_job(job_id).state.value
+    except JobNotFound:
+        return "removed"
+
+
 def all_jobs(fleet: Fleet) -> Iterator[Job]:
     """Yield every job, newest first."""
     after: JobId | None = None

@@ -13,10 +13,12 @@ from awcopy.vault.sealing import seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     from awcopy.jobs.fleet import Fleet
+    from awcopy.model.job import JobId
     from awcopy.model.objects import SinkAccount
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
@@ -123,18 +125,21 @@ def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | 
         if public_key is None:
             raise CredentialsError("credentials were given, but no public key to seal them with")
         sealed = seal(request.credentials, job_id, public_key)
-    return fleet.ledger.add_job(
-        Job(
-            id=job_id,
-            name=request.name,
-            user=request.user,
-            spec=request.spec,
-            state=JobState.QUEUED,
-            created_at=now,
-            changed_at=now,
-            sealed=sealed,
-            was_sealed=bool(sealed),
-            request_id=request.request_id,
-            events=(JobEvent(at=now, what=JobState.QUEUED.value, detail=_said_by(request.user)),),
-        )
+    return fleet.ledger.add_job(make_job(request, job_id, now, sealed=sealed, why=_said_by(request.user)))
+
+
+def make_job(request: JobRequest, job_id: JobId, now: datetime, *, sealed: str = "", why: str) -> Job:
+    """Return the job that a request asks for, queued; ``why`` says how it came to be, for its first event."""
+    return Job(
+        id=job_id,
+        name=request.name,
+        user=request.user,
+        spec=request.spec,
+        state=JobState.QUEUED,
+        created_at=now,
+        changed_at=now,
+        sealed=sealed,
+        was_sealed=bool(sealed),
+        request_id=request.request_id,
+        events=(JobEvent(at=now, what=JobState.QUEUED.value, detail=why),),
     )

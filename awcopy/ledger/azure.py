@@ -17,14 +17,20 @@ from awcopy.ledger.azure_rows import (
     AFTER_ITEM_KEYS,
     FIRST_ITEM_KEY,
     JOBS_PARTITION,
+    SCHEDULES_PARTITION,
     file_key,
     file_row,
     item_key,
     item_row,
     job_row,
+    occurrence_row,
+    occurrences_partition,
     read_file,
     read_item,
     read_job,
+    read_occurrence,
+    read_schedule,
+    schedule_row,
 )
 from awcopy.ledger.azure_tables import Table, quote_text, version_of
 from awcopy.ledger.base import EXTEND_LIMIT
@@ -33,6 +39,7 @@ from awcopy.model.items import Item, ItemState, LargeFile
 from awcopy.model.job import ENDED, Job, JobId
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome
+from awcopy.model.schedule import Fate, Occurrence, Schedule, is_schedule_name
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import HttpTransport
@@ -66,6 +73,7 @@ class AzureLedger:
         self._account = Account(account, transport=transport)
         self._jobs = Table(self._account, f"{namespace}jobs")
         self._items = Table(self._account, f"{namespace}items")
+        self._schedules = Table(self._account, f"{namespace}schedules")
         self._documents = Documents(self._account, namespace)
 
     def __enter__(self) -> Self:
@@ -84,6 +92,7 @@ class AzureLedger:
         """Create whatever tables and containers are missing; may be called at any time."""
         self._jobs.prepare()
         self._items.prepare()
+        self._schedules.prepare()
         self._documents.prepare()
 
     def now(self) -> datetime:
@@ -96,7 +105,7 @@ class AzureLedger:
         """Return when rows and documents can be written and removed, ``prepare`` done; raise why not."""
         self.prepare()
         trial = f"{_TRIAL}-{secrets.token_hex(8)}"
-        for table in (self._jobs, self._items):
+        for table in (self._jobs, self._items, self._schedules):
             table.create({"PartitionKey": _TRIAL, "RowKey": trial})
             table.delete(_TRIAL, trial)
         self._documents.write(f"{trial}/{_TRIAL}", _TRIAL)
@@ -211,6 +220,52 @@ class AzureLedger:
     def read_outcomes(self, job_id: JobId, number: int, fence: int) -> list[Outcome]:
         """Return the outcomes that one claim of an item produced; none when nothing was written."""
         return load_outcomes(self._documents.read(_outcomes_name(job_id, number, fence)) or "")
+
+    def add_schedule(self, schedule: Schedule) -> Schedule:
+        """Add a new schedule and return it with its version."""
+        return replace(schedule, version=self._schedules.create(schedule_row(schedule)))
+
+    def get_schedule(self, name: str) -> Schedule | None:
+        """Return one schedule, or None."""
+        row = self._schedules.get(SCHEDULES_PARTITION, name) if is_schedule_name(name) else None
+        return None if row is None else read_schedule(row, version_of(row))
+
+    def update_schedule(self, schedule: Schedule) -> Schedule:
+        """Replace a schedule's row and return it with its new version."""
+        return replace(schedule, version=self._schedules.replace(schedule_row(schedule), schedule.version))
+
+    def list_schedules(self) -> list[Schedule]:
+        """Return all schedules by name."""
+        rows = self._schedules.query(f"PartitionKey eq {quote_text(SCHEDULES_PARTITION)}")
+        return [read_schedule(row, version_of(row)) for row in rows]
+
+    def delete_schedule(self, name: str) -> None:
+        """Remove a schedule with its occurrences; nothing happens when it is gone.
+
+        The schedule goes first, so that nothing adds an occurrence behind the deletion's back.
+        """
+        if is_schedule_name(name):
+            self._schedules.delete(SCHEDULES_PARTITION, name)
+            self._schedules.delete_partition(occurrences_partition(name))
+
+    def add_occurrence(self, occurrence: Occurrence) -> Occurrence:
+        """Add an occurrence and return it with its version."""
+        return replace(occurrence, version=self._schedules.create(occurrence_row(occurrence)))
+
+    def update_occurrence(self, occurrence: Occurrence) -> Occurrence:
+        """Replace an occurrence's row and return it with its new version."""
+        row = occurrence_row(occurrence)
+        return replace(occurrence, version=self._schedules.replace(row, occurrence.version))
+
+    def list_occurrences(
+        self, schedule: str, *, fates: Collection[Fate] = (), limit: int | None = None
+    ) -> Iterator[Occurrence]:
+        """Yield a schedule's occurrences, the latest first; only those of the given fates, if any are given."""
+        condition = f"PartitionKey eq {quote_text(occurrences_partition(schedule))}"
+        if fates:
+            condition += f" and ({' or '.join(f'fate eq {quote_text(fate)}' for fate in sorted(fates))})"
+        rows = self._schedules.query(condition, limit=limit)
+        return (read_occurrence(row, version_of(row)) for row in rows)
 
 
 def _manifest_name(job_id: JobId, number: int, fence: int) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from azure.data.tables import EdmType, EntityProperty
@@ -17,11 +17,16 @@ from azure.data.tables import EdmType, EntityProperty
 from awcopy.ledger.codec import decode_record, dump_members, encode_record, load_members
 from awcopy.model.items import Item, LargeFile
 from awcopy.model.job import Job, JobId
+from awcopy.model.schedule import Occurrence, Schedule
 
 Row = dict[str, Any]
-_Record = TypeVar("_Record", Job, Item, LargeFile)
+_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence)
 
 JOBS_PARTITION = "jobs"
+SCHEDULES_PARTITION = "schedules"
+# No name of a schedule holds a colon.
+_OCCURRENCES_OF = "of:"
+_LAST_SECOND = 10**11
 # Item numbers have up to 12 digits; padded, they sort as numbers do.
 FIRST_ITEM_KEY, AFTER_ITEM_KEYS = "i", "j"
 WRITE_ID = "write_id"
@@ -31,11 +36,19 @@ _JSON_CUT = 32_000
 _SHOWN_CUT = 256
 # Whole numbers are 32 bits wide in a row unless they say otherwise.
 _WIDE = frozenset({"objects", "size_bytes"})
-_KEYS = {Job: ("id",), Item: ("job_id", "number"), LargeFile: ("job_id", "number")}
+_KEYS = {
+    Job: ("id",),
+    Item: ("job_id", "number"),
+    LargeFile: ("job_id", "number"),
+    Schedule: ("name",),
+    Occurrence: ("schedule", "planned_at"),
+}
 _COLUMNS = {
     Job: ("state", "generation", "created_at", "changed_at"),
     Item: ("kind", "state", "agent", "generation", "lease_until", "objects", "size_bytes"),
     LargeFile: ("state",),
+    Schedule: ("is_paused",),
+    Occurrence: ("fate",),
 }
 
 
@@ -89,7 +102,36 @@ def read_file(row: Mapping[str, Any], version: str) -> LargeFile:
     return _read(LargeFile, row, version, job_id=JobId(row["PartitionKey"]), number=int(row["RowKey"][1:]))
 
 
-def _columns(record: Job | Item | LargeFile) -> Row:
+def occurrences_partition(schedule: str) -> str:
+    """Return the partition of a schedule's occurrences."""
+    return f"{_OCCURRENCES_OF}{schedule}"
+
+
+def schedule_row(schedule: Schedule) -> Row:
+    """Return a schedule as a row."""
+    return {"PartitionKey": SCHEDULES_PARTITION, "RowKey": schedule.name, **_columns(schedule)}
+
+
+def occurrence_row(occurrence: Occurrence) -> Row:
+    """Return an occurrence as a row; the latest sorts first."""
+    left = _LAST_SECOND - int(occurrence.planned_at.timestamp())
+    keys = {"PartitionKey": occurrences_partition(occurrence.schedule), "RowKey": f"{left:011d}"}
+    return {**keys, "planned_at": occurrence.planned_at, **_columns(occurrence)}
+
+
+def read_schedule(row: Mapping[str, Any], version: str) -> Schedule:
+    """Return the schedule that a row holds."""
+    return _read(Schedule, row, version, name=row["RowKey"])
+
+
+def read_occurrence(row: Mapping[str, Any], version: str) -> Occurrence:
+    """Return the occurrence that a row holds."""
+    planned_at = datetime.fromtimestamp(_LAST_SECOND - int(row["RowKey"]), UTC)
+    name = row["PartitionKey"].removeprefix(_OCCURRENCES_OF)
+    return _read(Occurrence, row, version, schedule=name, planned_at=planned_at.isoformat())
+
+
+def _columns(record: Job | Item | LargeFile | Schedule | Occurrence) -> Row:
     members = encode_record(replace(record, version=""))
     for name in (*_KEYS[type(record)], *_COLUMNS[type(record)]):
         members.pop(name, None)

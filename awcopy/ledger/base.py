@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from awcopy.model.job import Job, JobId
     from awcopy.model.objects import SourceObject
     from awcopy.model.outcome import Outcome
+    from awcopy.model.schedule import Fate, Occurrence, Schedule
 
 # The most children and files that one ``extend`` may add: an Azure Tables transaction holds 100 operations.
 EXTEND_LIMIT = 99
@@ -123,3 +124,45 @@ class Ledger(Protocol):
 
     def read_outcomes(self, job_id: JobId, number: int, fence: int) -> list[Outcome]:
         """Return the outcomes that one claim of an item produced; none when nothing was written."""
+
+    def add_schedule(self, schedule: Schedule) -> Schedule:
+        """Add a new schedule and return it with its version.
+
+        Raises:
+            Conflict: A schedule of this name is there already.
+        """
+
+    def get_schedule(self, name: str) -> Schedule | None:
+        """Return one schedule, or None."""
+
+    def update_schedule(self, schedule: Schedule) -> Schedule:
+        """Replace a schedule's row and return it with its new version.
+
+        Raises:
+            Conflict: The row is no longer the one that was read.
+        """
+
+    def list_schedules(self) -> list[Schedule]:
+        """Return all schedules by name."""
+
+    def delete_schedule(self, name: str) -> None:
+        """Remove a schedule with its occurrences; its jobs stay. Nothing happens when it is gone."""
+
+    def add_occurrence(self, occurrence: Occurrence) -> Occurrence:
+        """Add an occurrence and return it with its version.
+
+        Raises:
+            Conflict: The schedule has one that was planned for this second.
+        """
+
+    def update_occurrence(self, occurrence: Occurrence) -> Occurrence:
+        """Replace an occurrence's row and return it with its new version.
+
+        Raises:
+            Conflict: The row is no longer the one that was read.
+        """
+
+    def list_occurrences(
+        self, schedule: str, *, fates: Collection[Fate] = (), limit: int | None = None
+    ) -> Iterator[Occurrence]:
+        """Yield a schedule's occurrences, the latest first; only those of the given fates, if any are given."""

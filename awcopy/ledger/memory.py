@@ -16,9 +16,10 @@ from awcopy.model.items import Item, ItemState, LargeFile
 from awcopy.model.job import Job, JobId
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome
+from awcopy.model.schedule import Fate, Occurrence, Schedule
 
 _Key = TypeVar("_Key")
-_Record = TypeVar("_Record", Job, Item, LargeFile)
+_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence)
 
 
 @dataclass(slots=True)
@@ -39,6 +40,8 @@ class MemoryLedger:
         self._lock = threading.Lock()
         self._versions = count(1)
         self._jobs: dict[JobId, Job] = {}
+        self._schedules: dict[str, Schedule] = {}
+        self._occurrences: dict[tuple[str, datetime], Occurrence] = {}
         self._contents: defaultdict[JobId, _Contents] = defaultdict(_Contents)
 
     def prepare(self) -> None:
@@ -170,6 +173,55 @@ class MemoryLedger:
         """Return the outcomes that one claim of an item produced; none when nothing was written."""
         with self._lock:
             return list(self._contents[job_id].outcomes.get((number, fence), ()))
+
+    def add_schedule(self, schedule: Schedule) -> Schedule:
+        """Add a new schedule and return it with its version."""
+        with self._lock:
+            return self._add(self._schedules, schedule.name, schedule)
+
+    def get_schedule(self, name: str) -> Schedule | None:
+        """Return one schedule, or None."""
+        with self._lock:
+            return self._schedules.get(name)
+
+    def update_schedule(self, schedule: Schedule) -> Schedule:
+        """Replace a schedule's row and return it with its new version."""
+        with self._lock:
+            return self._update(self._schedules, schedule.name, schedule)
+
+    def list_schedules(self) -> list[Schedule]:
+        """Return all schedules by name."""
+        with self._lock:
+            return [self._schedules[name] for name in sorted(self._schedules)]
+
+    def delete_schedule(self, name: str) -> None:
+        """Remove a schedule with its occurrences; nothing happens when it is gone."""
+        with self._lock:
+            self._schedules.pop(name, None)
+            for key in [key for key in self._occurrences if key[0] == name]:
+                del self._occurrences[key]
+
+    def add_occurrence(self, occurrence: Occurrence) -> Occurrence:
+        """Add an occurrence and return it with its version."""
+        with self._lock:
+            key = (occurrence.schedule, occurrence.planned_at)
+            return self._add(self._occurrences, key, occurrence)
+
+    def update_occurrence(self, occurrence: Occurrence) -> Occurrence:
+        """Replace an occurrence's row and return it with its new version."""
+        with self._lock:
+            key = (occurrence.schedule, occurrence.planned_at)
+            return self._update(self._occurrences, key, occurrence)
+
+    def list_occurrences(
+        self, schedule: str, *, fates: Collection[Fate] = (), limit: int | None = None
+    ) -> Iterator[Occurrence]:
+        """Yield a schedule's occurrences, the latest first; only those of the given fates, if any."""
+        with self._lock:
+            found = [
+                one for key, one in sorted(self._occurrences.items(), reverse=True) if key[0] == schedule
+            ]
+        return islice((one for one in found if not fates or one.fate in fates), limit)
 
     def _add(self, known: dict[_Key, _Record], key: _Key, record: _Record) -> _Record:
         if key in known:

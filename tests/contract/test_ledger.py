@@ -30,6 +30,7 @@ from awcopy.model.items import (
 from awcopy.model.job import Job, JobId, JobSpec, JobState, Selection, SinkSpec, SourceSpec, new_job_id
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome, Proof, Result, Tally, Totals
+from awcopy.model.schedule import Fate, Occurrence, Overlap, Schedule
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 SPEC = JobSpec(
@@ -485,3 +486,69 @@ def test_that_it_can_be_written_is_found_out_without_a_trace(ledger):
     ledger.check_writable()
     assert ledger.list_jobs() == []
     assert list(ledger.list_items(JOB)) == []
+
+
+def make_schedule(name="nightly", **changes) -> Schedule:
+    at = NOW.replace(microsecond=0)
+    facts = {"user": "ann", "spec": SPEC, "created_at": at, "fired_to": at, "cron": "30 2 * * *"}
+    return Schedule(**{"name": name, **facts, **changes})
+
+
+def make_occurrence(minutes=0, **changes) -> Occurrence:
+    at = NOW.replace(microsecond=0) + timedelta(minutes=minutes)
+    facts = {"schedule": "nightly", "planned_at": at, "fate": Fate.RESERVED, "job_id": JOB}
+    return Occurrence(**{**facts, **changes})
+
+
+def test_a_schedule_is_kept_changed_and_removed(ledger):
+    assert ledger.list_schedules() == []
+    added = ledger.add_schedule(make_schedule(overlap=Overlap.QUEUE, zone="Europe/Berlin"))
+    assert replace(added, version="") == make_schedule(overlap=Overlap.QUEUE, zone="Europe/Berlin")
+    with pytest.raises(Conflict):
+        ledger.add_schedule(make_schedule())
+    changed = ledger.update_schedule(replace(added, is_paused=True))
+    with pytest.raises(Conflict):
+        ledger.update_schedule(added)
+    ledger.add_schedule(make_schedule("a"))
+    assert ledger.get_schedule("nightly") == changed
+    assert [one.name for one in ledger.list_schedules()] == ["a", "nightly"]
+    ledger.add_occurrence(make_occurrence())
+    ledger.delete_schedule("nightly")
+    ledger.delete_schedule("nightly")
+    assert ledger.get_schedule("nightly") is None
+    assert list(ledger.list_occurrences("nightly")) == []
+
+
+@pytest.mark.parametrize("name", ["schedules", "it's", "a/b", ""])
+def test_a_name_that_no_schedule_bears_is_not_found(ledger, name):
+    assert ledger.get_schedule(name) is None
+
+
+def test_an_occurrence_is_added_once_and_moves_only_from_where_it_was_read(ledger):
+    added = ledger.add_occurrence(make_occurrence())
+    with pytest.raises(Conflict):
+        ledger.add_occurrence(make_occurrence(fate=Fate.MISSED, job_id=None))
+    moved = ledger.update_occurrence(replace(added, fate=Fate.STARTED, detail="why"))
+    with pytest.raises(Conflict):
+        ledger.update_occurrence(replace(added, fate=Fate.SKIPPED))
+    assert list(ledger.list_occurrences("nightly")) == [moved]
+
+
+def test_occurrences_come_latest_first_by_fate_and_by_schedule(ledger):
+    for minutes, fate in (
+        (0, Fate.STARTED),
+        (90, Fate.MISSED),
+        (30, Fate.STARTED),
+        (7_000_000, Fate.RESERVED),
+    ):
+        ledger.add_occurrence(make_occurrence(minutes, fate=fate))
+    ledger.add_occurrence(make_occurrence(schedule="other"))
+
+    def minutes_of(**asked):
+        found = ledger.list_occurrences("nightly", **asked)
+        return [(one.planned_at - NOW.replace(microsecond=0)) // timedelta(minutes=1) for one in found]
+
+    assert minutes_of() == [7_000_000, 90, 30, 0]
+    assert minutes_of(limit=2) == [7_000_000, 90]
+    assert minutes_of(fates=(Fate.STARTED, Fate.MISSED)) == [90, 30, 0]
+    assert minutes_of(fates=(Fate.STARTED,), limit=1) == [30]

@@ -8,6 +8,7 @@ from awcopy.model.items import Item, ItemKind, LargeFile
 from awcopy.model.job import Job, JobId, JobSpec, JobState, SinkSpec, SourceSpec
 from awcopy.model.objects import BlobHead, ContentHeaders, ObjectHead, SourceObject
 from awcopy.model.outcome import Outcome, Result
+from awcopy.model.schedule import Schedule
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 JOB_ID = JobId("zybq000000000001")
@@ -54,3 +55,8 @@ def make_file(number: int = 2, **changes) -> LargeFile:
 
 def make_outcome(key: str = "k", **changes) -> Outcome:
     return Outcome(**{"key": key, "blob": key, "result": Result.COPIED, "size_bytes": 7, **changes})
+
+
+def make_schedule(name: str = "nightly", **changes) -> Schedule:
+    facts = {"user": "dana", "spec": make_spec(), "created_at": NOW, "fired_to": NOW}
+    return Schedule(**{"name": name, **facts, **changes})

@@ -14,7 +14,20 @@ from awcopy.config import Settings
 from awcopy.errors import CredentialsError, UsageError
 from awcopy.vault.sealing import create_keys
 
-PARTS = ["settings", "redis", "ledger", "clock", "workers", "version", "beat", "keys", "aws", "azure", "disk"]
+PARTS = [
+    "settings",
+    "redis",
+    "ledger",
+    "clock",
+    "workers",
+    "version",
+    "beat",
+    "schedules",
+    "keys",
+    "aws",
+    "azure",
+    "disk",
+]
 VARIABLES = ("KEY", "SAS_TOKEN", "CONNECTION_STRING", "ACCOUNT")
 
 

@@ -9,11 +9,17 @@ import pytest
 
 from awcopy.errors import CredentialsError, ServiceUnreachable
 from awcopy.jobs import health
-from awcopy.jobs.health import Check, Finding, State
+from awcopy.jobs.fleet import Fleet
+from awcopy.jobs.health import Check, Finding, State, check_schedules
+from awcopy.jobs.schedules import fire_schedules
 from awcopy.ledger.memory import MemoryLedger
 from awcopy.live.base import LiveFacts
 from awcopy.live.memory import MemoryLive
+from awcopy.model.job import JobState, move
+from awcopy.model.schedule import CatchUp
 from awcopy.vault.sealing import create_keys
+from tests.unit.factories import make_schedule
+from tests.unit.world import Clock
 
 
 def finding(part: str = "a", state: State = State.OK) -> Finding:
@@ -185,3 +191,36 @@ def test_a_private_key_that_others_may_read_is_an_error(tmp_path):
     (tmp_path / "fleet.key").chmod(0o644)
     with pytest.raises(CredentialsError, match="read by others"):
         health.check_keys(tmp_path)
+
+
+def scheduled(hours: float, **facts):
+    """Return a fleet whose ledger's clock stands so many hours after a schedule began that is due each hour."""
+    clock = Clock(seconds=0)
+    fleet = Fleet(ledger=MemoryLedger(clock.now), live=MemoryLive(clock.monotonic))
+    fleet.ledger.add_schedule(make_schedule(every_s=3600, **facts))
+    clock.seconds = hours * 3600
+    return fleet
+
+
+def test_schedules_that_nothing_fires_are_found() -> None:
+    assert check_schedules(scheduled(0.9)).state is State.OK
+    assert check_schedules(scheduled(1.01)).state is State.OK  # in a moment
+    finding = check_schedules(scheduled(1.5))
+    assert (finding.state, "nightly" in finding.says) == (State.FAIL, True)
+    assert check_schedules(scheduled(1.5, is_paused=True)).state is State.OK
+
+
+def test_an_occurrence_that_was_missed_is_told_of() -> None:
+    fleet = scheduled(1.5, catch_up=CatchUp.SKIP)
+    fire_schedules(fleet)
+    finding = check_schedules(fleet)
+    assert (finding.state, "nightly (missed)" in finding.says) == (State.WARN, True)
+
+
+def test_a_job_that_failed_is_told_of() -> None:
+    fleet = scheduled(1)
+    [job_id] = fire_schedules(fleet)
+    assert check_schedules(fleet).state is State.OK
+    job = fleet.ledger.get_job(job_id)
+    fleet.ledger.update_job(move(job, JobState.FAILED, at=job.created_at))
+    assert "nightly (failed)" in check_schedules(fleet).says

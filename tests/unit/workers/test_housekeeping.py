@@ -6,7 +6,7 @@ from structlog.testing import capture_logs
 from awcopy import __version__
 from awcopy.errors import ServiceUnreachable
 from awcopy.steps.reconcile import Repairs
-from tests.unit.factories import JOB_ID
+from tests.unit.factories import JOB_ID, make_schedule
 from tests.unit.world import World
 from workers import housekeeping
 from workers.housekeeping import Housekeeper
@@ -105,3 +105,12 @@ def test_reconciling_that_fails_is_tried_again(house, monkeypatch):
     monkeypatch.setattr(housekeeping, "reconcile", refuse)
     house.run(7)
     assert events(house).count("reconcile_failed") == 3
+
+
+def test_schedules_are_fired_and_their_jobs_dispatched_once(house, monkeypatch):
+    sent = []
+    monkeypatch.setattr(housekeeping.messages, "publish_dispatch", lambda _app, job_id: sent.append(job_id))
+    house.world.ledger.add_schedule(make_schedule(every_s=60))
+    house.run(20)
+    assert sent == [job.id for job in house.world.ledger.list_jobs()]
+    assert len(sent) == 1

@@ -1,0 +1,294 @@
+"""``awcopy schedule``: syncs that run by themselves, again and again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from awcopy.cli.console import print_json, print_line, print_note, print_table
+from awcopy.cli.copy import make_spec
+from awcopy.cli.encryption import read_encryption
+from awcopy.cli.follow import watch_hint
+from awcopy.cli.help import helpful, helpful_group
+from awcopy.cli.setup import begin, open_fleet, user_name
+from awcopy.cli.sync import DECIDED, LAST, make_sync, sync
+from awcopy.cli.values import output_option
+from awcopy.config import load_store_defaults
+from awcopy.errors import Conflict, UsageError
+from awcopy.jobs.schedules import run_now, settle_occurrences
+from awcopy.model.schedule import CatchUp, Overlap, Schedule, is_schedule_name
+from awcopy.planning.occurrences import check_times, next_times
+from awcopy.units import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.model.schedule import Occurrence
+
+SCHEMA = "awcopy.schedule/1"
+_COLUMNS = ("NAME", "STATE", "WHEN", "NEXT (UTC)", "LATEST", "JOB", "FROM", "TO")
+_HISTORY_COLUMNS = ("PLANNED (UTC)", "WHAT", "JOB", "JOB'S STATE", "WHY")
+# Of `awcopy sync`: how a single job is launched and shown, which nobody does here.
+_OF_LAUNCHING = frozenset(
+    {
+        "name", "create_container", "credentials_mode", "journal", "dry_run", "estimate", "detach", "local",
+        "output", "quiet", "verbose", "price_table", "azure_region", "sent_this_month", "older_than",
+    }
+)  # fmt: skip
+_NAME = click.argument("name", metavar="NAME")
+_EXAMPLES = (
+    (
+        'awcopy schedule add photos s3://photos az://backup/photos --cron "30 2 * * *" --zone Europe/Berlin \\\n'
+        "    --source-profile photos --sink-profile backup"
+    ),
+    "awcopy schedule add logs s3://logs az://archive/logs --every 6h --since last",
+)
+
+
+@click.group(cls=helpful_group("awcopy schedule list", "awcopy schedule history photos"))
+def schedule() -> None:
+    """Sync by themselves, at the times of a cron line or at intervals.
+
+    Schedules are kept in the ledger, and any worker or beat fires them: each occurrence leads to one job, whatever
+    dies meanwhile. Their jobs use profiles (`awcopy profile`) or the workers' own credentials.
+    """
+
+
+@schedule.command(
+    "add",
+    cls=helpful(*_EXAMPLES),
+    params=[
+        click.Argument(["name"], metavar="NAME"),
+        *(option for option in sync.params if option.name not in _OF_LAUNCHING),
+    ],
+)
+@click.option("--cron", default="", metavar="LINE", help='When: minute hour day month weekday, "30 2 * * *".')
+@click.option("--zone", default="UTC", show_default=True, help="Time zone of the cron line: Europe/Berlin.")
+@click.option(
+    "--every", default="", metavar="TIME", help="In place of --cron: 30m, 6h, 1d; the first after that time."
+)
+@click.option(
+    "--catch-up",
+    type=click.Choice([choice.value for choice in CatchUp]),
+    default=CatchUp.LATEST.value,
+    show_default=True,
+    help="What runs of occurrences that nothing fired in time: the latest, all one after the other, or none.",
+)
+@click.option(
+    "--overlap",
+    type=click.Choice([choice.value for choice in Overlap]),
+    default=Overlap.SKIP.value,
+    show_default=True,
+    help="An occurrence whose predecessor has not ended: skip it, or let it wait.",
+)
+def add_schedule(name: str, **options: Any) -> None:  # noqa: ANN401 - made a record at once
+    """Sync SRC (s3://bucket/prefix) to DST (az://account/container/prefix) again and again; as `awcopy sync`.
+
+    What is given once on a command line cannot be kept for ever: credentials come from profiles on the workers, or
+    are the workers' own.
+    """
+    if not is_schedule_name(name):
+        hint = "use lower-case letters, digits, '.', '_' and '-'"
+        raise UsageError(f"{name!r} cannot be the name of a schedule", hint=hint)
+    settings = begin()
+    every_s = int(parse_duration(options["every"])) if options["every"] else 0
+    check_times(cron=options["cron"], zone=options["zone"], every_s=every_s)
+    encryption = read_encryption(options, settings)
+    if encryption.source_key or encryption.sink_key:
+        raise UsageError(
+            "an encryption key is a credential, and a schedule keeps none",
+            hint="use --encryption-scope, or run `awcopy sync` from a scheduler of your own",
+        )
+    if options["since"] not in (None, LAST):
+        hint = "leave it out, or say --since last"
+        raise UsageError("a schedule goes on, and a date does not: --since takes `last` here", hint=hint)
+    spec = make_spec({**options, **DECIDED, "older_than": None}, load_store_defaults(), encryption)
+    fleet = open_fleet(settings)
+    fleet.ledger.prepare()
+    now = fleet.ledger.now().replace(microsecond=0)
+    added = Schedule(
+        name=name,
+        user=user_name(),
+        spec=replace(spec, sync=make_sync(options)),
+        created_at=now,
+        fired_to=now,
+        cron=options["cron"],
+        zone=options["zone"],
+        every_s=every_s,
+        catch_up=CatchUp(options["catch_up"]),
+        overlap=Overlap(options["overlap"]),
+    )
+    try:
+        fleet.ledger.add_schedule(added)
+    except Conflict:
+        hint = f"`awcopy schedule rm {name}` removes it"
+        raise UsageError(f"there is a schedule {name!r} already", hint=hint) from None
+    print_line(name)
+    print_note(f"it is first due at {_say(_next(added, now))}; try it at once: awcopy schedule run {name}")
+    for side, profile in (("source", spec.source.profile), ("destination", spec.sink.profile)):
+        if not profile:
+            print_note(f"the {side} is reached with the workers' own credentials")
+
+
+@schedule.command("list", cls=helpful("awcopy schedule list", "awcopy schedule list -o json"))
+@output_option("table", "json")
+def list_schedules(output: str) -> None:
+    """List the schedules, when each is due next, and what became of the latest occurrence."""
+    fleet = open_fleet(begin())
+    found = fleet.ledger.list_schedules()
+    if output == "json":
+        print_json([_record(fleet, one) for one in found])
+    else:
+        print_table(_COLUMNS, (_row(fleet, one) for one in found))
+
+
+@schedule.command("show", cls=helpful("awcopy schedule show photos", "awcopy schedule show photos -o json"))
+@_NAME
+@output_option("table", "json")
+def show_schedule(name: str, output: str) -> None:
+    """Show one schedule."""
+    fleet = open_fleet(begin())
+    record = _record(fleet, _find(fleet, name))
+    if output == "json":
+        print_json(record)
+        return
+    for key, value in record.items():
+        if key != "schema":
+            print_line(f"{key.replace('_', ' '):<12}{value}")
+
+
+@schedule.command(
+    "history", cls=helpful("awcopy schedule history photos", "awcopy schedule history photos --limit 100")
+)
+@_NAME
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most occurrences."
+)
+@output_option("table", "json")
+def show_history(name: str, limit: int, output: str) -> None:
+    """Show what became of each time at which the schedule was due, the latest first."""
+    fleet = open_fleet(begin())
+    _find(fleet, name)
+    rows = [_past(fleet, one) for one in fleet.ledger.list_occurrences(name, limit=limit)]
+    if output == "json":
+        names = ("planned_at", "what", "job", "job_state", "why")
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
+    else:
+        print_table(_HISTORY_COLUMNS, rows)
+
+
+@schedule.command("run", cls=helpful("awcopy schedule run photos", "awcopy jobs watch @last"))
+@_NAME
+def run_schedule(name: str) -> None:
+    """Run a schedule's job now, beside its times; an earlier job that has not ended comes first."""
+    from workers.publisher import publish_dispatch
+
+    settings = begin()
+    fleet = open_fleet(settings)
+    found = _find(fleet, name)
+    written = run_now(fleet, found)
+    for job_id in settle_occurrences(fleet, found):
+        publish_dispatch(settings, job_id)
+    [settled] = [one for one in fleet.ledger.list_occurrences(name) if one.planned_at == written.planned_at]
+    if settled.detail:
+        print_note(f"{settled.fate.value}: {settled.detail}")
+    elif settled.job_id:
+        print_line(settled.job_id)
+        print_note(f"job {settled.job_id} is submitted; {watch_hint(settled.job_id)}")
+
+
+@schedule.command("pause", cls=helpful("awcopy schedule pause photos", "awcopy schedule list"))
+@_NAME
+def pause_schedule(name: str) -> None:
+    """Let no occurrence run until the schedule is resumed; a job that runs goes on."""
+    _change(name, lambda one, _now: replace(one, is_paused=True))
+    print_line(name)
+
+
+@schedule.command("resume", cls=helpful("awcopy schedule resume photos", "awcopy schedule list"))
+@_NAME
+def resume_schedule(name: str) -> None:
+    """Go on from the next occurrence; those of the pause are not caught up with."""
+    _change(name, lambda one, now: replace(one, is_paused=False, fired_to=now) if one.is_paused else one)
+    print_line(name)
+
+
+@schedule.command("rm", cls=helpful("awcopy schedule rm photos", "awcopy schedule list"))
+@_NAME
+def remove_schedule(name: str) -> None:
+    """Remove a schedule and its history; its jobs stay, and one that runs goes on."""
+    fleet = open_fleet(begin())
+    _find(fleet, name)
+    fleet.ledger.delete_schedule(name)
+    print_line(name)
+
+
+def _find(fleet: Fleet, name: str) -> Schedule:
+    found = fleet.ledger.get_schedule(name)
+    if found is None:
+        raise UsageError(f"there is no schedule {name!r}", hint="`awcopy schedule list` shows them all")
+    return found
+
+
+def _change(name: str, change: Callable[[Schedule, datetime], Schedule]) -> None:
+    fleet = open_fleet(begin())
+    while True:
+        found = _find(fleet, name)
+        try:
+            fleet.ledger.update_schedule(change(found, fleet.ledger.now().replace(microsecond=0)))
+        except Conflict:
+            continue
+        return
+
+
+def _next(one: Schedule, now: datetime) -> datetime:
+    return next(next_times(one, max(now, one.fired_to)))
+
+
+def _when(one: Schedule) -> str:
+    return f"{one.cron} {one.zone}" if one.cron else f"every {one.every_s} s"
+
+
+def _latest(fleet: Fleet, one: Schedule) -> Occurrence | None:
+    return next(iter(fleet.ledger.list_occurrences(one.name, limit=1)), None)
+
+
+def _record(fleet: Fleet, one: Schedule) -> dict[str, object]:
+    latest = _latest(fleet, one)
+    return {
+        "schema": SCHEMA,
+        "name": one.name,
+        "state": "paused" if one.is_paused else "active",
+        "when": _when(one),
+        "next": "" if one.is_paused else _next(one, fleet.ledger.now()).isoformat(),
+        "source": str(one.spec.source),
+        "sink": str(one.spec.sink),
+        "catch_up": one.catch_up.value,
+        "overlap": one.overlap.value,
+        "user": one.user,
+        "created_at": one.created_at.isoformat(),
+        "latest": latest.fate.value if latest else "",
+        "latest_job": (latest.job_id or "") if latest else "",
+    }
+
+
+def _row(fleet: Fleet, one: Schedule) -> tuple[str, ...]:
+    record = _record(fleet, one)
+    due = "" if one.is_paused else _say(_next(one, fleet.ledger.now()))
+    names = ("latest", "latest_job", "source", "sink")
+    return (one.name, str(record["state"]), _when(one), due, *(str(record[name]) for name in names))
+
+
+def _past(fleet: Fleet, one: Occurrence) -> tuple[str, ...]:
+    from awcopy.jobs.queries import state_of
+
+    state = state_of(fleet, one.job_id) if one.job_id else ""
+    return (f"{one.planned_at:%Y-%m-%d %H:%M:%S}", one.fate.value, one.job_id or "", state, one.detail)
+
+
+def _say(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
