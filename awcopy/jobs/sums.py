@@ -44,12 +44,13 @@ class Sums:
 def sum_items(fleet: Fleet, job_id: JobId, clock: Callable[[], float] = time.monotonic) -> Sums:
     """Return the sums of a job's items: of this moment, or of a large job those that somebody found lately."""
     shared = _recall(fleet, job_id)
-    if shared:
+    if shared and not _is_due(fleet, job_id, shared):
         return shared
     begun = clock()
     sums = _sum(fleet, job_id)
     sums = replace(sums, seconds=clock() - begun)
-    if sums.seconds > _SHARED_ABOVE_S:
+    # Once they are shared they stay so, or others would be shown older ones after these.
+    if shared or sums.seconds > _SHARED_ABOVE_S:
         _remember(fleet, job_id, sums)
     return sums
 
@@ -75,14 +76,20 @@ def _sum(fleet: Fleet, job_id: JobId) -> Sums:
 
 
 def _recall(fleet: Fleet, job_id: JobId) -> Sums | None:
-    """Return the sums that are shared; None when there are none, or it is this caller's turn to find them."""
+    """Return the sums that are shared, or None."""
     try:
         text = fleet.live.recall(job_id)
-        sums = load_record(Sums, text) if text else None
-        is_due = not sums or fleet.live.once_every(f"sum:{job_id}", _SHOWN_TIMES * sums.seconds)
+        return load_record(Sums, text) if text else None
     except AwcopyError:  # Redis is away, or another version wrote it: the ledger is asked instead
         return None
-    return None if is_due else sums
+
+
+def _is_due(fleet: Fleet, job_id: JobId, shared: Sums) -> bool:
+    """Return whether it is this caller's turn to find the sums anew."""
+    try:
+        return fleet.live.once_every(f"sum:{job_id}", _SHOWN_TIMES * shared.seconds)
+    except ServiceUnreachable:
+        return True
 
 
 def _remember(fleet: Fleet, job_id: JobId, sums: Sums) -> None:

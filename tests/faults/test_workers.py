@@ -165,9 +165,9 @@ def blob_etags(fleet: FaultFleet, container: str) -> dict[str, str]:
 def test_worker_sigkill_at_half_of_a_large_file_sends_again_only_what_was_under_way(
     fleet: FaultFleet,
 ) -> None:
-    size, block = 256 * MIB, 8 * MIB
+    size, block = 1024 * MIB, 8 * MIB
     part = content_of("large", 16 * MIB)
-    content = b"".join(part[shift:] + part[:shift] for shift in range(16))
+    content = b"".join(part[shift:] + part[:shift] for shift in range(64))
     fleet.make_bucket("half", {"large.bin": content})
     known: set[str] = set()  # blocks that were staged, and said to be, before the kill
     reads: list[Exchange] = []
@@ -180,7 +180,7 @@ def test_worker_sigkill_at_half_of_a_large_file_sends_again_only_what_was_under_
     moment = at_request(fleet.azure, Op.PUT_BLOCK, size // block // 2, act)
     job_id = fleet.submit("half")
     assert moment.wait()
-    fleet.ended(job_id, within_s=90)
+    fleet.ended(job_id, within_s=180)
     assert_invariants(fleet, job_id, "half", LOST)
     sent = Counter(one.block_id for one in fleet.azure.log.staged("large.bin"))
     again = {block_id for block_id, times in sent.items() if times > 1}

@@ -69,6 +69,14 @@ def test_sums_that_take_long_are_shared_for_a_while_and_then_found_anew_by_one(w
     assert copied(world, 3.0) == 3
 
 
+def test_sums_never_go_back(world):
+    add_done(world, 2)
+    assert copied(world, 3.0) == 1
+    add_done(world, 3)
+    assert copied(world, 0.01) == 2  # found anew, and quickly this time
+    assert copied(world, 0.01) == 2
+
+
 @pytest.mark.parametrize("op", ["recall", "remember", "once_every"])
 def test_without_redis_the_sums_are_the_ledgers(world, op):
     def refuse(*_arguments):
