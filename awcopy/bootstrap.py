@@ -98,7 +98,9 @@ def open_stores(settings: Settings, spec: JobSpec, credentials: JobCredentials) 
         source=open_source(
             settings, spec.source, credentials.aws, credentials.source_key, deletes=spec.deletion is not None
         ),
-        sink=open_sink(settings, spec.sink, credentials.azure, credentials.sink_key),
+        sink=open_sink(
+            settings, spec.sink, credentials.azure, credentials.sink_key, deletes=spec.pruning is not None
+        ),
     )
 
 
@@ -134,7 +136,12 @@ def open_source(
 
 
 def open_sink(
-    settings: Settings, spec: SinkSpec, keys: AzureKeys | None, customer_key: CustomerKey | None = None
+    settings: Settings,
+    spec: SinkSpec,
+    keys: AzureKeys | None,
+    customer_key: CustomerKey | None = None,
+    *,
+    deletes: bool = False,
 ) -> Sink:
     """Return one job's sink; a profile goes before keys. Errors as ``open_stores`` has them."""
     from awcopy.sink.azure_blob import AzureBlobSink
@@ -142,7 +149,7 @@ def open_sink(
     access: AzureKeys | AzureIdentity | None = keys
     if spec.profile:
         profile = read_sink_profile(settings.profiles, spec.profile)
-        spec, access = profile.admit(spec), profile.access
+        spec, access = profile.admit(spec, deletes=deletes), profile.access
     else:
         _require_public(settings, spec.endpoint_url)
     if customer_key:

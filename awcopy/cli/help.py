@@ -35,7 +35,7 @@ _MEANINGS = {
     Exit.CANCELLED: "the job was cancelled",
     Exit.UNREACHABLE: "a service does not answer",
     Exit.DIFFERENT: "the two sides differ",
-    Exit.GUARDED: "all is copied, and a guard kept everything at the source",
+    Exit.GUARDED: "all is copied, and a guard kept everything that was to be deleted",
     Exit.INTERRUPTED: "interrupted; a job on the fleet goes on",
 }
 COPY_CODES = tuple(code for code in _MEANINGS if code is not Exit.DIFFERENT)

@@ -86,6 +86,8 @@ def _print_document(plans: Iterable[Plan], sums: PlanSums, estimated: Callable[[
 def _print_sums(sums: PlanSums) -> None:
     print_line()
     for intent, tally in sums.tallies.items():
+        if intent is Intent.DELETE and not tally.objects:
+            continue  # only a sync deletes
         size = f"{format_count(tally.size_bytes):>23} B  {format_size(tally.size_bytes)}"
         why = ", ".join(
             f"{name} {format_count(count)}" for name, count in sorted(sums.reasons[intent].items())

@@ -123,6 +123,11 @@ def _number_lines(snapshot: JobSnapshot) -> Iterator[str]:
     if snapshot.job.spec.deletion:
         yield _number_line("deleted", totals.deleted, "at the source")
         yield _number_line("kept", totals.kept, "there")
+    if snapshot.job.spec.pruning:
+        yield _number_line("deleted", totals.deleted, "at the destination")
+        yield _number_line("kept", totals.kept, "there")
+        if totals.extra.objects:
+            yield _number_line("extra", totals.extra, "there, which no object stands for")
     if totals.excluded.objects:
         yield _number_line("excluded", totals.excluded, "by the filters")
 

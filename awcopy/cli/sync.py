@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from awcopy.cli.copy import copy, start
 from awcopy.cli.help import COPY_CODES, Exit, helpful
 from awcopy.cli.setup import open_fleet
 from awcopy.errors import UsageError
-from awcopy.model.job import Compare, Sync
+from awcopy.model.job import Compare, Pruning, Sync
 from awcopy.units import parse_when
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from awcopy.vault.credentials import JobCredentials
 
 LAST = "last"
+_ALL = 100  # per cent
+_MOST = re.compile(r"(\d{1,12}(?:\.\d{1,6})?)(%?)", re.ASCII)
 EXAMPLES = (
     "awcopy sync s3://photos/2024/ az://backup/photos/2024/ --dry-run",
     "awcopy sync s3://logs az://archive/logs --exclude '*.tmp' --agents 16 --detach",
@@ -55,6 +58,21 @@ class _Since(click.ParamType[Any]):
             self.fail(": ".join(filter(None, (error.message, error.hint))), param, ctx)
 
 
+class _Most(click.ParamType[Any]):
+    """A number, or a percentage: (number, None) or (None, percentage)."""
+
+    name = "number"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Return the pair."""
+        if not isinstance(value, str):
+            return value
+        found = _MOST.fullmatch(value)
+        if found is None or (found[2] and float(found[1]) > _ALL) or (not found[2] and "." in value):
+            self.fail(f"{value!r} is neither a number nor a percentage: 100, 5%", param, ctx)
+        return (None, float(found[1])) if found[2] else (int(found[1]), None)
+
+
 @click.command(
     cls=helpful(*EXAMPLES, exit_codes=COPY_CODES),
     params=[option for option in copy.params if option.name not in DECIDED],
@@ -74,6 +92,25 @@ class _Since(click.ParamType[Any]):
     help="Only objects modified since this age (36h, 7d) or date, or since the start of the last sync of these two "
     "that completed. The source is listed in any case.",
 )
+@click.option(
+    "--delete",
+    is_flag=True,
+    help="When all is copied, delete at DST the blobs that awcopy copied and whose objects are gone. Deletes nothing "
+    "when anything failed or SRC is empty.",
+)
+@click.option(
+    "--max-delete",
+    type=_Most(),
+    default="50%",
+    show_default=True,
+    metavar="N|P%",
+    help="With --delete: delete nothing if more blobs than this would go; P% is of all names on both sides.",
+)
+@click.option(
+    "--delete-unstamped",
+    is_flag=True,
+    help="With --delete: also blobs that do not say that awcopy wrote them, whoever did.",
+)
 @click.pass_obj
 def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN401 - made a record at once
     """Copy what is new or changed under SRC (s3://bucket/prefix) to DST (az://account/container/prefix).
@@ -81,7 +118,8 @@ def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
     Both sides are listed side by side; nothing else is asked about an object that is unchanged. Objects and blobs
     are named as `awcopy copy` names them, and what is copied is copied and proved likewise.
 
-    Blobs that no object stands for any more are left alone.
+    Blobs whose objects are gone stay, unless --delete says otherwise: then they go at the end, each only if it is
+    still the blob that was listed, and if SRC, asked once more, has no object for it.
     """
     since = options["since"]
     if since == LAST and options["local"]:
@@ -104,4 +142,12 @@ def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
 
 def make_sync(options: Mapping[str, Any]) -> Sync:
     """Return how the options of ``awcopy sync`` want the two sides kept alike."""
-    return Sync(compare=Compare(options["compare"]), since_last=options["since"] == LAST)
+    if options["delete_unstamped"] and not options["delete"]:
+        raise UsageError("--delete-unstamped goes with --delete", hint="leave it out, or add --delete")
+    most, most_percent = options["max_delete"]
+    pruning = Pruning(most=most, most_percent=most_percent, takes_unstamped=options["delete_unstamped"])
+    return Sync(
+        compare=Compare(options["compare"]),
+        since_last=options["since"] == LAST,
+        pruning=pruning if options["delete"] else None,
+    )

@@ -10,11 +10,12 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from awcopy.errors import StorageError, StoreNotFound
+from awcopy.errors import ObjectNotFound, StorageError, StoreNotFound
 from awcopy.model.job import Job, JobState, Overwrite, new_job_id
-from awcopy.model.objects import SinkAccount
+from awcopy.model.objects import SinkAccount, SourceObject
 from awcopy.model.outcome import Result
 from awcopy.planning.alongside import Alongside, sink_prefix
+from awcopy.planning.extras import ExtraFinder, lists_in_order
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_name
 from awcopy.planning.overwrite import Act, decide_overwrite, needs_head
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
     from awcopy.jobs.submit import Attempt
     from awcopy.model.job import JobSpec
-    from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
+    from awcopy.model.objects import BlobHead, ObjectHead
+    from awcopy.model.outcome import Outcome
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
 
+_PASSED_AT_ONCE = 1000
 _WHY_OVERWRITTEN = {
     Overwrite.ALWAYS: "always",
     Overwrite.CHANGED: "changed",
@@ -44,6 +47,7 @@ class Intent(StrEnum):
     OVERWRITE = "overwrite"
     SKIP = "skip"
     FAIL = "fail"
+    DELETE = "delete"  # no object: a blob that none stands for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,15 +86,24 @@ def plan_copy(
         changed_at=now,
     )
     is_selected = compile_selection(spec.selection, spec.source.prefix)
-    blobs = _Blobs(spec, sink, attempt)
+    blobs = _Blobs(job, source, sink, attempt)
     with ThreadPoolExecutor(connections) as threads:
         for page in list_pages(source, spec.source.prefix, attempt):
             chosen = [obj for obj in page if is_selected(obj)]
-            found = blobs.find([blob_name(spec, obj.key) for obj in chosen], threads)
+            # Blobs of objects that are left out are no extra ones.
+            joined = page if spec.pruning else chosen
+            found = blobs.find([blob_name(spec, obj.key) for obj in joined], threads)
+            if spec.pruning:
+                found = [one for obj, one in zip(page, found, strict=True) if is_selected(obj)]
             look = partial(_plan, job, partial(_head_of, source, attempt))
             plans = threads.map(look, chosen, found)
             for obj in page:
                 yield next(plans) if is_selected(obj) else None
+            yield from blobs.take_extras(threads)
+        if spec.pruning:
+            while blobs.pass_some():
+                yield from blobs.take_extras(threads)
+            yield from blobs.take_extras(threads)
 
 
 def _account(sink: Sink, attempt: Attempt) -> SinkAccount:
@@ -150,12 +163,22 @@ class _Blobs:
     order, or where its listing is known to be in another one or to hide what the stamp says.
     """
 
-    def __init__(self, spec: JobSpec, sink: Sink, attempt: Attempt) -> None:
+    def __init__(self, job: Job, source: Source, sink: Sink, attempt: Attempt) -> None:
+        spec = job.spec
+        self._spec = spec
+        self._source = source
         self._sink = sink
+        self._finder = ExtraFinder(job)
+        self._extras: list[Outcome] = []
+        self._now = job.created_at
         self._attempt = attempt
         self._prefix = sink_prefix(spec)
         # Accounts with directories list folder by folder.
-        self._listed = Alongside(self._fetch, is_ordered=not spec.sink.has_directories)
+        self._listed = Alongside(
+            self._fetch,
+            is_ordered=not spec.sink.has_directories,
+            on_passed=self._note if spec.pruning else None,
+        )
 
     def find(
         self, names: Iterable[str], threads: ThreadPoolExecutor
@@ -165,6 +188,33 @@ class _Blobs:
         asked = [name for name, is_known, _ in told if not is_known]
         heads = dict(zip(asked, threads.map(self._look, asked), strict=True))
         return [(name, head if is_known else heads[name]) for name, is_known, head in told]
+
+    def pass_some(self) -> bool:
+        """Go on in the sink's listing though no name asks for it; return whether there may be more."""
+        return self._listed.pass_some(_PASSED_AT_ONCE)
+
+    def take_extras(self, threads: ThreadPoolExecutor) -> Iterator[Plan]:
+        """Yield a plan for each extra blob that was met since the last call."""
+        extras, self._extras = self._extras, []
+        known = lists_in_order(self._spec)
+        is_there = [False] * len(extras) if known else list(threads.map(self._has_object, extras))
+        for extra, there in zip(extras, is_there, strict=True):
+            if not there:
+                listed = SourceObject(
+                    key=extra.key, size_bytes=extra.size_bytes, etag="", modified_at=self._now
+                )
+                yield Plan(object=listed, blob=extra.blob, intent=Intent.DELETE, reason="extra")
+
+    def _note(self, blob: BlobHead) -> None:
+        if extra := self._finder.find(blob):
+            self._extras.append(extra)
+
+    def _has_object(self, extra: Outcome) -> bool:
+        try:
+            self._attempt(partial(self._source.head, extra.key))
+        except ObjectNotFound:
+            return False
+        return True
 
     def _tell(self, name: str) -> tuple[bool, BlobHead | None]:
         found = self._listed.find(name)

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
 JOB_SCHEMA = "awcopy.job/1"
 _PAGE = 200
-_TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "unchanged", "deleted", "kept", "excluded")
+_TALLIES = (
+    "listed",
+    "copied",
+    "skipped",
+    "failed",
+    "cancelled",
+    "unchanged",
+    "deleted",
+    "kept",
+    "extra",
+    "excluded",
+)
 _ROUTES = ("server", "stream")
 
 

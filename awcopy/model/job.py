@@ -189,11 +189,21 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """Which extra blobs are deleted at the sink once all else ended well, and what keeps all of them."""
+
+    most: int | None = None  # if there are more extra blobs than this, none is deleted
+    most_percent: float | None = 50.0  # likewise; of the objects listed and the extra blobs together
+    takes_unstamped: bool = False  # also blobs that do not say that they are a copy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
     """How a job keeps a sink like its source: both are listed side by side, and what is unchanged is not touched."""
 
     compare: Compare = Compare.STAMP
     since_last: bool = False  # only objects modified since the last such job that completed was submitted
+    pruning: Pruning | None = None  # else blobs that no object stands for are left alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +245,12 @@ class JobSpec:
     verify: Verify = Verify.AUTO
     require_proof: Proof = Proof.NONE  # objects that would have less fail, and nothing of them is committed
     sync: Sync | None = None  # of `awcopy sync`; else each blob is looked at when its object's turn comes
+
+    @property
+    def pruning(self) -> Pruning | None:
+        """What is deleted at the sink, if anything is."""
+        return self.sync.pruning if self.sync else None
+
     approval: Approval = Approval()  # what --overwrite prompt was answered
     deletion: Deletion | None = None  # what is copied is deleted at the source, after all is copied
 

@@ -19,6 +19,9 @@ class Result(StrEnum):
     SKIPPED = "skipped"  # not copied, and rightly so; the reason says why
     FAILED = "failed"  # not copied; the reason says why
     CANCELLED = "cancelled"  # not attempted, because the job was cancelled
+    EXTRA = "extra"  # no object: a blob that none stands for, which is to be deleted at the sink
+    DELETED = "deleted"  # an extra blob that is not there any more
+    KEPT = "kept"  # an extra blob that was not deleted; the reason says why
 
 
 class AtSource(StrEnum):
@@ -141,8 +144,9 @@ class Totals:
     """How many objects a job or an item met, by what became of them.
 
     ``listed`` is what the selection took in; copied + skipped + failed + cancelled never exceeds it, and
-    equals it when the job has ended. Beside that sum: ``excluded``, which the filters left out; and what a job
-    that deletes did at the source with its copied and unchanged objects, ``deleted`` and ``kept``.
+    equals it when the job has ended. Beside that sum: ``excluded``, which the filters left out; what a job that
+    deletes did at the source with its copied and unchanged objects, ``deleted`` and ``kept``, or a sync that
+    deletes at the sink with blobs that no object stands for; and those of them that it left alone, ``extra``.
     """
 
     listed: Tally = Tally()
@@ -153,6 +157,9 @@ class Totals:
     unchanged: Tally = Tally()  # of the skipped, those that an earlier job has copied
     deleted: Tally = Tally()  # of the copied and the unchanged, at the source
     kept: Tally = Tally()  # of the same, those that should have been deleted and were not
+    extra: Tally = (
+        Tally()
+    )  # blobs that no object stands for; each of them ends as deleted or kept, or stays extra
     excluded: Tally = Tally()
     proofs: ProofCounts = ProofCounts()
     routes: RouteCounts = RouteCounts()

@@ -35,7 +35,7 @@ class Alongside:
     Args:
         fetch: Returns a page of the sink's listing by its token; the first page has the token "".
         is_ordered: Whether the sink is expected to list by its names' characters.
-        keeps_passed: Whether the blobs that no name asked for are kept, for ``take_passed``.
+        on_passed: Is given each blob that no name asked for, once.
         token: Of the page at which to begin.
         after: Blobs up to and including this name are passed over.
     """
@@ -45,14 +45,13 @@ class Alongside:
         fetch: Fetch,
         *,
         is_ordered: bool = True,
-        keeps_passed: bool = False,
+        on_passed: Callable[[BlobHead], None] | None = None,
         token: str = "",
         after: str = "",
     ) -> None:
         self._fetch = fetch
         self._is_ordered = is_ordered
-        self._keeps_passed = keeps_passed
-        self._passed: list[BlobHead] = []
+        self._on_passed = on_passed
         self._page: Sequence[BlobHead] = ()
         self._index = 0
         self._token, self._next_token = token, token
@@ -99,18 +98,13 @@ class Alongside:
             self._pass(at)
         return True
 
-    def take_passed(self) -> list[BlobHead]:
-        """Return the blobs that no name asked for since the last call."""
-        passed, self._passed = self._passed, []
-        return passed
-
     def _pass(self, blob: BlobHead) -> None:
         self._index += 1
         if blob.name <= self._joined:
             return  # this listing was begun before the place where the join stands
         self._joined = blob.name
-        if self._keeps_passed:
-            self._passed.append(blob)
+        if self._on_passed:
+            self._on_passed(blob)
 
     def _at(self) -> BlobHead | None:
         while self._index >= len(self._page):

@@ -46,6 +46,13 @@ def find_guard(deletion: Deletion, totals: Totals) -> Guard | None:
     return None
 
 
+def is_to_open(job: Job, totals: Totals) -> bool:
+    """Return whether the job, or one of its items, holds anything to be deleted, at the side at which it deletes."""
+    if job.spec.pruning:
+        return totals.extra.objects > 0
+    return job.spec.deletion is not None and totals.deletable.objects > 0
+
+
 def may_go(outcome: Outcome) -> bool:
     """Return whether the object's copy is there, so that it is looked at whether it can be deleted."""
     is_there = outcome.result is Result.COPIED or (

@@ -247,6 +247,10 @@ class AzureBlobSink:
         self._encryption.check(answer.headers)
         return _etag(answer.headers)
 
+    def delete_blob(self, name: str, *, etag: str) -> None:
+        """Delete the blob that was seen; one with snapshots is not deleted."""
+        self._request("DELETE", name, "", _condition_headers(Condition(if_match=etag)), op="deleting a blob")
+
     def close(self) -> None:
         """Give up idle connections; the sink can still be used afterwards."""
         self._pool.close()

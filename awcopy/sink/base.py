@@ -114,5 +114,13 @@ class Sink(Protocol):
             BlobConflict: The condition did not hold; the blob that was there is untouched.
         """
 
+    def delete_blob(self, name: str, *, etag: str) -> None:
+        """Delete the committed blob that was seen; what the account keeps of deleted blobs is its own affair.
+
+        Raises:
+            BlobConflict: The blob is no longer the one that was seen, or has snapshots.
+            ObjectNotFound: It is gone.
+        """
+
     def close(self) -> None:
         """Give up idle connections; the sink can still be used afterwards."""

@@ -207,6 +207,16 @@ class MemorySink:
             content = b"".join(block for _, block in blocks)
             return self._write(name, content, blocks, properties, condition)
 
+    def delete_blob(self, name: str, *, etag: str) -> None:
+        """Delete the blob that was seen."""
+        self._begin("delete_blob", name)
+        with self._lock:
+            if name not in self.blobs:
+                raise ObjectNotFound("there is no such blob", status=404, service_code="BlobNotFound")
+            self._check_condition(name, Condition(if_match=etag))
+            del self.blobs[name]
+            self._sorted = None
+
     def close(self) -> None:
         """Do nothing: there are no connections."""
 

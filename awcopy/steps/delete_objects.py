@@ -1,4 +1,4 @@
-"""Deleting at the source what was copied: the job's second phase, over the same items as the first.
+"""Deleting at the source what was copied, or at the sink what is extra: the job's second phase, over the same items.
 
 Each item is opened again for it, and records its outcomes anew, with what became of the objects at the source.
 The first item opens all the others, so that the job has one place that says how far it has come.
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from awcopy.errors import Conflict, ConnectionLost
 from awcopy.model.items import ItemKind, ItemState, open_for_deletion
-from awcopy.model.outcome import AtSource, tally_outcomes
-from awcopy.planning.deletion import may_go
+from awcopy.model.outcome import AtSource, Result, tally_outcomes
+from awcopy.planning.deletion import is_to_open, may_go
 from awcopy.steps.copy_files import CAREFUL_AFTER, PASSING
 from awcopy.transfer.context import run_each
 from awcopy.transfer.deletion import delete_object, keep_object, settle_deletion
+from awcopy.transfer.pruning import prune_blob, settle_pruning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,8 @@ def delete_objects(context: StepContext, job: Job, lease: Lease) -> None:
         _open_items(context, job, lease)
         return
     transfer = context.transfer(job, lease)
-    outcomes = run_each(transfer, lambda one: delete_object(transfer, one), _outcomes(context, lease))
+    delete = prune_blob if job.spec.pruning else delete_object
+    outcomes = run_each(transfer, lambda one: delete(transfer, one), _outcomes(context, lease))
     _check_passing(lease, outcomes)
     _record(context, lease, outcomes)
 
@@ -52,7 +54,7 @@ def cancel_deletion(context: StepContext, lease: Lease, transfer: Transfer | Non
     settled = []
     for index, outcome in enumerate(_outcomes(context, lease), start=1):
         if was_begun:
-            settled.append(settle_deletion(transfer, outcome))
+            settled.append(settle_pruning(transfer, settle_deletion(transfer, outcome)))
         else:
             settled.append(keep_object(outcome, "cancelled") if may_go(outcome) else outcome)
         if was_begun and index % _RENEW_AFTER == 0:
@@ -68,7 +70,7 @@ def _outcomes(context: StepContext, lease: Lease) -> list[Outcome]:
 def _open_items(context: StepContext, job: Job, lease: Lease) -> None:
     transfer = context.transfer(job, lease)
     done = context.fleet.ledger.list_items(job.id, states=(ItemState.DONE,))
-    todo = (item for item in done if item.outcome_fence and item.totals.deletable.objects)
+    todo = (item for item in done if item.outcome_fence and is_to_open(job, item.totals))
     while some := list(islice(todo, _OPENED_AT_ONCE)):
         run_each(transfer, lambda item: _open(context, item), some)
         context.hint(job.id, [item.number for item in some])
@@ -84,7 +86,8 @@ def _open(context: StepContext, item: Item) -> None:
 
 def _check_passing(lease: Lease, outcomes: Iterable[Outcome]) -> None:
     """Return when the outcomes are to be recorded; raise while some may come out right in another attempt."""
-    passing = sum(one.at_source is AtSource.KEPT and one.source_reason in PASSING for one in outcomes)
+    at_source = sum(one.at_source is AtSource.KEPT and one.source_reason in PASSING for one in outcomes)
+    passing = at_source + sum(one.result is Result.KEPT and one.reason in PASSING for one in outcomes)
     if passing and lease.item.attempts <= CAREFUL_AFTER:
         raise ConnectionLost(f"{passing} objects met a failure that may pass")
 

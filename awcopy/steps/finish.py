@@ -11,7 +11,8 @@ from awcopy.errors import AwcopyError, Conflict
 from awcopy.model.items import FIRST_ITEM, ItemState, open_for_deletion
 from awcopy.model.job import JobState, move
 from awcopy.model.outcome import Totals
-from awcopy.planning.deletion import find_guard
+from awcopy.planning.deletion import find_guard, is_to_open
+from awcopy.planning.extras import find_pruning_guard
 from awcopy.steps.cancel import cancel_items
 from awcopy.steps.dispatch import next_generation
 
@@ -60,8 +61,8 @@ def finish(context: StepContext, job_id: JobId) -> Finished:
             return Finished(job=job)
         totals, guard = done.totals, None
         try:
-            if job.spec.deletion and done.first and _is_to_delete(job, done.first, totals):
-                guard = find_guard(job.spec.deletion, totals)
+            if done.first and _is_to_delete(job, done.first, totals):
+                guard = _find_guard(job, totals)
                 if guard is None:
                     return _begin_deletion(context, job, done.first)
             ended = ledger.update_job(_ended(job, totals, guard, at=ledger.now()))
@@ -86,7 +87,14 @@ def _sum_items(context: StepContext, job: Job) -> _AllDone | None:
 
 def _is_to_delete(job: Job, first: Item, totals: Totals) -> bool:
     is_whole = job.state is JobState.RUNNING and not totals.pending.objects
-    return is_whole and not first.is_deleting and totals.deletable.objects > 0
+    has_some = is_to_open(job, totals)
+    return is_whole and not first.is_deleting and has_some
+
+
+def _find_guard(job: Job, totals: Totals) -> Guard | None:
+    if job.spec.pruning:
+        return find_pruning_guard(job.spec.pruning, totals)
+    return find_guard(job.spec.deletion, totals) if job.spec.deletion else None
 
 
 def _begin_deletion(context: StepContext, job: Job, first: Item) -> Finished:

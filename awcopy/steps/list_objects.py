@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 from awcopy.errors import RequestRefused
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, LargeFile, ListRange
-from awcopy.model.outcome import Totals, tally_outcomes
+from awcopy.model.outcome import Totals
 from awcopy.planning.blocks import LARGE_FILE_BYTES, BlockPlan, plan_blocks
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_name
 from awcopy.planning.packing import pack_objects
-from awcopy.steps.join import open_join
+from awcopy.steps.join import open_join, settled_item
 from awcopy.transfer.engine import settle_unread
 
 if TYPE_CHECKING:
     from awcopy.ledger.base import Ledger
     from awcopy.model.job import Job, JobId
     from awcopy.model.objects import SourceObject
-    from awcopy.model.outcome import Outcome
     from awcopy.planning.packing import Batch
     from awcopy.source.base import ListPage, Source
     from awcopy.steps.context import StepContext
@@ -48,6 +47,8 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
         page = retrier.call(lambda at=at: _next_page(source, job.spec.source.prefix, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
         _plan_page(context, job, lease, page, join)
         if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
+            if join:
+                join.drain()
             lease.complete(lease.item.totals, has_outcomes=False)
             return
         following = _following(_range(lease), page)
@@ -124,11 +125,13 @@ def _is_large(job: Job, obj: SourceObject) -> bool:
 
 
 def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch, join: Join | None) -> None:
+    if join:
+        join.flush()
     at = _range(lease)
     number = at.next_number
     children: list[Item] = []
     if batch.settled:
-        children.append(_settled_item(context.fleet.ledger, lease.item, number, batch.settled))
+        children.append(settled_item(context.fleet.ledger, lease.item, number, batch.settled))
         number += 1
     files: list[LargeFile] = []
     for pack in batch.packs:
@@ -157,21 +160,6 @@ def _files_item(ledger: Ledger, lister: Item, number: int, pack: list[SourceObje
         kind=ItemKind.COPY_FILES,
         objects=len(pack),
         size_bytes=sum(obj.size_bytes for obj in pack),
-    )
-
-
-def _settled_item(ledger: Ledger, lister: Item, number: int, settled: list[Outcome]) -> Item:
-    """Return an item that is done from the start: what it holds needs no work."""
-    ledger.write_outcomes(lister.job_id, number, lister.fence, settled)
-    return Item(
-        job_id=lister.job_id,
-        number=number,
-        kind=ItemKind.COPY_FILES,
-        state=ItemState.DONE,
-        objects=len(settled),
-        size_bytes=sum(outcome.size_bytes for outcome in settled),
-        totals=tally_outcomes(settled),
-        outcome_fence=lister.fence,
     )
 
 

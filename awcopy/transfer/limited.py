@@ -170,6 +170,11 @@ class LimitedSink:
         with self.limiter.slot():
             return self.sink.commit_blocks(name, block_ids, properties=properties, condition=condition)
 
+    def delete_blob(self, name: str, *, etag: str) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.sink.delete_blob(name, etag=etag)
+
     def close(self) -> None:
         """See the port."""
         self.sink.close()

@@ -56,7 +56,7 @@ class SinkProfile:
     endpoint_url: str = ""  # the account's blob endpoint; empty: Azure's public cloud
     allow_delete: bool = False
 
-    def admit(self, spec: SinkSpec) -> SinkSpec:
+    def admit(self, spec: SinkSpec, *, deletes: bool = False) -> SinkSpec:
         """Return the sink as it is opened with this profile: at its endpoint.
 
         Raises:
@@ -68,6 +68,11 @@ class SinkProfile:
                 hint="name another profile with --sink-profile",
             )
         _require_listed(self.name, "container", spec.container, self.containers)
+        if deletes and not self.allow_delete:
+            raise UsageError(
+                f"profile {self.name!r} does not allow jobs to delete",
+                hint="leave out --delete, or add the profile with --allow-delete on the workers",
+            )
         endpoint_url = _choose_endpoint(
             self.name, spec.endpoint_url, self.endpoint_url, "Azure's public cloud"
         )

@@ -593,3 +593,14 @@ def test_a_container_that_is_missing_is_the_sinks_own_trouble(copying):
         copying.case.new_container().stage_block_from_url(
             "k", BlockId("00000001"), url, Span(offset=0, size_bytes=1)
         )
+
+
+def test_a_blob_that_was_seen_is_deleted_and_another_is_not(case):
+    etag, name = case.put("k", b"1"), case.prefix + "k"
+    with pytest.raises(BlobConflict):
+        case.sink.delete_blob(name, etag="0x8D0000000000000")
+    assert case.head("k")
+    case.sink.delete_blob(name, etag=etag)
+    assert case.head("k") is None
+    with pytest.raises(ObjectNotFound):
+        case.sink.delete_blob(name, etag=etag)

@@ -12,7 +12,7 @@ from awcopy.cli import sync as module
 from awcopy.cli.main import main
 from awcopy.config import load_settings
 from awcopy.jobs.watermark import OVERLAP
-from awcopy.model.job import Compare, JobState, Overwrite, SinkSpec, SourceSpec, Sync
+from awcopy.model.job import Compare, JobState, Overwrite, Pruning, SinkSpec, SourceSpec, Sync
 from tests.unit.factories import NOW, make_job, make_spec
 
 LINE = ["sync", "s3://photos/2024/", "az://acme/backup/x", "--credentials", "workers"]
@@ -77,3 +77,34 @@ def test_a_wrong_option_is_named(specs, options: list[str], says: str, capsys) -
 def test_the_last_run_is_the_fleets(specs, capsys) -> None:
     assert main([*LINE[:3], "--local", "--since", "last"]) == 2
     assert "--since last" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "pruning"),
+    [
+        ([], None),
+        (["--delete"], Pruning(most_percent=50.0)),
+        (["--delete", "--max-delete", "100"], Pruning(most=100, most_percent=None)),
+        (["--delete", "--max-delete", "0.5%"], Pruning(most_percent=0.5)),
+        (["--delete", "--delete-unstamped"], Pruning(takes_unstamped=True)),
+    ],
+)
+def test_what_is_deleted_and_how_much_at_most(specs, options, pruning) -> None:
+    assert main([*LINE, *options]) == 0
+    assert specs[0].sync.pruning == pruning
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--delete", "--max-delete", "many"],
+        ["--delete", "--max-delete", "101%"],
+        ["--delete", "--max-delete", "-1"],
+        ["--delete", "--max-delete", "1.5"],
+        ["--delete-unstamped"],
+        ["--delete-source"],
+    ],
+)
+def test_a_deletion_that_makes_no_sense_is_refused(specs, options) -> None:
+    assert main([*LINE, *options]) == 2
+    assert not specs

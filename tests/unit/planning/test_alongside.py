@@ -28,36 +28,34 @@ names_of = st.sets(st.text("abc/.", min_size=1, max_size=3)).map(sorted)
 
 @given(there=names_of, asked=names_of)
 def test_names_in_order_are_found_and_the_others_passed(there, asked):
-    blobs = Alongside(fetcher(there), keeps_passed=True)
+    passed = []
+    blobs = Alongside(fetcher(there), on_passed=passed.append)
     found = [name for name in asked if blobs.find(name)]
     while blobs.pass_some(1):
         pass
     assert found == [name for name in asked if name in there]
-    assert [blob.name for blob in blobs.take_passed()] == [name for name in there if name not in asked]
-    assert blobs.take_passed() == []
+    assert [blob.name for blob in passed] == [name for name in there if name not in asked]
 
 
 @given(there=names_of, asked=names_of, cut=st.integers(0, 9))
 def test_a_join_goes_on_where_another_stood(there, asked, cut):
-    first = Alongside(fetcher(there), keeps_passed=True)
+    passed = []
+    first = Alongside(fetcher(there), on_passed=passed.append)
     found = [name for name in asked[:cut] if first.find(name)]
-    passed = first.take_passed()
-    second = Alongside(fetcher(there), keeps_passed=True, token=first.token, after=first.joined)
+    second = Alongside(fetcher(there), on_passed=passed.append, token=first.token, after=first.joined)
     found += [name for name in asked[cut:] if second.find(name)]
     second.pass_some(100)
-    passed += second.take_passed()
     assert found == [name for name in asked if name in there]
     assert [blob.name for blob in passed] == [name for name in there if name not in asked]
 
 
 def test_a_forgotten_place_costs_another_reading_and_passes_nothing_twice():
-    calls = []
-    first = Alongside(fetcher("abcdef"), keeps_passed=True)
+    calls, passed = [], []
+    first = Alongside(fetcher("abcdef"), on_passed=passed.append)
     assert first.find("d")
-    assert [blob.name for blob in first.take_passed()] == ["a", "b", "c"]
-    second = Alongside(fetcher("abcdef", calls), keeps_passed=True, after=first.joined)
+    second = Alongside(fetcher("abcdef", calls), on_passed=passed.append, after=first.joined)
     assert second.find("f")
-    assert [blob.name for blob in second.take_passed()] == ["e"]
+    assert [blob.name for blob in passed] == ["a", "b", "c", "e"]
     assert calls == ["", "2", "4"]
 
 

@@ -1,0 +1,282 @@
+"""A sync that deletes: what goes, what stays and why, and that nothing goes when anything is not well."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from awcopy.errors import AccessDenied, BlobConflict, ConnectionLost
+from awcopy.jobs.dry_run import plan_copy
+from awcopy.jobs.queries import read_report
+from awcopy.model.job import JobId, JobState, Pruning, Selection, SourceSpec, Sync
+from awcopy.model.objects import ALWAYS, BlobProperties
+from awcopy.sink.memory import StoredBlob
+from awcopy.steps.finish import finish
+from tests.unit.factories import NOW, make_blob, make_spec
+from tests.unit.steps.test_join import SECOND, ShortPages, copied, crash_listing
+from tests.unit.world import World, make_paged_source
+
+# The issue asks for 40 on a machine that does nothing else; one that does may take several times that.
+CPU_BOUND_US = 200
+ALL = Pruning(most_percent=None)
+
+
+def pruning(pruning=ALL, **changes):
+    return make_spec(sync=Sync(pruning=pruning), **changes)
+
+
+def run(world, spec):
+    """Run a sync and, if the job comes to that, its deletion."""
+    job = world.submit(id=SECOND, spec=spec)
+    world.run(job)
+    return job, world.recover(job)
+
+
+def report(world, job):
+    return {one.blob: (one.result.value, one.reason) for one in read_report(world.fleet, job.id)}
+
+
+def gone(world, *keys):
+    for key in keys:
+        world.source.delete_object(key)
+
+
+def test_blobs_whose_objects_are_gone_are_deleted_after_all_is_copied():
+    world = copied({"a": b"1", "b": b"1", "c": b"1"})
+    gone(world, "a", "c")
+    world.put({"d": b"1"})
+    job, snapshot = run(world, pruning())
+    assert report(world, job) == {
+        "a": ("deleted", ""),
+        "b": ("skipped", "unchanged"),
+        "c": ("deleted", ""),
+        "d": ("copied", ""),
+    }
+    assert sorted(world.sink.blobs) == ["b", "d"]
+    assert (snapshot.job.state, snapshot.job.guard) == (JobState.COMPLETED, "")
+    assert (snapshot.totals.deleted.objects, snapshot.totals.extra.objects) == (2, 0)
+    assert snapshot.totals.pending.objects == 0
+
+
+def test_without_being_told_nothing_is_deleted():
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a")
+    job, _ = run(world, make_spec(sync=Sync()))
+    assert report(world, job) == {"b": ("skipped", "unchanged")}
+    assert sorted(world.sink.blobs) == ["a", "b"]
+
+
+def test_other_peoples_blobs_stay_unless_told():
+    world = copied({"a": b"1"})
+    world.sink.put_blob("theirs", memoryview(b""), crc64=0, properties=BlobProperties(), condition=ALWAYS)
+    run(world, pruning())
+    assert sorted(world.sink.blobs) == ["a", "theirs"]
+    job = world.submit(id=JobId("zybq000000000003"), spec=pruning(replace(ALL, takes_unstamped=True)))
+    world.run(job)
+    world.recover(job)
+    assert sorted(world.sink.blobs) == ["a"]
+
+
+def test_blobs_outside_the_prefix_or_the_selection_stay():
+    world = copied({"x/a": b"1", "x/a.log": b"1", "y/b": b"1", "xx": b"1"})
+    gone(world, "x/a.log", "y/b", "xx")
+    spec = pruning(prefix="x/", to="x/", selection=Selection(exclude=("*.log",)))
+    run(world, spec)
+    assert sorted(world.sink.blobs) == ["x/a", "x/a.log", "xx", "y/b"]
+
+
+def test_blobs_of_objects_that_a_date_or_size_leaves_out_stay():
+    world = copied({"a": b"1", "b": b"22", "c": b"1"})
+    gone(world, "c")
+    run(world, pruning(selection=Selection(min_size_bytes=2)))
+    assert sorted(world.sink.blobs) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("given", "guard"),
+    [
+        (Pruning(most=1, most_percent=None), "max_delete"),
+        (Pruning(most_percent=50.0), "max_delete"),
+        (Pruning(most=2, most_percent=None), ""),
+        (Pruning(most_percent=67.0), ""),
+    ],
+)
+def test_more_than_was_allowed_means_none(given, guard):
+    world = copied({"a": b"1", "b": b"1", "c": b"1"})
+    gone(world, "a", "b")
+    job, snapshot = run(world, pruning(given))
+    assert snapshot.job.guard == guard
+    assert sorted(world.sink.blobs) == (["a", "b", "c"] if guard else ["c"])
+    if guard:
+        assert snapshot.job.state is JobState.COMPLETED_WITH_ERRORS
+        assert report(world, job)["a"] == ("extra", "")
+
+
+def test_an_emptied_source_deletes_nothing():
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a", "b")
+    _, snapshot = run(world, pruning())
+    assert (snapshot.job.guard, sorted(world.sink.blobs)) == ("empty_source", ["a", "b"])
+
+
+def test_a_listing_that_fails_half_way_deletes_nothing():
+    world = copied({f"k{number}": b"1" for number in range(9)}, source=make_paged_source(2))
+    gone(world, "k0", "k1")
+    world.source.after_page = lambda: world.source_calls.fail("list_page", AccessDenied("no"))
+    job = world.submit(id=SECOND, spec=pruning())
+    world.run(job)
+    snapshot = world.snapshot(job)
+    finish(world.context, job.id)
+    assert snapshot.job.state is JobState.FAILED
+    assert len(world.sink.blobs) == 9
+
+
+def test_a_sink_that_cannot_be_listed_to_its_end_deletes_nothing():
+    world = copied({f"k{number}": b"1" for number in range(9)}, sink=ShortPages())
+    gone(world, "k0", "k8")
+    calls = []
+
+    def fail_later():
+        calls.append(1)
+        if len(calls) > 3:
+            raise AccessDenied("no")
+
+    world.sink_calls.do("list_page", fail_later)
+    job = world.submit(id=SECOND, spec=pruning())
+    world.run(job)
+    assert world.snapshot(job).job.state is JobState.FAILED
+    assert len(world.sink.blobs) == 9
+
+
+def test_an_object_that_failed_keeps_everything():
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a")
+    world.put({"bad./k": b"1"})
+    _, snapshot = run(world, pruning())
+    assert (snapshot.job.guard, sorted(world.sink.blobs)) == ("failures", ["a", "b"])
+
+
+def test_an_object_that_came_back_keeps_its_blob():
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a")
+    world.source_calls.do("head", lambda: world.put({"a": b"1"}), name="a", times=1)
+    job, snapshot = run(world, pruning())
+    assert report(world, job)["a"] == ("kept", "object_exists")
+    assert (snapshot.job.state, sorted(world.sink.blobs)) == (JobState.COMPLETED_WITH_ERRORS, ["a", "b"])
+
+
+def test_a_blob_that_was_written_meanwhile_stays():
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a")
+
+    def write():
+        stored = world.sink.blobs["a"]
+        world.sink.blobs["a"] = replace(stored, head=replace(stored.head, etag="0xOTHER"))
+
+    world.sink_calls.do("delete_blob", write, times=1)
+    job, _ = run(world, pruning())
+    assert report(world, job)["a"] == ("kept", BlobConflict.code)
+    assert sorted(world.sink.blobs) == ["a", "b"]
+
+
+def test_a_deletion_whose_answer_was_lost_counts():
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a")
+
+    def lose():
+        del world.sink.blobs["a"]
+        world.sink._sorted = None
+        raise ConnectionLost("the answer was lost")
+
+    world.sink_calls.do("delete_blob", lose, times=1)
+    job, _ = run(world, pruning())
+    assert report(world, job)["a"] == ("deleted", "")
+
+
+class UnsortedSource(type(make_paged_source(1))):
+    """A source that lists the other way round."""
+
+    __slots__ = ()
+
+    def list_page(self, prefix, *, after="", token="", limit=1000):
+        del after, token
+        page = super().list_page(prefix, limit=limit)
+        return replace(page, objects=page.objects[::-1], token="")
+
+
+def test_a_source_in_an_order_of_its_own_is_asked_before_a_blob_counts_as_extra():
+    source = UnsortedSource()
+    source.page_length, source.after_page = 1000, None
+    world = copied({"a": b"1", "b": b"1", "c": b"1"}, source=source)
+    gone(world, "b")
+    spec = pruning(Pruning(most=1, most_percent=None))
+    spec = replace(spec, source=SourceSpec(bucket="bucket", endpoint_url="https://s3.example.com"))
+    job, _ = run(world, spec)
+    assert report(world, job)["b"] == ("deleted", "")
+    assert sorted(world.sink.blobs) == ["a", "c"]
+
+
+keys = st.dictionaries(st.text("ab./%é", min_size=1, max_size=3), st.binary(max_size=1), max_size=10)
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(before=keys, after=keys, crashes=st.integers(0, 6))
+def test_in_the_end_both_sides_hold_the_same_though_it_was_interrupted(before, after, crashes):
+    world = World(source=make_paged_source(2), sink=ShortPages())
+    world.put(before)
+    world.run(world.submit())
+    had = set(world.sink.blobs)
+    gone(world, *before)
+    world.put(after)
+    spec = pruning()
+    plans = list(plan_copy(spec, world.source, world.sink, lambda call: call(), connections=2, now=NOW))
+    job = world.submit(id=SECOND, spec=spec)
+    crash_listing(world, job, crashes)
+    snapshot = world.recover(job)
+    planned = {plan.blob for plan in plans if plan and plan.intent == "delete"}
+    assert planned == had - set(after)
+    if snapshot.job.guard:
+        assert set(world.sink.blobs) >= had
+    else:
+        found = report(world, job)
+        assert set(world.sink.blobs) == {key for key in after if key in had or found[key][0] == "copied"}
+
+
+def measure_sync(count):
+    """Sync so many objects, 0.5 % of them changed and 0.1 % deleted; return the world, the job and its CPU a key."""
+    world, stamped = World(), {}
+    for number in range(count):
+        obj = world.source.put_object(f"data/{number // 1000:03}/k{number:06}", b"x")
+        metadata = {"awcopy_etag": obj.etag, "awcopy_size": "1"}
+        head = make_blob(name=obj.key, size_bytes=1, metadata=metadata)
+        stamped[obj.key] = StoredBlob(content=b"x", head=head)
+    world.sink.blobs.update(stamped)
+    names = list(stamped)
+    for key in names[::200]:
+        world.source.put_object(key, b"yy")
+    gone(world, *names[1::1000])
+    begun = time.process_time()
+    _, snapshot = run(world, pruning(Pruning(most_percent=1.0)))
+    return world, snapshot, (time.process_time() - begun) / count * 1e6
+
+
+def test_a_large_sync_costs_requests_for_what_changed_alone():
+    count = 10_000
+    world, snapshot, cpu_us = measure_sync(count)
+    totals, changed, deleted = snapshot.totals, count // 200, count // 1000
+    assert snapshot.job.state is JobState.COMPLETED
+    assert (totals.copied.objects, totals.deleted.objects) == (changed, deleted)
+    assert totals.unchanged.objects == count - changed - deleted
+    assert world.source_calls.calls == {
+        "list_page": count // 1000, "probe": 1, "read_object": changed, "head": deleted,
+    }  # fmt: skip
+    assert world.sink_calls.calls == {
+        "list_page": count // 5000 + 1, "probe": 1, "account": 1,
+        "head": changed, "put_blob": changed, "delete_blob": deleted,
+    }  # fmt: skip
+    assert len(world.sink.blobs) == count - deleted
+    assert cpu_us < CPU_BOUND_US, f"{cpu_us:.0f} us a key"
