@@ -11,6 +11,7 @@ import awcopy
 from awcopy.bootstrap import connect_fleet
 from web import api, pages
 from web.fleet import attach_fleet
+from web.forms import sign_forms
 from web.headers import guard_browsers
 from web.problems import show_problems
 from web.view import add_filters
@@ -40,6 +41,7 @@ def create_app(settings: Settings, fleet: Fleet | None = None, *, flower_url: st
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of DefaultJSONProvider, which this is
     attach_fleet(app, fleet or connect_fleet(settings), settings)
     add_filters(app)
+    sign_forms(app)
     guard_browsers(app)
     show_problems(app)
     app.register_blueprint(pages.blueprint)

@@ -1,26 +1,47 @@
-"""The pages: all jobs, and one job."""
+"""The pages: all jobs, one job and what can be done to it, the workers, and the system."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
+from werkzeug.exceptions import NotFound
 
-from web.fleet import read_job, read_jobs
+import awcopy
+from awcopy.cli.copy import MOST_AGENTS
+from awcopy.errors import UsageError
+from awcopy.jobs import health
+from awcopy.jobs.failures import group_failures
+from awcopy.jobs.held import list_held
+from awcopy.model.job import JobState
+from web import actions
+from web.fleet import current_fleet, current_settings, parse_job_id, read_filter, read_job, read_jobs
+from web.forms import require_token
 from web.view import JobView
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response
+
+    from awcopy.model.job import JobId
 
 blueprint = Blueprint("pages", __name__)
 
 
 @blueprint.get("/")
 def list_jobs() -> str:
-    """Return the page of all jobs, newest first."""
+    """Return the page of all jobs, or of those that were asked for, newest first."""
     snapshots, following = read_jobs()
     now = datetime.now(UTC)
+    wanted = read_filter()
     return render_template(
         "jobs.html",
         jobs=[JobView(snapshot=snapshot, now=now) for snapshot in snapshots],
         following=following,
+        wanted=wanted,
+        states=list(JobState),
+        kept={"state": sorted(wanted.states), "text": wanted.text or None},
         is_first_page="after" not in request.args,
         query=request.query_string.decode("ascii", "replace"),
     )
@@ -29,4 +50,57 @@ def list_jobs() -> str:
 @blueprint.get("/jobs/<job_id>")
 def show_job(job_id: str) -> str:
     """Return the page of one job."""
-    return render_template("job.html", job=JobView(snapshot=read_job(job_id), now=datetime.now(UTC)))
+    snapshot, fleet = read_job(job_id), current_fleet()
+    job = snapshot.job
+    return render_template(
+        "job.html",
+        job=JobView(snapshot=snapshot, now=datetime.now(UTC)),
+        failures=group_failures(fleet, job.id) if snapshot.totals.failed.objects else None,
+        held=[] if job.has_ended else list_held(fleet, job.id),
+        command=actions.command_of(job),
+    )
+
+
+@blueprint.post("/jobs/<job_id>/<verb>")
+def act(job_id: str, verb: str) -> Response:
+    """Do to a job what a form of its page asks, and show the job again."""
+    require_token()
+    found = parse_job_id(job_id)
+    match verb:
+        case "pause":
+            actions.pause_job(found)
+        case "resume":
+            actions.resume_job(found)
+        case "cancel":
+            actions.cancel_job(found)
+        case "retry":
+            actions.retry_job(found, request.form.get("reason", ""))
+        case "agents":
+            _change_agents(found)
+        case _:
+            raise NotFound
+    # By GET, so that reloading the page does nothing twice.
+    return redirect(url_for("pages.show_job", job_id=found), HTTPStatus.SEE_OTHER)
+
+
+@blueprint.get("/workers")
+def list_workers() -> str:
+    """Return the page of the processes that are there."""
+    live = current_fleet().live
+    processes = live.processes()
+    return render_template("workers.html", processes=processes, waiting=live.waiting_messages())
+
+
+@blueprint.get("/system")
+def show_system() -> str:
+    """Return the page of what ``awcopy doctor`` finds from here."""
+    checks = health.fleet_checks(current_fleet(), awcopy.__version__, current_settings().keys)
+    return render_template("system.html", findings=health.run_checks(checks))
+
+
+def _change_agents(job_id: JobId) -> None:
+    text = request.form.get("agents", "")
+    # Four digits at most, as the largest number of agents has.
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_AGENTS))):
+        raise UsageError(f"a job has 1 to {MOST_AGENTS} agents")
+    actions.change_agents(job_id, int(text))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from awcopy.model.job import JobState
+from awcopy.model.job import MOVES, JobState
 from awcopy.units import format_count, format_duration, format_size
 
 if TYPE_CHECKING:
@@ -46,6 +46,31 @@ class JobView:
     def state_words(self) -> str:
         """The state as a person says it."""
         return self.job.state.replace("_", " ")
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether the job can be paused."""
+        return JobState.PAUSED in MOVES[self.job.state]
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether there is anything that failed and may be tried again."""
+        return self.job.state is JobState.COMPLETED_WITH_ERRORS
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the job can go on."""
+        return JobState.QUEUED in MOVES[self.job.state] and not self.can_retry
+
+    @property
+    def can_cancel(self) -> bool:
+        """Whether the job can be cancelled."""
+        return JobState.CANCELLING in MOVES[self.job.state]
+
+    @property
+    def can_change_agents(self) -> bool:
+        """Whether the job's number of agents can be changed."""
+        return not self.job.has_ended and self.job.state is not JobState.CANCELLING
 
     @property
     def bar_max(self) -> int:
@@ -91,12 +116,18 @@ def add_filters(app: Flask) -> None:
         duration=format_duration,
         moment=format_moment,
         visible=escape_invisible,
+        capitalize_first=capitalize_first,
     )
 
 
 def format_moment(moment: datetime) -> str:
     """Return a moment in UTC to the second: ``2026-01-31 12:00:00 UTC``."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def capitalize_first(text: str) -> str:
+    """Return a sentence with its first letter large, and all others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def escape_invisible(text: str) -> str:

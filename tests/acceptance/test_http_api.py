@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from urllib.error import HTTPError
@@ -62,6 +64,19 @@ def request_body(place):
         path.unlink()
 
 
+def press(place, job_id, verb):
+    """Press a button of the job's page, as a browser does; return the page that it leads to."""
+    path = f"jobs/{job_id}"
+    with urllib.request.urlopen(f"{place.processes.web_url}{path}", timeout=30) as answer:
+        page = answer.read().decode()
+    token = re.search(rf'action="/{path}/{verb}">\s*<input type="hidden" name="token" value="(\w+)"', page)[1]
+    form = urllib.parse.urlencode({"token": token}).encode()
+    headers = {"Origin": place.processes.web_url.rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    request = urllib.request.Request(f"{place.processes.web_url}{path}/{verb}", form, headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read().decode()
+
+
 def wait_for_end(api, job_id):
     deadline = time.monotonic() + LIMIT_S
     while (job := json.loads(api(f"jobs/{job_id}")[1]))["phase"] != "ended":
@@ -89,5 +104,8 @@ def test_a_job_lives_its_whole_life_over_http(place, api, request_body):
     )
     assert api(f"jobs/{job_id}/retry", {"reason": "throttled"})[0] == 409
     assert api(f"jobs/{job_id}/retry", {"reason": "name_not_allowed"})[0] == 200
+    assert wait_for_end(api, job_id)["totals"]["failed"]["objects"] == 1
+    page = press(place, job_id, "retry")
+    assert f"<code>{job_id}</code>" in page
     assert wait_for_end(api, job_id)["totals"]["failed"]["objects"] == 1
     assert api("ready")[0] == 200
