@@ -8,7 +8,7 @@ from threading import Event
 from tests.faults.fleet import FaultFleet
 from tests.faults.http_proxy import Exchange, Fault, HttpProxy, Op
 
-_NEVER_S = 60.0  # for hangs
+_NEVER_S = 120.0  # for hangs
 _HELD_S = 20.0  # a request is let go then in any case, so that a failing test ends
 
 
