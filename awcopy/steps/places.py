@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.live.base import KEPT
+from awcopy.model.items import ItemState
 from awcopy.model.job import JobState
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from awcopy.jobs.fleet import Fleet
     from awcopy.live.base import Place
-    from awcopy.model.items import Item, ItemKind
+    from awcopy.model.items import ItemKind
     from awcopy.model.job import Job, JobId
     from awcopy.steps.context import StepContext
 
@@ -41,17 +42,17 @@ class Turn:
     kind: ItemKind | None = None
 
 
-def revive_places(context: StepContext, job: Job, held: Iterable[Item]) -> list[Turn] | None:
+def revive_places(context: StepContext, job: Job) -> list[Turn] | None:
     """Return turns that bring the job back to its agents, to be published; None if no place is known.
 
     Items that are held for an older generation count as agents too, until they end. May be called by several
     processes at once: each place is revived by one.
     """
-    live = context.fleet.live
-    places = live.places(job.id, job.generation)
+    places = context.fleet.live.places(job.id, job.generation)
     if not places:
         return None
-    held = list(held)
+    # Looked at after the places: one that has gone on since then is not at the turn that was seen.
+    held = list(context.fleet.ledger.list_items(job.id, states=(ItemState.LEASED,)))
     holding = {item.agent for item in held if item.generation == job.generation}
     silent = _silent_places(context, places.items(), holding)
     others = sum(1 for item in held if item.generation != job.generation)

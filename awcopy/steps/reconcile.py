@@ -74,7 +74,7 @@ def _reconcile_running(context: StepContext, job: Job, items: _OpenItems, repair
         generation = None if is_open else finish(context, job.id).generation
         repairs.generations += [generation] if generation else []
         return
-    turns = revive_places(context, job, items.held)
+    turns = revive_places(context, job)
     if turns is not None:
         repairs.turns += turns
         return
