@@ -125,8 +125,9 @@ class SinkPort(Port):
         return self._write("commit_blocks", name, args, facts)
 
     def _write(self, op: str, name: str, args: Any, facts: Any) -> str:
-        begun = self._world.scheduler.now
-        process = self._world.scheduler.current.process
+        fiber = self._world.scheduler.current
+        begun = self._world.requests_begun.get(fiber, self._world.scheduler.now)
+        process = fiber.process
 
         def effect() -> str:
             before = self._inner().blobs.get(name)

@@ -26,7 +26,15 @@ from awcopy.model.outcome import Outcome, Result
 from awcopy.planning.naming import blob_name
 from tests.simulation.broker import Broker, BrokerAway, Message
 from tests.simulation.faults import Call, Fate, Weather, draw_fate, lost_answer, refusal
-from tests.simulation.fibers import FiberCondition, FiberEvent, FiberLock, FiberThread, Process, Scheduler
+from tests.simulation.fibers import (
+    Fiber,
+    FiberCondition,
+    FiberEvent,
+    FiberLock,
+    FiberThread,
+    Process,
+    Scheduler,
+)
 from tests.simulation.user import User
 from tests.simulation.worker import LEASE_S, Worker
 from tests.simulation.workload import BLOCK_BYTES, EPOCH, LARGE_FILE_BYTES, Workload
@@ -79,6 +87,7 @@ class World:
         self.is_ledger_away = False
         self.is_store_away = False
         self.late_writes: set[str] = set()  # ETags of blobs by workers that stood still at the very request
+        self.requests_begun: dict[Fiber, float] = {}  # that are not sent yet
         self.deletions: dict[str, Deletion] = {}  # by the job, the last one of each key
         self.surprises: list[str] = []  # errors that production code should not have met
         self.watchers: list[Callable[[], None]] = []
@@ -148,8 +157,13 @@ class World:
         spoil: Callable[[], None] | None = None,
     ) -> T:
         """Let time pass, make the call, and let go wrong what is to; ``spoil`` flips a bit of the result."""
-        if self.scheduler.current is None:
+        fiber = self.scheduler.current
+        if fiber is None:
             return effect()
+        # A request to a store begins with the question how many may be under way.
+        self.requests_begun[fiber] = self.requests_begun.get(fiber, self.scheduler.now)
+        if op != "shared_limit":
+            del self.requests_begun[fiber]
         self.scheduler.pause(self._latency(port))
         call = Call(number=self.calls, port=port, op=op, task=self.scheduler.current.name, writes=writes)
         self.calls += 1
