@@ -159,6 +159,7 @@ def open_sink(
         access,
         connections=settings.connections,
         customer_key=customer_key,
+        deletes=deletes,
         proxy_url=proxy_for(spec.account_url),
         ca_files=ca_files(settings, "REQUESTS_CA_BUNDLE"),
         read_timeout_s=settings.store_timeout_s,

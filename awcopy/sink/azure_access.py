@@ -59,15 +59,21 @@ class Access(Protocol):
 
 
 def make_access(
-    spec: SinkSpec, keys: AzureKeys | AzureIdentity | None, *, clock: Callable[[], float] = time.time
+    spec: SinkSpec,
+    keys: AzureKeys | AzureIdentity | None,
+    *,
+    deletes: bool = False,
+    clock: Callable[[], float] = time.time,
 ) -> Access:
     """Return the access that the keys give: by account key, by SAS token, or none: by azure-identity.
+
+    What is made from an account's key can delete blobs only if that is asked for.
 
     Raises:
         CredentialsError: The key is malformed, or a token would go over plain HTTP.
     """
     if isinstance(keys, AzureKeys) and keys.account_key:
-        return KeyAccess(spec, keys.account_key.reveal(), clock)
+        return KeyAccess(spec, keys.account_key.reveal(), clock, deletes=deletes)
     if isinstance(keys, AzureKeys) and keys.sas_token:
         return SasAccess(keys.sas_token.reveal(), clock)
     if not spec.account_url.startswith("https://"):
@@ -80,8 +86,16 @@ def make_access(
 class KeyAccess:
     """By the account's key: a SAS for the one container, made here and made again in good time."""
 
-    def __init__(self, spec: SinkSpec, account_key: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        spec: SinkSpec,
+        account_key: str,
+        clock: Callable[[], float] = time.time,
+        *,
+        deletes: bool = False,
+    ) -> None:
         self._spec = spec
+        self._deletes = deletes
         try:
             base64.b64decode(account_key, validate=True)
         except ValueError:
@@ -124,7 +138,7 @@ class KeyAccess:
             container_name=self._spec.container,
             account_key=self._account_key,
             permission=ContainerSasPermissions(
-                read=True, add=True, create=True, write=True, list=True, tag=True
+                read=True, add=True, create=True, write=True, list=True, tag=True, delete=self._deletes
             ),
             start=start,
             expiry=start + timedelta(seconds=_CLOCK_SKEW_S + _SAS_LIFE_S),

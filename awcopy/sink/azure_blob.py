@@ -77,6 +77,7 @@ class AzureBlobSink:
         keys: The account's key or a SAS token; an identity, or None for any that azure-identity finds, over
             https only.
         customer_key: The key that blobs are encrypted with; None where the spec names none.
+        deletes: Whether blobs are to be deleted; a SAS that is made here allows that only then.
         connections: Most requests under way at once; further callers wait.
         proxy_url: A forward proxy, or empty.
         ca_files: Files of certificates that are trusted beside the system's.
@@ -91,6 +92,7 @@ class AzureBlobSink:
         *,
         connections: int,
         customer_key: CustomerKey | None = None,
+        deletes: bool = False,
         proxy_url: str = "",
         ca_files: Sequence[str] = (),
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
@@ -98,7 +100,7 @@ class AzureBlobSink:
     ) -> None:
         self._spec = spec
         self._where = f"az://{spec.account}/{spec.container}"
-        self._access = make_access(spec, keys)
+        self._access = make_access(spec, keys, deletes=deletes)
         self._encryption = Encryption(spec, customer_key)
         self._container_path = f"{urlsplit(spec.account_url).path.rstrip('/')}/{encode_path(spec.container)}"
         self._pool = Pool(

@@ -119,7 +119,7 @@ class Sink(Protocol):
 
         Raises:
             BlobConflict: The blob is no longer the one that was seen, or has snapshots.
-            ObjectNotFound: It is gone.
+            ObjectNotFound: It is gone; some servers call that a conflict too.
         """
 
     def close(self) -> None:

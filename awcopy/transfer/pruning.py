@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from awcopy.errors import ObjectNotFound, StorageError
+from awcopy.errors import BlobConflict, ObjectNotFound, StorageError
 from awcopy.model.outcome import Result
 from awcopy.transfer.engine import ENDS_THE_ITEM
 
@@ -38,6 +38,8 @@ def prune_blob(transfer: Transfer, extra: Outcome) -> Outcome:
     except ENDS_THE_ITEM:
         raise
     except StorageError as error:
+        if isinstance(error, BlobConflict) and _is_gone(transfer, extra):
+            return _deleted(extra)  # some servers say so of what is gone
         return _kept(extra, error.code, error.message)
     return _deleted(extra)
 
@@ -47,13 +49,17 @@ def settle_pruning(transfer: Transfer | None, extra: Outcome) -> Outcome:
     if extra.result is not Result.EXTRA:
         return extra
     try:
-        if transfer and transfer.retrier.call(lambda: transfer.sink.head(extra.blob)) is None:
+        if transfer and _is_gone(transfer, extra):
             return _deleted(extra)
     except StorageError as error:
         return _kept(extra, "cancelled", f"it may have been deleted: {error.message}")
     return _kept(
         extra, "cancelled", "" if transfer else "it may have been deleted: the sink could not be asked"
     )
+
+
+def _is_gone(transfer: Transfer, extra: Outcome) -> bool:
+    return transfer.retrier.call(lambda: transfer.sink.head(extra.blob)) is None
 
 
 def has_object(transfer: Transfer, extra: Outcome) -> bool:
