@@ -26,7 +26,7 @@ from awcopy.model.job import Archived, Compare, Overwrite
 from awcopy.model.outcome import Proof
 
 if TYPE_CHECKING:
-    from awcopy.model.job import Deletion, JobSpec
+    from awcopy.model.job import Deletion, JobSpec, Pruning
 
 REQUEST_OPTIONS = (
     "name", "recursive", "include", "exclude", "include_regex", "exclude_regex", "newer_than", "older_than",
@@ -117,10 +117,20 @@ def _sync_words(spec: JobSpec) -> list[str]:
     if not spec.sync:
         return []
     words = [] if spec.sync.compare is Compare.STAMP else ["--compare", spec.sync.compare.value]
-    if spec.sync.since_last:
-        return [*words, "--since", LAST]
     since = spec.selection.newer_than
-    return [*words, "--since", since.isoformat()] if since else words
+    if spec.sync.since_last:
+        words += ["--since", LAST]
+    elif since:
+        words += ["--since", since.isoformat()]
+    return [*words, *_pruning_words(spec.sync.pruning)]
+
+
+def _pruning_words(pruning: Pruning | None) -> list[str]:
+    if not pruning:
+        return []
+    most = f"{pruning.most_percent:g}%" if pruning.most is None else str(pruning.most)
+    words = ["--delete", "--max-delete", most]
+    return [*words, "--delete-unstamped"] if pruning.takes_unstamped else words
 
 
 def _deletion_words(deletion: Deletion | None) -> list[str]:

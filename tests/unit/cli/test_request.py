@@ -13,7 +13,7 @@ from awcopy.cli.request import command_words, read_request, request_options
 from awcopy.cli.sync import sync
 from awcopy.config import Settings, StoreDefaults
 from awcopy.errors import UsageError
-from awcopy.model.job import Compare, Deletion, Overwrite, Sync
+from awcopy.model.job import Compare, Deletion, Overwrite, Pruning, Sync
 from awcopy.model.outcome import Proof
 
 PLAIN = {"source": "s3://photos/2026/", "sink": "az://backup/photos"}
@@ -83,10 +83,16 @@ def test_a_job_that_deletes_is_told_with_what_keeps_objects_and_asks_again():
         (Sync(), []),
         (Sync(compare=Compare.CHECKSUM, since_last=True), ["--compare", "checksum", "--since", "last"]),
         (Sync(), ["--since", "2026-01-31T12:00:00+00:00"]),
+        (Sync(pruning=Pruning(most=7)), ["--delete", "--max-delete", "7"]),
+        (
+            Sync(pruning=Pruning(most=None, most_percent=20.0, takes_unstamped=True)),
+            ["--delete", "--max-delete", "20%", "--delete-unstamped"],
+        ),
     ],
 )
 def test_a_sync_is_told_as_one(asked, more):
-    values = {**PLAIN, "newer_than": more[-1]} if more and not asked.since_last else PLAIN
+    since = more[more.index("--since") + 1] if "--since" in more and not asked.since_last else None
+    values = {**PLAIN, "newer_than": since} if since else PLAIN
     spec = replace(read_request(values).spec, sync=asked)
 
     words = command_words(spec, "default")
