@@ -1,10 +1,13 @@
-"""What a visitor does to jobs, for the API and the pages alike."""
+"""What a visitor does to jobs, for the API and the pages alike; each leaves a line in the log."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from typing import TYPE_CHECKING
+
+import structlog
+from flask import request as http_request
 
 from awcopy.cli.copy import MOST_AGENTS
 from awcopy.cli.request import command_words, read_request
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from awcopy.model.job import Job, JobId
+
+log = structlog.get_logger(__name__)
 
 LONGEST_KEY = 255
 LONGEST_REASON = 100
@@ -49,23 +54,27 @@ def create_job(values: Mapping[str, object], key: str | None, body: bytes) -> tu
         (submit_job(fleet, request), True) if key is None else submit_once(fleet, request, key, body)
     )
     if is_new:
+        _note("create", job.id)
         publisher.publish_dispatch(current_settings(), job.id)
     return job, is_new
 
 
 def pause_job(job_id: JobId) -> Job:
     """Pause a job. Raises as ``awcopy.jobs.control`` does."""
+    _note("pause", job_id)
     return jobs_control.pause_job(current_fleet(), job_id)
 
 
 def resume_job(job_id: JobId) -> Job:
     """Go on with a job, with the credentials that it has. Raises as ``awcopy.jobs.control`` does."""
     _require_credentials(job_id)
+    _note("resume", job_id)
     return control.resume_job(current_settings(), current_fleet(), job_id)
 
 
 def cancel_job(job_id: JobId) -> Job:
     """Cancel a job. Raises as ``awcopy.jobs.control`` does."""
+    _note("cancel", job_id)
     return control.cancel_job(current_settings(), current_fleet(), job_id)
 
 
@@ -79,6 +88,7 @@ def retry_job(job_id: JobId, reason: str = "") -> tuple[Job, int]:
     if len(reason) > LONGEST_REASON:
         raise UsageError(f"a reason has at most {LONGEST_REASON} characters")
     _require_credentials(job_id)
+    _note("retry", job_id, reason=reason)
     return control.retry_job(current_settings(), current_fleet(), job_id, reason=reason)
 
 
@@ -86,12 +96,18 @@ def change_agents(job_id: JobId, agents: int) -> Job:
     """Change how many items of a job run at once. Raises ``UsageError`` when a job cannot have so many."""
     if not 1 <= agents <= MOST_AGENTS:
         raise UsageError(f"a job has 1 to {MOST_AGENTS} agents")
+    _note("agents", job_id, agents=agents)
     return control.change_agents(current_settings(), current_fleet(), job_id, agents)
 
 
 def command_of(job: Job) -> str:
     """Return the command line that asks for the same job."""
     return shlex.join(command_words(job.spec, job.name))
+
+
+def _note(action: str, job_id: JobId, **facts: str | int) -> None:
+    """Log what is asked for, before it is tried: also of what is refused, and of what ends in the middle."""
+    log.info("asked_over_http", action=action, job=job_id, address=http_request.remote_addr, **facts)
 
 
 def _require_credentials(job_id: JobId) -> None:

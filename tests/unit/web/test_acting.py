@@ -7,6 +7,7 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
+from structlog.testing import capture_logs
 
 from awcopy.model.items import Item, ItemKind, ItemState
 from awcopy.model.job import JobState
@@ -99,6 +100,21 @@ def test_a_number_of_agents_that_no_job_has_is_a_page_that_says_so(client, add_j
     assert response.status_code == 400
     assert "1 to 1000 agents" in response.text
     assert published == []
+
+
+def test_whatever_is_asked_for_leaves_a_line_in_the_log(client, add_job):
+    job = add_job()
+
+    with capture_logs() as lines:
+        press(client, job, "agents", agents="12")
+
+    [line] = [line for line in lines if line["event"] == "asked_over_http"]
+    assert (line["action"], line["job"], line["agents"], line["address"]) == (
+        "agents",
+        job.id,
+        12,
+        "127.0.0.1",
+    )
 
 
 def test_one_reason_is_retried(client, fleet, add_job, published):
