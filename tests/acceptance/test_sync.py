@@ -119,28 +119,47 @@ def test_unchanged_objects_cost_no_request_and_gone_ones_go(stores) -> None:
     assert {blob.name for blob in container.list_blobs()} == names
 
 
+def run_now(place) -> str:
+    """Run the schedule by hand, follow its job to a good end, and return its id."""
+    ran = place.awcopy("schedule", "run", "nightly")
+    assert ran.returncode == 0, ran.stderr
+    followed = place.awcopy("jobs", "watch", ran.stdout.strip(), "-q")
+    assert followed.returncode == 0, followed.stderr
+    return ran.stdout.strip()
+
+
 def test_a_schedule_runs_on_the_fleet_with_profiles(place) -> None:
-    place.make_bucket("nightly", {"a": b"1"})
+    place.make_bucket("nightly", {"a": b"1", "b": b"1"})
     place.blobs.create_container("nightly")
     folder = Path(place.env["AWCOPY_PROFILES"])
     source, sink = place.servers.source, place.servers.sink
     facts = {"access_key": source.access_key, "secret_key": source.secret_key}
     endpoint = {"endpoint_url": source.endpoint_url, "region": source.region}
     write_profile(folder, "nightly-in", {"kind": "source", "buckets": ["nightly"], **facts, **endpoint})
-    connection = {"connection_string": sink.connection_string}
+    connection = {"connection_string": sink.connection_string, "allow_delete": True}
     write_profile(folder, "nightly-out", {"kind": "sink", "containers": ["nightly"], **connection})
-    line = ["schedule", "add", "nightly", "s3://nightly", f"az://{sink.account}/nightly", "--every", "1h"]
+    line = [
+        "schedule",
+        "add",
+        "nightly",
+        "s3://nightly",
+        f"az://{sink.account}/nightly",
+        "--every",
+        "1h",
+        "--delete",
+    ]
     profiles = ["--source-profile", "nightly-in", "--sink-profile", "nightly-out"]
     own = dict.fromkeys(("AWS_ENDPOINT_URL", "AZURE_STORAGE_CONNECTION_STRING"), "")
     added = place.awcopy(*line, *profiles, **own)
     assert added.returncode == 0, added.stderr
-    ran = place.awcopy("schedule", "run", "nightly")
-    assert ran.returncode == 0, ran.stderr
-    followed = place.awcopy("jobs", "watch", ran.stdout.strip(), "-q")
-    assert followed.returncode == 0, followed.stderr
+    run_now(place)
+    assert place.differences("nightly", "nightly") == (2, ())
+    place.s3.delete_object(Bucket="nightly", Key="a")
+    totals = place.job(run_now(place))["totals"]
+    assert (totals["deleted"]["objects"], totals["unchanged"]["objects"]) == (1, 1)
     assert place.differences("nightly", "nightly") == (1, ())
-    [past] = json.loads(place.awcopy("schedule", "history", "nightly", "-o", "json").stdout)
-    assert (past["what"], past["job_state"]) == ("started", "completed")
+    past = json.loads(place.awcopy("schedule", "history", "nightly", "-o", "json").stdout)
+    assert [(one["what"], one["job_state"]) for one in past] == [("started", "completed")] * 2
     assert place.awcopy("schedule", "rm", "nightly").returncode == 0
     for name in ("nightly-in", "nightly-out"):
         [path] = folder.glob(f"{name}*")
