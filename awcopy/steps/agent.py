@@ -128,7 +128,7 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
     except Exception:  # an item's fault is recorded, or it would end the agent that met it
         log.exception("item_crashed", item=turn.item)
         _record_trouble(context, job, lease, AwcopyError("an error inside awcopy; the worker's log has it"))
-    return True
+    return not lease.is_lost
 
 
 def _is_past(context: StepContext, turn: Turn) -> bool:

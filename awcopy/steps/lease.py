@@ -47,11 +47,17 @@ class Lease:
         self._renewed_at = monotonic() - max(0.0, lease_s - left_s)
         self._lock = threading.Lock()
         self._stop: AwcopyError | None = None
+        self._is_lost = False
 
     @property
     def item(self) -> Item:
         """The item as last written."""
         return self._item
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether a write has shown that the item is another's by now."""
+        return self._is_lost
 
     def check(self) -> None:
         """Return when work on the item may go on.
@@ -108,7 +114,7 @@ class Lease:
             except Conflict:
                 found = self._ledger.get_item(self._item.job_id, self._item.number)
                 if found is None or found.version != self._item.version:
-                    raise LeaseLost(f"item {self._item.number} is held by another worker now") from None
+                    raise self._lost() from None
                 raise
             return written
 
@@ -129,7 +135,11 @@ class Lease:
             try:
                 self._item = write(self._item)
             except Conflict:
-                raise LeaseLost(f"item {self._item.number} is held by another worker now") from None
+                raise self._lost() from None
+
+    def _lost(self) -> LeaseLost:
+        self._is_lost = True
+        return LeaseLost(f"item {self._item.number} is held by another worker now")
 
 
 class LeaseKeeper:

@@ -64,12 +64,13 @@ def keep_object(outcome: Outcome, reason: str, detail: str = "") -> Outcome:
 
 def _delete(transfer: Transfer, outcome: Outcome) -> Outcome:
     call = transfer.retrier.call
+    # Looked at first: what is gone may have been deleted by a worker that died before it said so. And not all
+    # servers obey the condition of the deletion itself.
+    head = call(lambda: transfer.source.head(outcome.key))
     blob = call(lambda: transfer.sink.head(outcome.blob))
     reason = why_blob_does_not_do(transfer.job, outcome, blob)
     if blob is None or reason:
         return keep_object(outcome, reason)
-    # Not all servers obey the condition of the deletion itself.
-    head = call(lambda: transfer.source.head(outcome.key))
     if not is_still(outcome, head, blob):
         return keep_object(outcome, SourceChanged.code)
     transfer.check()

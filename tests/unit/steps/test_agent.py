@@ -12,6 +12,7 @@ from awcopy.errors import (
     ServiceUnreachable,
     StoreNotFound,
 )
+from awcopy.live.base import KEPT
 from awcopy.model.items import ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState
 from awcopy.steps.agent import MAX_ATTEMPTS, End, stop_job, take_turn
@@ -214,6 +215,17 @@ def test_an_item_that_is_claimed_while_its_generation_ends_is_given_back(world, 
     assert take_turn(world.context, with_item(turn)) is End.SUPERSEDED
     assert (item(world).state, item(world).attempts) == (ItemState.READY, 0)
     assert world.sink_calls.calls["put_blob"] == 0
+
+
+def test_an_agent_that_lost_its_item_takes_no_place_that_is_kept_for_another(world, turn):
+    def lose_it_and_fail():
+        next_generation(world.fleet, job_of(world))
+        world.ledger.update_item(replace(item(world), fence=7))
+        raise ConnectionLost("gone")
+
+    world.ledger.read_manifest = lambda *_arguments, **_named: lose_it_and_fail()
+    assert take_turn(world.context, with_item(turn)) is End.SUPERSEDED
+    assert world.live.places(JOB_ID, 2)[1].turn == KEPT
 
 
 def test_a_message_that_came_twice_takes_no_place_that_is_kept(world, turn):
