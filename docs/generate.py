@@ -136,7 +136,7 @@ def _kind(default: object) -> str:
         return "whole number"
     if isinstance(default, Secret):
         return "text, kept secret"
-    return "folder" if isinstance(default, Path) else "text"
+    return "path" if isinstance(default, Path) else "text"
 
 
 def _default(default: object) -> str:

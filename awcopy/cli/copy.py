@@ -114,7 +114,7 @@ EXAMPLES = (
 @click.option(
     "--require-proof",
     type=click.Choice([proof.value for proof in REQUIRED_PROOFS]),
-    help="Fail objects that cannot have this proof or a stronger one; as thorough as --verify full.",
+    help="Fail objects that cannot have this proof or a stronger one; beyond blocks as thorough as --verify full.",
 )
 @click.option(
     "--route",

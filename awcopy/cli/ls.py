@@ -48,7 +48,7 @@ _LAST_CHARACTER = "\U0010ffff"  # sorts after everything that a key can go on wi
     cls=helpful(
         "awcopy ls s3://photos/2024/",
         "awcopy ls -r s3://photos -o ndjson | jq -r 'select(.bytes > 1e9).key'",
-        "awcopy ls --estimate --totals s3://photos --azure-region westeurope",
+        "awcopy ls --estimate --totals s3://photos --azure-region eastus",
     )
 )
 @click.argument("source", metavar="SRC")

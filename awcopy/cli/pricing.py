@@ -32,7 +32,7 @@ _OPTIONS = (
         "--azure-region",
         default="",
         metavar="REGION",
-        help="Where the account is (westeurope), for the estimate.",
+        help="Where the account is (eastus), for the estimate.",
     ),
     click.option(
         "--sent-this-month",

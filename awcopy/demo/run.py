@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -84,6 +85,7 @@ def _prove(servers: Servers, objects: int) -> int:
 
 def _wait_for_ctrl_c(servers: Servers, fleet: FleetProcesses, folder: Path) -> None:
     print("\nEverything goes on running; Ctrl-C ends it. To use it from another shell:\n")
+    print(f"  export PATH='{Path(sys.executable).parent}':\"$PATH\"")
     for name, value in user_environment(servers, folder).items():
         if name.startswith(("AWCOPY_", "AWS_", "AZURE_")):
             print(f"  export {name}='{value}'")

@@ -29,6 +29,7 @@ HINTS = {
     "metadata_not_allowed": "copy them with --metadata rename or exclude",
     "name_not_allowed": "copy them with --names encode",
     "not_found": "the objects were deleted after they had been listed",
+    "source_unreadable": "run it again with --route auto, which streams what Azure cannot read by itself",
     "proof_too_weak": "the source keeps no checksum that gives the proof asked for; ask for a weaker one",
     "refused": "the example says what the store refused",
     "restore_limit": "restoring them would pass the limits of the job; raise those in a new job",

@@ -47,6 +47,7 @@ _RENAMING = "--metadata rename keeps them in another form"
 # Also each "_" that would begin an escape once the character after the digits is written, and names that
 # would be taken for awcopy's own.
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_]|^[0-9]|^a(?=wcopy_)|_(?=x[0-9a-f]+[^a-z0-9])")
+_NO_NAME = re.compile(r"[^a-z0-9_]|^[0-9]|^awcopy_")
 _PLAIN_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?|")
 _HEADERS = tuple(header.name for header in fields(ContentHeaders))
 
@@ -200,15 +201,20 @@ def _fit_metadata(
     head: ObjectHead, policy: MetadataPolicy, own: dict[str, str]
 ) -> tuple[dict[str, str], list[str]]:
     """Return the user's metadata as Azure takes it together with awcopy's own, and what was done."""
-    renamed = {encode_name(name): encode_value(value) for name, value in head.metadata.items()}
-    plain = [name for name, new in zip(head.metadata, renamed, strict=True) if name == new]
-    odd = len(renamed) - len(plain)
+    # Only where names are rewritten must one that looks so be told from those that were.
+    is_odd = _NOT_IN_NAMES.search if policy is MetadataPolicy.RENAME else _NO_NAME.search
+    plain = [name for name in head.metadata if not is_odd(name)]
+    odd = len(head.metadata) - len(plain)
     if policy is MetadataPolicy.FAIL and odd + head.missing_metadata:
         message = f"entries of metadata that cannot be kept as they are: {odd + head.missing_metadata}"
         raise MetadataNotAllowed(f"{message}; {_RENAMING}")
-    kept = renamed
+    values = {name: encode_value(value) for name, value in head.metadata.items()}
     if policy is MetadataPolicy.EXCLUDE:
-        kept = _fitting({name: renamed[name] for name in sorted(plain)}, own)
+        kept = _fitting({name: values[name] for name in sorted(plain)}, own)
+    elif policy is MetadataPolicy.RENAME:
+        kept = {encode_name(name): value for name, value in values.items()}
+    else:
+        kept = values
     if _size(kept) + _size(own) + _NOTICES_BYTES > MAX_METADATA_BYTES:
         raise MetadataNotAllowed(
             f"its metadata takes {_size(kept) + _size(own):,} bytes as Azure would keep it, awcopy's own"
@@ -216,8 +222,8 @@ def _fit_metadata(
             " leaves out what does not fit"
         )
     notices = {
-        "metadata_renamed": odd if kept is renamed else 0,
-        "metadata_excluded": len(renamed) - len(kept),
+        "metadata_renamed": odd if policy is MetadataPolicy.RENAME else 0,
+        "metadata_excluded": len(values) - len(kept),
         "metadata_missing": head.missing_metadata,
     }
     return {**kept, **own}, [f"{what}: {count}" for what, count in notices.items() if count]

@@ -34,11 +34,15 @@ def fit_tags(tags: Mapping[str, str], policy: MetadataPolicy) -> tuple[dict[str,
         return {}, []
     if policy is MetadataPolicy.EXCLUDE:
         return _fitting(tags)
-    renamed = {encode_tag(name): encode_tag(value) for name, value in tags.items()}
+    if policy is MetadataPolicy.FAIL:
+        odd = sum(bool(_NOT_PLAIN.search(name + value)) for name, value in tags.items())
+        if odd:
+            message = f"tags with characters that Azure's index tags do not take: {odd}"
+            raise TagsNotAllowed(f"{message}; --metadata rename writes them in others")
+        renamed = dict(tags)
+    else:
+        renamed = {encode_tag(name): encode_tag(value) for name, value in tags.items()}
     changed = sum(renamed.get(name) != value for name, value in tags.items())
-    if changed and policy is MetadataPolicy.FAIL:
-        message = f"tags with characters that Azure's index tags do not take: {changed}"
-        raise TagsNotAllowed(f"{message}; --metadata rename writes them in others")
     kept, _ = _fitting(renamed)
     if len(kept) < len(renamed):
         raise TagsNotAllowed(

@@ -69,3 +69,8 @@ def test_of_more_than_azure_takes_what_fits_is_kept_on_request():
 
 def test_a_header_carries_tags_percent_encoded():
     assert write_tags({"a b": "c+d/e", "f": ""}) == "a%20b=c%2Bd%2Fe&f="
+
+
+@pytest.mark.parametrize("policy", [MetadataPolicy.EXCLUDE, MetadataPolicy.FAIL])
+def test_tags_that_only_look_rewritten_stay_where_nothing_is(policy):
+    assert fit_tags({"k_x40_z": "v_x40_"}, policy) == ({"k_x40_z": "v_x40_"}, [])
