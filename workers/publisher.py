@@ -51,5 +51,5 @@ def _publishing(settings: Settings) -> Iterator[Celery]:
         try:
             yield app
         except (OperationalError, RedisError, OSError) as error:
-            hint = "check AWCOPY_REDIS_URL, and that Redis runs"
+            hint = "check AWCOPY_REDIS_URL; what was asked is in the ledger, and goes on when Redis is back"
             raise ServiceUnreachable("Redis did not take the job's message", hint=hint) from error

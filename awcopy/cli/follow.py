@@ -41,7 +41,7 @@ def follow_job(
         JobNotFound: The job was deleted meanwhile.
     """
     wait_s, last_answer = FIRST_WAIT_S, clock()
-    is_away = False
+    is_away, told = False, ""
     while True:
         try:
             snapshot = take_snapshot(fleet, job_id)
@@ -54,6 +54,9 @@ def follow_job(
         else:
             last_answer, is_away = clock(), False
             display.show(snapshot)
+            if snapshot.job.state is JobState.QUEUED and snapshot.job.detail not in ("", told):
+                told = snapshot.job.detail
+                display.note(f"awcopy: the job {told}")
             if needs_no_waiting(snapshot):
                 return snapshot
         sleep(wait_s)

@@ -64,7 +64,14 @@ def resume_job(
         IllegalMove: The job is neither paused nor failed.
     """
     why = "resumed with new credentials" if credentials else "resumed"
-    return _change(fleet, job_id, lambda job, at: _queue(job, at, why, credentials, public_key))
+
+    def resume(job: Job, at: datetime) -> Job:
+        if job.state is JobState.COMPLETED_WITH_ERRORS:
+            hint = f"`awcopy jobs retry {job_id}` tries again what failed"
+            raise IllegalMove(f"job {job_id} has ended, with errors; there is nothing to resume", hint=hint)
+        return _queue(job, at, why, credentials, public_key)
+
+    return _change(fleet, job_id, resume)
 
 
 def cancel_job(fleet: Fleet, job_id: JobId) -> Job:

@@ -69,6 +69,14 @@ def test_a_job_is_followed_until_it_has_ended(monkeypatch: pytest.MonkeyPatch) -
     assert len(clock.naps) == 3
 
 
+def test_why_a_job_waits_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = make_snapshot(JobState.QUEUED, detail="waits for a store that does not answer: no such host")
+    answers = [make_snapshot(JobState.QUEUED), waiting, waiting, make_snapshot(JobState.COMPLETED)]
+    follow_it, display, _ = play(monkeypatch, answers)
+    follow_it()
+    assert display.notes == ["awcopy: the job waits for a store that does not answer: no such host"]
+
+
 def test_the_waits_grow_from_half_a_second_to_two(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [*[make_snapshot() for _ in range(20)], make_snapshot(JobState.COMPLETED)]
     follow_it, _, clock = play(monkeypatch, answers)
