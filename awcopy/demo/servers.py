@@ -279,6 +279,8 @@ def _weed_launch(program: Path, folder: Path, identities: Path, ports: Sequence[
             "-s3.autoCreateBucket=false",  # A missing bucket is an error on AWS.
             "-s3.cacheCapacityMB=0",  # A third of the memory, and no slower on one machine.
             "-master.telemetry=false",
+            # Each bucket takes some volumes of its own; by default there are as many as the disk could fill.
+            "-volume.max=2000",
         ],
         folder=folder,
         ports=ports,

@@ -184,7 +184,7 @@ CASES = [
     bad("azure_away", 7, GOOD, "--azure-endpoint", DEAD_AZURE),
     bad("azure_away_locally", 7, f"{GOOD} --local", "--azure-endpoint", DEAD_AZURE),
     bad("old_unknown_switch", 2, f"{OLD} /Q", "/Q"),
-    bad("old_not_there_yet", 2, f"{OLD} /D", "/D"),
+    bad("old_delete_unconfirmed", 2, f"{OLD} /D", "add --yes"),
     bad("old_unknown_parameter", 2, f"{OLD} buckett:x", "did you mean bucket:"),
     bad("old_block_size", 2, f"{OLD} /B:4001M", "/B"),
     bad("old_agents", 2, f"{OLD} /A many", "/A"),
