@@ -40,7 +40,7 @@ check: lint ## Before a push: lint, unit and contract tests
 
 # No address of any registry goes into a lock file: the reader's own configuration decides.
 UV_COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
-	--no-emit-index-url --no-emit-find-links --no-header
+	--no-strip-extras --no-emit-index-url --no-emit-find-links --no-header
 lock: $(STAMP) ## Pin the newest allowed versions again (Python and npm)
 	$(UV_COMPILE) --upgrade --extra demo --extra dev -o requirements-dev.lock pyproject.toml
 	$(UV_COMPILE) --upgrade --no-annotate -c requirements-dev.lock -o requirements.lock pyproject.toml
