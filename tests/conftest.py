@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from awcopy.demo.servers import (
     AzuriteServer,
@@ -27,6 +28,10 @@ from awcopy.errors import ServiceUnreachable
 
 TESTS = Path(__file__).parent
 IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - no setting of awcopy
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("awcopy", deadline=None)
+settings.load_profile("awcopy")
 
 AnyServer = TypeVar("AnyServer", bound=Server)
 

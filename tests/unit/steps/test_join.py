@@ -119,7 +119,7 @@ keys = st.dictionaries(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=keys, after=keys, names=st.sampled_from(list(NamePolicy)), crashes=st.integers(0, 6))
 def test_a_sync_ends_as_a_copy_does_though_it_is_interrupted(before, after, names, crashes):
     spec = make_spec(names=names)

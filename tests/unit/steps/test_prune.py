@@ -223,7 +223,7 @@ def test_a_source_in_an_order_of_its_own_is_asked_before_a_blob_counts_as_extra(
 keys = st.dictionaries(st.text("ab./%é", min_size=1, max_size=3), st.binary(max_size=1), max_size=10)
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=keys, after=keys, crashes=st.integers(0, 6))
 def test_in_the_end_both_sides_hold_the_same_though_it_was_interrupted(before, after, crashes):
     world = World(source=make_paged_source(2), sink=ShortPages())
