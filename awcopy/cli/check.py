@@ -148,21 +148,26 @@ def check(**options: Any) -> Exit:  # noqa: ANN401 - made a record at once
             raise OutOfOrder(error.message, hint=_SORTED_FIRST) from error
     for line in totals_lines(report.counts, report.proofs, left_out, checked.level):
         print_note(line)
-    return exit_code_of(report.counts)
+    return exit_code_of(report.counts, left_out)
 
 
-def exit_code_of(counts: Mapping[Verdict, int]) -> Exit:
-    """Return 8 if there is any difference, else 1 if something could not be compared, else 0."""
+def exit_code_of(counts: Counter[Verdict], left_out: LeftOut) -> Exit:
+    """Return 8 if there is any difference, else 1 if something could not be compared, else 0.
+
+    But 2 if the filters left nothing to compare: a check that looked at nothing has found nothing to be right.
+    """
     if counts[Verdict.DIFFERENT] or counts[Verdict.MISSING] or counts[Verdict.EXTRA]:
         return Exit.DIFFERENT
+    if not counts.total() and left_out.excluded:
+        return Exit.USAGE
     return Exit.ERROR if counts[Verdict.FAILED] else Exit.OK
 
 
 def totals_lines(
-    counts: Mapping[Verdict, int], proofs: Mapping[str, int], left_out: LeftOut, level: Level
+    counts: Counter[Verdict], proofs: Mapping[str, int], left_out: LeftOut, level: Level
 ) -> Iterable[str]:
     """Yield what was found, as a person reads it."""
-    total = sum(counts.values())
+    total = counts.total()
     said = ", ".join(f"{format_count(counts[verdict])} {_SAID[verdict]}" for verdict in Verdict)
     yield f"{format_count(total)} {'name' if total == 1 else 'names'}: {said}"
     by = ", ".join(f"{name} {format_count(count)}" for name, count in sorted(proofs.items()))
@@ -171,6 +176,14 @@ def totals_lines(
         yield f"left out by the filters: {format_count(left_out.excluded)}"
     if left_out.folders:
         yield f"left out as markers of folders, which are not copied: {format_count(left_out.folders)}"
+    if not total:
+        yield f"nothing was compared: {_why_nothing(left_out)}"
+
+
+def _why_nothing(left_out: LeftOut) -> str:
+    if left_out.excluded:
+        return "the filters leave out all that there is"
+    return "there are only markers of folders" if left_out.folders else "both sides are empty"
 
 
 def _level(options: Mapping[str, Any]) -> Level:
@@ -240,7 +253,7 @@ class _Report:
         now = time.monotonic()
         if now - self._noted_at >= _NOTE_EVERY_S and sys.stderr.isatty():
             self._noted_at = now
-            print_note(f"... {format_count(sum(self.counts.values()))} names so far")
+            print_note(f"... {format_count(self.counts.total())} names so far")
 
 
 def _name(finding: Finding) -> str:

@@ -118,6 +118,33 @@ def test_left_out_names_are_told(differing, capsys):
     ]
 
 
+def test_filters_that_leave_nothing_to_compare_are_a_mistake(stores, capsys):
+    assert main([*LINE, "--include", "smae"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "0 names: 0 the same, 0 different, 0 missing at the destination, 0 only at the destination, 0 not compared",
+        "compared by the listings and the blobs' stamps; --download reads both sides",
+        "left out by the filters: 1",
+        "nothing was compared: the filters leave out all that there is",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "marker", "why"),
+    [
+        ([], "", "both sides are empty"),
+        (["--include", "k"], "", "both sides are empty"),
+        ([], "folder/", "there are only markers of folders"),
+    ],
+)
+def test_two_empty_sides_are_the_same_and_said_to_be_empty(stores, capsys, options, marker, why):
+    stores.source.delete_object("same")
+    stores.sink.delete_blob("same", etag=stores.sink.blobs["same"].head.etag)
+    if marker:
+        stores.source.put_object(marker, b"")
+    assert main([*LINE, *options]) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == f"nothing was compared: {why}"
+
+
 @pytest.mark.parametrize(
     "options",
     [
