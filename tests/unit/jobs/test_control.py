@@ -61,11 +61,11 @@ def test_a_job_does_as_it_is_told(world, act, state, becomes):
 @pytest.mark.parametrize(
     ("act", "state"),
     [
-        *[(pause_job, state) for state in (S.CANCELLING, *ENDED)],
-        *[(resume_job, state) for state in set(S) - {S.PAUSED, S.FAILED}],
-        *[(cancel_job, state) for state in ENDED - {S.COMPLETED_WITH_ERRORS, S.FAILED}],
-        *[(remove_job, state) for state in set(S) - ENDED],
-        *[(retry_job, state) for state in set(S) - {S.COMPLETED_WITH_ERRORS}],
+        *[(pause_job, state) for state in sorted((S.CANCELLING, *ENDED))],
+        *[(resume_job, state) for state in sorted(set(S) - {S.PAUSED, S.FAILED})],
+        *[(cancel_job, state) for state in sorted(ENDED - {S.COMPLETED_WITH_ERRORS, S.FAILED})],
+        *[(remove_job, state) for state in sorted(set(S) - ENDED)],
+        *[(retry_job, state) for state in sorted(set(S) - {S.COMPLETED_WITH_ERRORS})],
     ],
 )
 def test_a_job_refuses_what_makes_no_sense(world, act, state):
@@ -139,7 +139,7 @@ def test_the_number_of_agents_can_be_changed(world, state):
     assert job_of(world).state is state
 
 
-@pytest.mark.parametrize("state", [S.CANCELLING, *ENDED])
+@pytest.mark.parametrize("state", [S.CANCELLING, *sorted(ENDED)])
 def test_the_agents_of_a_job_that_is_over_cannot_be_changed(world, state):
     world.submit(state=state)
     with pytest.raises(IllegalMove):
@@ -291,7 +291,7 @@ def test_bytes_add_up_while_a_retry_runs_though_an_object_had_changed_its_length
 # Removal.
 
 
-@pytest.mark.parametrize("state", ENDED)
+@pytest.mark.parametrize("state", sorted(ENDED))
 def test_a_job_that_is_over_can_be_removed(world, state):
     world.submit(state=state)
     world.ledger.add_item(make_item())

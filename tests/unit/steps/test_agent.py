@@ -175,7 +175,7 @@ def test_while_a_listing_is_under_way_the_place_waits(world, turn):
     assert take_turn(world.context, turn) == replace(turn, turn=1)
 
 
-@pytest.mark.parametrize("state", set(JobState) - {JobState.RUNNING})
+@pytest.mark.parametrize("state", sorted(set(JobState) - {JobState.RUNNING}))
 def test_an_agent_of_a_job_that_does_not_run_does_nothing(world, turn, state):
     world.ledger.update_job(replace(job_of(world), state=state))
     assert take_turn(world.context, with_item(turn)) is End.GIVEN_UP
@@ -335,7 +335,7 @@ def test_an_interrupted_item_is_given_back_in_good_order(world, turn):
     assert (item(world).state, item(world).attempts) == (ItemState.READY, 0)
 
 
-@pytest.mark.parametrize("state", set(JobState) - {JobState.RUNNING, JobState.QUEUED})
+@pytest.mark.parametrize("state", sorted(set(JobState) - {JobState.RUNNING, JobState.QUEUED}))
 def test_a_job_that_has_stopped_is_not_stopped_again(world, state):
     job = world.submit(state=state)
     stop_job(world.context, job.id, JobState.FAILED, "why")

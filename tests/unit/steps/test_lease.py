@@ -160,7 +160,7 @@ def keeper(world):
     return keeper
 
 
-@pytest.mark.parametrize("state", set(JobState) - {JobState.RUNNING})
+@pytest.mark.parametrize("state", sorted(set(JobState) - {JobState.RUNNING}))
 def test_the_leases_of_a_job_that_does_not_run_any_more_are_interrupted(world, lease, keeper, state):
     world.submit(state=state)
     keeper._interrupt_unwanted([lease])
