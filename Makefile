@@ -17,6 +17,7 @@ demo: $(STAMP) ## Copy S3 to Azure on real servers here, and prove it (KEEP=1: l
 	$(BIN)/awcopy demo $(if $(KEEP),--keep) $(ARGS)
 
 test: $(STAMP) ## Run every test (ARGS='tests/unit -x' narrows it)
+	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/pytest $(ARGS)
 
 soak: $(STAMP) ## Simulate thousands of accidents (SEEDS=20000)
