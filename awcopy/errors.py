@@ -28,6 +28,9 @@ AwcopyError
         ├── NotEncrypted            the sink took no notice of the encryption that was asked for
         ├── SourceUnreadable        the sink cannot read the object by itself; a worker may
         ├── BlobConflict            the overwrite condition did not hold at commit
+        ├── BlobProtected           the blob that is there may not be touched: leased, immutable, archived
+        ├── NameNotAllowed          Azure does not take the blob's name
+        ├── NameConflict            a directory has the blob's name, or a blob that of one of its directories
         ├── BlocksMissing           the sink does not hold the blocks that a commit names
         ├── MetadataNotAllowed      Azure does not take the metadata, and the policy is not to change it
         ├── TagsNotAllowed          the same of tags
@@ -260,6 +263,24 @@ class BlobConflict(PermanentError):
     """The overwrite condition did not hold when the blob was written."""
 
     code = "blob_conflict"
+
+
+class BlobProtected(PermanentError):
+    """The blob that is there may not be replaced or deleted in the state that it is in."""
+
+    code = "blob_protected"
+
+
+class NameNotAllowed(PermanentError):
+    """Azure does not take the blob's name."""
+
+    code = "name_not_allowed"
+
+
+class NameConflict(PermanentError):
+    """In an account with directories a file and a directory cannot have one name."""
+
+    code = "name_conflict"
 
 
 class BlocksMissing(PermanentError):

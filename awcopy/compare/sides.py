@@ -106,7 +106,7 @@ def _is_folder(obj: SourceObject | None, blob: BlobHead | None) -> bool:
     """Return whether it is a marker: an empty key with a slash, or a directory of a hierarchical account."""
     if obj:
         return obj.key.endswith("/") and not obj.size_bytes
-    return blob is not None and blob.metadata.get("hdi_isfolder") == "true"
+    return blob is not None and blob.is_directory
 
 
 def _one_sided(obj: SourceObject, name: str, *, is_missing: bool) -> Finding:

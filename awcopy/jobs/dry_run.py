@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from awcopy.errors import ObjectNotFound, StorageError, StoreNotFound
+from awcopy.errors import NameConflict, ObjectNotFound, StorageError, StoreNotFound
 from awcopy.model.job import Job, JobState, Overwrite, new_job_id
 from awcopy.model.objects import SinkAccount, SourceObject
 from awcopy.model.outcome import Result
@@ -139,6 +139,8 @@ def _plan(
     if settled:
         intent = Intent.FAIL if settled.result is Result.FAILED else Intent.SKIP
         return Plan(object=obj, blob=blob, intent=intent, reason=settled.reason, detail=settled.detail)
+    if job.spec.sink.has_directories and not isinstance(head, StorageError) and head and head.is_directory:
+        head = NameConflict("the account has a directory of that name")
     if isinstance(head, StorageError):
         return Plan(object=obj, blob=blob, intent=Intent.FAIL, reason=head.code, detail=head.message)
     try:

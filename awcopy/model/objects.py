@@ -114,6 +114,11 @@ class BlobHead:
     encryption_scope: str = ""  # empty: the account's own encryption
     key_sha256: str = ""  # of the key that its writer gave, base64; Azure does not keep the key
 
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is one, where the account has directories; elsewhere it is a blob that stands for one."""
+        return self.metadata.get("hdi_isfolder") == "true"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SinkAccount:

@@ -40,7 +40,7 @@ class ExtraFinder:
         """
         job, key = self._job, key_of(self._job.spec, blob.name)
         is_ours = STAMP_ETAG in blob.metadata or (job.spec.pruning and job.spec.pruning.takes_unstamped)
-        if not is_ours or is_stamped_by(blob, job.id) or blob.metadata.get("hdi_isfolder") == "true":
+        if not is_ours or is_stamped_by(blob, job.id) or blob.is_directory:
             return None
         if not key.startswith(job.spec.source.prefix) or blob_name(job.spec, key) != blob.name:
             return None

@@ -52,9 +52,10 @@ def decide_overwrite(
 
     The condition makes the sink refuse the write when the blob has changed since it was looked at. A job
     writes each blob once; what it has written stays, also if the object was another when it was listed.
-    Without a ``head`` an object that ``needs_head`` counts as changed.
+    Without a ``head`` an object that ``needs_head`` counts as changed. A directory of that name is nothing that
+    the object could be the same as; the sink refuses to write over it.
     """
-    if blob is None:
+    if blob is None or (job.spec.sink.has_directories and blob.is_directory):
         return COPY_NEW
     is_encrypted = _is_encrypted_as_asked(job.spec.sink, blob)
     if is_stamped_by(blob, job.id) and is_encrypted:

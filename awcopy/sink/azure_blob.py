@@ -51,7 +51,7 @@ from awcopy.model.objects import (
 from awcopy.planning.tags import write_tags
 from awcopy.sink.azure_access import Proof, make_access
 from awcopy.sink.azure_encryption import KEY_SHA256, SCOPE, Encryption
-from awcopy.sink.azure_errors import WRONG_ACCOUNT, error_from_answer
+from awcopy.sink.azure_errors import WRONG_ACCOUNT, error_from_answer, may_concern_one_blob
 from awcopy.sink.azure_xml import encode_block_id, parse_blob_page, parse_staged_blocks, write_block_list
 from awcopy.sink.base import BlobPage
 
@@ -60,6 +60,7 @@ API_VERSION: Final = "2025-11-05"
 _METADATA: Final = "x-ms-meta-"
 _PROBE_BLOCK: Final = BlockId("probe")
 _NO_KEY_NEEDED: Final = "BlobDoesNotUseCustomerSpecifiedEncryption"
+_TAGS: Final = "x-ms-tags"
 _CONTENT_HEADERS: Final = {
     "content_type": "x-ms-blob-content-type",
     "content_encoding": "x-ms-blob-content-encoding",
@@ -102,6 +103,7 @@ class AzureBlobSink:
         self._where = f"az://{spec.account}/{spec.container}"
         self._access = make_access(spec, keys, deletes=deletes)
         self._encryption = Encryption(spec, customer_key)
+        self._probe_name = spec.prefix + self._encryption.probe_name  # where the rights are, if anywhere
         self._container_path = f"{urlsplit(spec.account_url).path.rstrip('/')}/{encode_path(spec.container)}"
         self._pool = Pool(
             parse_origin(spec.account_url),
@@ -117,9 +119,7 @@ class AzureBlobSink:
         self.list_page("", limit=1)
         if self._encryption:
             # Nobody sees such a block, and Azure drops it within a week.
-            self.stage_block(
-                self._encryption.probe_name, _PROBE_BLOCK, memoryview(b"0"), crc64=crc.crc64(b"0")
-            )
+            self.stage_block(self._probe_name, _PROBE_BLOCK, memoryview(b"0"), crc64=crc.crc64(b"0"))
 
     def account(self) -> SinkAccount:
         """Return what the account can do; credentials for one container may not tell."""
@@ -282,15 +282,42 @@ class AzureBlobSink:
                 exc.hint = WRONG_ACCOUNT
             raise
         if answer.status >= 300:  # noqa: PLR2004 - HTTP
-            raise self._refused(answer, op)
+            error = self._refused(answer, op)
+            # The right to write tags is given for all blobs, and the probe does not try it.
+            if name and _TAGS not in headers and may_concern_one_blob(error) and self._allows(method, name):
+                message = f"{error.message}: the same is allowed for other blobs"
+                error = AccessDenied(message, status=error.status, service_code=error.service_code)
+            raise error
         return answer
 
     def _refused(self, answer: Answer, op: str) -> StorageError:
         error = error_from_answer(answer, op=op, where=self._where)
         if isinstance(error, AccessDenied) and self._access.has_expired():
             hint = "give a new SAS token, then resume the job"
-            return CredentialsRefused(f"the SAS token for {self._where} has expired", hint=hint, status=403)
+            message = f"the SAS token for {self._where} has expired"
+            return CredentialsRefused(message, hint=hint, status=403, service_code="AuthenticationFailed")
         return error
+
+    def _allows(self, method: str, refused: str) -> bool:
+        """Return whether something of the kind is allowed for a blob beside the one for which it is refused.
+
+        Then the credentials as such are good, and the refusal is no reason to stop the whole job.
+        """
+        if refused == self._probe_name:
+            return False
+        # Rights are looked at before all else, and there is no such blob: so nothing is written or deleted.
+        asked = {"x-ms-blob-type": "BlockBlob", "If-Match": '"0x0"', **self._encryption.to_write}
+        try:
+            if method == "PUT":
+                self._request("PUT", self._probe_name, "", asked, op="trying to write", body=b"")
+            else:
+                method = "DELETE" if method == "DELETE" else "HEAD"
+                self._request(method, self._probe_name, "", {}, op="trying that on another blob")
+        except (BlobConflict, ObjectNotFound):
+            return True
+        except StorageError:
+            return False
+        return True
 
 
 def _property_headers(properties: BlobProperties) -> dict[str, str]:
@@ -302,7 +329,7 @@ def _property_headers(properties: BlobProperties) -> dict[str, str]:
     if properties.tier:
         headers["x-ms-access-tier"] = properties.tier
     if properties.tags:
-        headers["x-ms-tags"] = write_tags(properties.tags)
+        headers[_TAGS] = write_tags(properties.tags)
     return headers
 
 

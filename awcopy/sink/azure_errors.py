@@ -15,7 +15,9 @@ from typing import Final
 from azure.core import exceptions as azure
 
 from awcopy.errors import (
+    AccessDenied,
     BlobConflict,
+    BlobProtected,
     BlocksMissing,
     ConnectionLost,
     CredentialsError,
@@ -23,6 +25,9 @@ from awcopy.errors import (
     ForeignBlocks,
     IntegrityError,
     KeyMismatch,
+    MetadataNotAllowed,
+    NameConflict,
+    NameNotAllowed,
     ObjectArchived,
     ObjectNotFound,
     RequestRefused,
@@ -48,9 +53,13 @@ FOREIGN_BLOCKS: Final = (
 _CONTAINER: Final = "check the container's name, or let awcopy create it"
 _OTHER_KEY: Final = "give the key that the blob has been encrypted with, or delete the blob first"
 _OTHER_VERSION: Final = "the server does not know this version of the protocol"
+_LEASED: Final = "the blob is leased; release the lease, then retry"
+_IMMUTABLE: Final = "the blob may not be changed, by a policy or a legal hold"
+_ARCHIVED: Final = "the blob is archived; delete it or move it to another tier first"
+_DIRECTORY: Final = "a directory of the account has that name, or a blob that of one of its directories"
 
 # The service's code decides; where there is none (answers to HEAD of some servers), the status does.
-# Rights are given for whole accounts and containers: a refusal concerns every blob alike.
+# Rights are given for accounts and containers, as a rule: a refusal then concerns every blob alike.
 _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "ContainerNotFound": (StoreNotFound, _CONTAINER),
     "ContainerBeingDeleted": (StoreNotFound, "the container is being deleted; try again in a minute"),
@@ -71,18 +80,33 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
         "the SAS token does not allow this machine's address",
     ),
     "InsufficientAccountPermissions": (CredentialsRefused, _RIGHTS),
+    "UnauthorizedBlobOverwrite": (AccessDenied, "the credentials may create blobs and not replace them"),
     "KeyBasedAuthenticationNotPermitted": (CredentialsRefused, "the account refuses keys; use Entra ID"),
     "AccountIsDisabled": (CredentialsRefused, "the storage account is disabled"),
     "PublicAccessNotPermitted": (CredentialsRefused, _WRONG_KEY),
     "BlobAlreadyExists": (BlobConflict, ""),
     "ConditionNotMet": (BlobConflict, ""),
     "TargetConditionNotMet": (BlobConflict, ""),
-    "LeaseIdMissing": (BlobConflict, "the blob is leased"),
-    "LeaseLost": (BlobConflict, "the blob is leased"),
-    "BlobImmutableDueToPolicy": (BlobConflict, "the blob is protected by an immutability policy"),
-    "SnapshotsPresent": (BlobConflict, "the blob has snapshots"),
-    "BlobArchived": (BlobConflict, "the blob is archived; delete it or move it to another tier first"),
-    "InvalidBlobType": (BlobConflict, "the blob that is there is an append or a page blob"),
+    "LeaseIdMissing": (BlobProtected, _LEASED),
+    "LeaseLost": (BlobProtected, _LEASED),
+    "LeaseIdMismatchWithBlobOperation": (BlobProtected, _LEASED),
+    "BlobImmutableDueToPolicy": (BlobProtected, _IMMUTABLE),
+    "BlobImmutableDueToLegalHold": (BlobProtected, _IMMUTABLE),
+    "SnapshotsPresent": (BlobProtected, "the blob has snapshots"),
+    "BlobArchived": (BlobProtected, _ARCHIVED),
+    "BlobBeingRehydrated": (BlobProtected, "the blob is on its way out of the archive; retry later"),
+    "PendingCopyOperation": (BlobProtected, "another program copies to the blob; retry later"),
+    "InvalidBlobType": (BlobProtected, "the blob that is there is an append or a page blob; delete it first"),
+    "BlobOperationNotSupported": (
+        BlobProtected,
+        "the blob may have been written through the Data Lake API, and takes no blocks; delete it first",
+    ),
+    "PathConflict": (NameConflict, _DIRECTORY),
+    "PathAlreadyExists": (NameConflict, _DIRECTORY),
+    "ResourceTypeMismatch": (NameConflict, _DIRECTORY),
+    "InvalidResourceName": (NameNotAllowed, "Azure does not take this name"),
+    "InvalidMetadata": (MetadataNotAllowed, "Azure does not take the metadata"),
+    "MetadataTooLarge": (MetadataNotAllowed, "Azure does not take so much metadata"),
     "BlobUsesCustomerSpecifiedEncryption": (KeyMismatch, _OTHER_KEY),
     "BlobCustomerSpecifiedEncryptionMismatch": (KeyMismatch, _OTHER_KEY),
     "BlobDoesNotUseCustomerSpecifiedEncryption": (
@@ -124,6 +148,17 @@ _SOURCE_STATUSES: Final[dict[int, type[StorageError]]] = {
     429: Throttled,
     503: Throttled,
 }
+# What a report has to say of one object, though it shows no hints.
+_EXPLAINED: Final = (
+    AccessDenied,
+    BlobProtected,
+    KeyMismatch,
+    NameConflict,
+    NameNotAllowed,
+    MetadataNotAllowed,
+)
+# These may concern one path alone: access lists of directories, and conditions of roles.
+_MAY_BE_OF_ONE: Final = frozenset({"", "AuthorizationPermissionMismatch"})
 _CANNOT_READ: Final = "the source may be closed to Azure; --route stream reads it through the workers"
 _EXPIRED: Final = re.compile(
     r"not valid in the specified(?: key)? time frame|token is expired", re.IGNORECASE
@@ -174,7 +209,7 @@ def error_from_refusal(refusal: Refusal, *, op: str, where: str) -> StorageError
     if refusal.code == "InvalidHeaderValue" and "x-ms-version" in refusal.reason:
         hint = _OTHER_VERSION
     message = f"{op} in {where} was refused, {refusal.code or 'no reason given'} (status {status})"
-    if kind is KeyMismatch:  # stands in reports, which show no hints
+    if kind in _EXPLAINED:
         message = f"{message}: {hint}"
     if kind is Throttled:
         return Throttled(
@@ -185,6 +220,12 @@ def error_from_refusal(refusal: Refusal, *, op: str, where: str) -> StorageError
             request_id=refusal.request_id,
         )
     return kind(message, hint=hint, status=status, service_code=refusal.code, request_id=refusal.request_id)
+
+
+def may_concern_one_blob(error: StorageError) -> bool:
+    """Return whether a refusal of credentials may concern the one blob that it was about."""
+    is_refused = isinstance(error, CredentialsRefused) and error.status == 403  # noqa: PLR2004 - HTTP
+    return is_refused and error.service_code in _MAY_BE_OF_ONE
 
 
 def _error_of_source(answer: Answer, *, op: str, where: str) -> StorageError:

@@ -67,6 +67,8 @@ class Sink(Protocol):
 
         Raises:
             BlobConflict: The condition did not hold; the blob that was there is untouched.
+            BlobProtected: It may not be replaced: it is leased, immutable, archived, or of another kind.
+            NameConflict: A directory has that name, or a blob that of one of its directories.
             IntegrityError: The sink received other bytes than the CRC says; nothing was written.
         """
 
@@ -112,13 +114,15 @@ class Sink(Protocol):
         Raises:
             BlocksMissing: At least one id is not staged; the blob that was there is untouched.
             BlobConflict: The condition did not hold; the blob that was there is untouched.
+            BlobProtected, NameConflict: As for ``put_blob``.
         """
 
     def delete_blob(self, name: str, *, etag: str) -> None:
         """Delete the committed blob that was seen; what the account keeps of deleted blobs is its own affair.
 
         Raises:
-            BlobConflict: The blob is no longer the one that was seen, or has snapshots.
+            BlobConflict: The blob is no longer the one that was seen.
+            BlobProtected: It may not be deleted: it is leased, immutable, or has snapshots.
             ObjectNotFound: It is gone; some servers call that a conflict too.
         """
 

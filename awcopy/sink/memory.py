@@ -19,6 +19,7 @@ from awcopy.errors import (
     ForeignBlocks,
     IntegrityError,
     KeyMismatch,
+    NameConflict,
     ObjectNotFound,
     RequestRefused,
     SourceChanged,
@@ -59,7 +60,11 @@ class StoredBlob:
 
 @dataclass(slots=True, kw_only=True)
 class MemorySink:
-    """One container in memory. Safe for many threads."""
+    """One container in memory. Safe for many threads.
+
+    Where ``facts`` say that the account has directories, there is one for each folder of a blob's name: it is
+    listed and looked at as Azure shows it, and no blob can have its name.
+    """
 
     has_container: bool = True
     encryption_scope: str = ""  # that blobs are encrypted with
@@ -98,7 +103,7 @@ class MemorySink:
         self._begin("list_page", prefix)
         with self._lock:
             if self._sorted is None:
-                self._sorted = sorted(self.blobs)
+                self._sorted = sorted({*self.blobs, *self._directories()})
             found: list[BlobHead] = []
             start = bisect_right(self._sorted, token) if token else bisect_left(self._sorted, prefix)
             for position in range(start, len(self._sorted)):
@@ -107,13 +112,16 @@ class MemorySink:
                     break
                 if len(found) == limit:
                     return BlobPage(blobs=tuple(found), token=found[-1].name)
-                found.append(self.blobs[name].head)
+                stored = self.blobs.get(name)
+                found.append(stored.head if stored else _directory(name))
         return BlobPage(blobs=tuple(found))
 
     def head(self, name: str) -> BlobHead | None:
         """Return the committed blob of that name, or None."""
         self._begin("head", name)
         stored = self.blobs.get(name)
+        if stored is None and name in self._directories():
+            return _directory(name)
         if stored and stored.head.key_sha256 not in {"", self.key_sha256}:
             message = "the blob is encrypted with another key"
             raise KeyMismatch(message, status=409, service_code="BlobUsesCustomerSpecifiedEncryption")
@@ -172,6 +180,7 @@ class MemorySink:
                 "a block id has 1 to 64 characters", status=400, service_code="OutOfRangeInput"
             )
         with self._lock:
+            self._check_path(name)
             staged = self._staged.setdefault(name, {})
             if staged and len(next(iter(staged))) != len(block_id):
                 message = "all block ids of a blob have the same length"
@@ -235,6 +244,7 @@ class MemorySink:
         condition: Condition,
     ) -> str:
         with self._lock:
+            self._check_path(name)
             self._check_condition(name, condition)
             head = BlobHead(
                 name=name,
@@ -255,6 +265,19 @@ class MemorySink:
             self._staged.pop(name, None)
             return head.etag
 
+    def _directories(self) -> set[str]:
+        if not self.facts.is_hierarchical:
+            return set()
+        with self._lock:
+            return {folder for name in self.blobs for folder in _folders(name)}
+
+    def _check_path(self, name: str) -> None:
+        if not self.facts.is_hierarchical:
+            return
+        if name in self._directories() or any(folder in self.blobs for folder in _folders(name)):
+            message = "a directory and a blob would have one name"
+            raise NameConflict(message, status=409, service_code="PathConflict")
+
     def _check_condition(self, name: str, condition: Condition) -> None:
         stored = self.blobs.get(name)
         if condition.if_absent and stored:
@@ -263,6 +286,18 @@ class MemorySink:
         if condition.if_match and (stored is None or stored.head.etag != condition.if_match):
             message = "the blob is not the one that was seen"
             raise BlobConflict(message, status=412, service_code="ConditionNotMet")
+
+
+def _folders(name: str) -> list[str]:
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _directory(name: str) -> BlobHead:
+    made_at = datetime(2026, 1, 1, tzinfo=UTC)
+    return BlobHead(
+        name=name, etag="0xD", size_bytes=0, modified_at=made_at, metadata={"hdi_isfolder": "true"}
+    )
 
 
 def _check_crc64(data: memoryview, crc64: int) -> None:

@@ -12,6 +12,7 @@ from awcopy.errors import (
     CredentialsRefused,
     ForeignBlocks,
     IntegrityError,
+    NameConflict,
     NotEncrypted,
     ObjectArchived,
     SourceChanged,
@@ -118,12 +119,36 @@ def settle_unread(job: Job, obj: SourceObject, blob: str) -> Outcome | None:
 
 
 def look_at_sink(transfer: Transfer, obj: SourceObject, blob: str) -> Decision:
-    """Return what to do with the object, given what the sink holds under that name now."""
+    """Return what to do with the object, given what the sink holds under that name now.
+
+    Raises:
+        NameConflict: The account has directories, and one of that name, or a blob in place of one that is needed.
+        StorageError: A store cannot be asked.
+    """
     found = _head(transfer, blob)
+    if transfer.job.spec.sink.has_directories:
+        _check_path(transfer, obj, blob, found)
     head = None
     if needs_head(transfer.job, obj, found):
         head = transfer.retrier.call(lambda: transfer.source.head(obj.key))
     return decide_overwrite(transfer.job, obj, found, head)
+
+
+def _check_path(transfer: Transfer, obj: SourceObject, blob: str, found: BlobHead | None) -> None:
+    """Return when neither a directory nor a blob is known to be in the way of the blob's path.
+
+    Of a large file it is looked at before its blocks are sent; smaller ones the sink refuses by itself.
+    """
+    if found and found.is_directory:
+        raise NameConflict("the account has a directory of that name, and cannot have a blob of it too")
+    parent = blob.rpartition("/")[0] if obj.size_bytes > LARGE_FILE_BYTES and not found else ""
+    while parent:
+        above = _head(transfer, parent)
+        if above and above.is_directory:
+            return
+        if above:
+            raise NameConflict("the account has a blob where the name needs a directory")
+        parent = parent.rpartition("/")[0]
 
 
 def skip_object(obj: SourceObject, blob: str, reason: str) -> Outcome:

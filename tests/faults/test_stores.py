@@ -366,6 +366,39 @@ def test_s3_403_on_some_keys(fleet: FaultFleet) -> None:
     assert fleet.exit_code(job_id) == 3
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (403, "AuthorizationPermissionMismatch", "access_denied"),
+        (409, "BlobImmutableDueToPolicy", "blob_protected"),
+        (412, "LeaseIdMissing", "blob_protected"),
+        (409, "PathConflict", "name_conflict"),
+    ],
+)
+def test_azure_refuses_some_blobs_for_good(fleet: FaultFleet, status: int, code: str, reason: str) -> None:
+    """What concerns one blob is that object's outcome, after one try; the job goes on with the others."""
+    bucket = f"refused-{code.lower()}"
+    refused = dict.fromkeys(("k007", "k021", LARGE), reason)
+    for name in refused:
+        put_blob(fleet, bucket, name, b"the old blob")
+    fleet.azure.add(refuse(status, code), Op.PUT, Op.COMMIT, match=lambda one: one.name in refused)
+    job_id = copy(fleet, bucket)
+    expected = Expected(state=FAILED, failed=refused, before=dict.fromkeys(refused, b"the old blob"))
+    lines = assert_invariants(fleet, job_id, bucket, expected)
+    for name in refused:
+        assert code in line_of(lines, name).detail
+        assert len(fleet.azure.log.puts(name) + fleet.azure.log.commits(name)) == 1
+
+
+def test_azure_403_to_every_write_pauses_the_job(fleet: FaultFleet) -> None:
+    """A right that is missing for all blobs is the credentials' affair: not one object fails of it."""
+    fleet.azure.add(refuse(403, "AuthorizationPermissionMismatch"), Op.PUT, Op.PUT_BLOCK, after=10)
+    job_id = copy(fleet, "no-writes")
+    lines = assert_invariants(fleet, job_id, "no-writes", Expected(state=JobState.PAUSED))
+    assert fleet.job(job_id).pause_reason == "auth"
+    assert {line.result for line in lines} <= {Result.COPIED}
+
+
 def test_s3_403_to_the_listing_fails_the_job(fleet: FaultFleet) -> None:
     fleet.s3.add(refuse(403, "AccessDenied"), Op.LIST, match=is_work)
     job_id = copy(fleet, "no-listing")

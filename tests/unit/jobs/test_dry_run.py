@@ -79,6 +79,14 @@ def test_what_is_there_is_treated_as_the_job_says(overwrite: Overwrite, expected
     assert plans(*copied_source("k"), make_spec(overwrite=overwrite)) == {"k": expected}
 
 
+def test_a_directory_of_an_objects_name_is_in_its_way() -> None:
+    source, sink = MemorySource(), MemorySink(facts=SinkAccount(is_hierarchical=True))
+    put_blob(sink, "a/b")
+    for key in ("a", "b"):
+        source.put_object(key)
+    assert plans(source, sink) == {"a": ("fail", "name_conflict"), "b": ("copy", "new")}
+
+
 def test_filters_leave_objects_out_in_their_places() -> None:
     source, sink = copied_source()
     for key in ("a.jpg", "b.txt", "c.jpg"):

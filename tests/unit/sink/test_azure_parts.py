@@ -49,14 +49,26 @@ def refusal(
         (403, "AuthorizationPermissionMismatch", errors.CredentialsRefused),
         (409, "BlobAlreadyExists", errors.BlobConflict),
         (412, "ConditionNotMet", errors.BlobConflict),
-        (412, "LeaseIdMissing", errors.BlobConflict),
-        (409, "BlobImmutableDueToPolicy", errors.BlobConflict),
+        (412, "LeaseIdMissing", errors.BlobProtected),
+        (409, "BlobImmutableDueToPolicy", errors.BlobProtected),
+        (409, "BlobImmutableDueToLegalHold", errors.BlobProtected),
+        (409, "SnapshotsPresent", errors.BlobProtected),
+        (409, "BlobArchived", errors.BlobProtected),
+        (409, "InvalidBlobType", errors.BlobProtected),
+        (409, "BlobOperationNotSupported", errors.BlobProtected),
+        (409, "PathConflict", errors.NameConflict),
+        (409, "ResourceTypeMismatch", errors.NameConflict),
+        (400, "InvalidResourceName", errors.NameNotAllowed),
+        (400, "MetadataTooLarge", errors.MetadataNotAllowed),
+        (403, "UnauthorizedBlobOverwrite", errors.AccessDenied),
+        (409, "BlobTierInadequateForContentLength", errors.RequestRefused),
+        (413, "RequestBodyTooLarge", errors.RequestRefused),
         (400, "Crc64Mismatch", errors.IntegrityError),
         (400, "Md5Mismatch", errors.IntegrityError),
         (400, "InvalidBlockList", errors.BlocksMissing),
         (503, "ServerBusy", errors.Throttled),
         (500, "OperationTimedOut", errors.ServerFault),
-        (400, "InvalidMetadata", errors.RequestRefused),
+        (400, "InvalidMetadata", errors.MetadataNotAllowed),
     ],
 )
 def test_a_refusal_means_one_error(status, code, kind, in_header):
@@ -325,6 +337,67 @@ def test_a_blob_is_put_with_what_azure_asks_for():
         "x-ms-access-tier": "Cool",
     }
     assert request.is_repeatable
+
+
+MISMATCH = (403, "AuthorizationPermissionMismatch")
+
+
+@pytest.mark.parametrize("code", ["AuthorizationPermissionMismatch", ""])
+def test_a_write_that_is_refused_for_one_blob_alone_is_that_blobs_affair(code):
+    sink, pool = sink_with(refusal(403, code), refusal(412, "ConditionNotMet"))
+    with pytest.raises(errors.AccessDenied, match="allowed for other blobs") as caught:
+        put(sink)
+    assert type(caught.value) is errors.AccessDenied
+    assert pool.requests[1].target == "/cont/.awcopy-probe-e3b0c442?sig=s"
+    assert pool.requests[1].headers["If-Match"] == '"0x0"', "or the probe would be written"
+
+
+def test_a_write_that_is_refused_for_other_blobs_too_is_the_credentials_affair():
+    sink, pool = sink_with(refusal(*MISMATCH), refusal(*MISMATCH))
+    with pytest.raises(errors.CredentialsRefused):
+        put(sink)
+    assert len(pool.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (refusal(404, "BlobNotFound"), errors.AccessDenied),
+        (refusal(*MISMATCH), errors.CredentialsRefused),
+        (refusal(503, "ServerBusy"), errors.CredentialsRefused),
+    ],
+)
+def test_whether_another_blob_can_be_looked_at_tells_whose_affair_a_refusal_is(answer, kind):
+    sink, pool = sink_with(refusal(*MISMATCH), answer)
+    with pytest.raises(errors.AccessDenied) as caught:
+        sink.head("k")
+    assert type(caught.value) is kind
+    assert [request.method for request in pool.requests] == ["HEAD", "HEAD"]
+
+
+@pytest.mark.parametrize("code", ["AuthenticationFailed", "AuthorizationFailure"])
+def test_nothing_more_is_asked_where_the_credentials_as_such_are_refused(code):
+    sink, pool = sink_with(refusal(403, code))
+    with pytest.raises(errors.CredentialsRefused):
+        put(sink)
+    assert len(pool.requests) == 1
+
+
+def test_the_right_to_write_tags_is_given_for_all_blobs():
+    sink, pool = sink_with(refusal(*MISMATCH))
+    properties = BlobProperties(tags={"stage": "raw"})
+    with pytest.raises(errors.CredentialsRefused):
+        sink.put_blob("k", memoryview(b"x"), crc64=crc64(b"x"), properties=properties, condition=ALWAYS)
+    assert len(pool.requests) == 1
+
+
+def test_the_probe_lies_under_the_sinks_prefix_where_the_rights_may_end():
+    spec = SinkSpec(account="acc", container="cont", prefix="photos/")
+    sink = AzureBlobSink(spec, AzureKeys(sas_token=Secret("sig=s")), connections=1)
+    sink._pool = pool = FakePool(refusal(*MISMATCH), refusal(412, "ConditionNotMet"))
+    with pytest.raises(errors.AccessDenied):
+        put(sink)
+    assert pool.requests[1].target.startswith("/cont/photos/.awcopy-probe-")
 
 
 def test_a_conditional_write_is_never_sent_twice():

@@ -1,8 +1,15 @@
 import pytest
 
 from awcopy.crc64 import crc64
-from awcopy.errors import AccessDenied, ObjectNotFound, RequestRefused, SourceUnreadable, Throttled
-from awcopy.model.objects import ALWAYS, BlobProperties, BlockId, Span
+from awcopy.errors import (
+    AccessDenied,
+    NameConflict,
+    ObjectNotFound,
+    RequestRefused,
+    SourceUnreadable,
+    Throttled,
+)
+from awcopy.model.objects import ALWAYS, BlobProperties, BlockId, SinkAccount, Span
 from awcopy.sink import memory
 from awcopy.sink.memory import MemorySink
 
@@ -45,3 +52,28 @@ def test_a_refusal_of_the_source_is_the_sources(reason):
             "b", BlockId("1"), "memory://b/k", Span(offset=0, size_bytes=1)
         )
     assert caught.value.status == reason.status
+
+
+def test_where_an_account_has_directories_they_have_the_names_of_folders():
+    sink = MemorySink(facts=SinkAccount(is_hierarchical=True))
+
+    def put(name: str) -> None:
+        sink.put_blob(
+            name, memoryview(b"x"), crc64=crc64(b"x"), properties=BlobProperties(), condition=ALWAYS
+        )
+
+    put("a/b/c")
+    put("ab")
+    assert [(blob.name, blob.is_directory) for blob in sink.list_page("").blobs] == [
+        ("a", True), ("a/b", True), ("a/b/c", False), ("ab", False),
+    ]  # fmt: skip
+    folder = sink.head("a/b")
+    assert folder
+    assert folder.is_directory
+    assert sink.head("b") is None
+    for taken in ("a", "a/b", "ab/c", "a/b/c/d"):
+        with pytest.raises(NameConflict):
+            put(taken)
+        with pytest.raises(NameConflict):
+            sink.stage_block(taken, BlockId("1"), memoryview(b"x"), crc64=crc64(b"x"))
+    assert sorted(sink.blobs) == ["a/b/c", "ab"]

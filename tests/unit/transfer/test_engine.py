@@ -19,7 +19,7 @@ from awcopy.errors import (
     Throttled,
 )
 from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite, Verify
-from awcopy.model.objects import Algorithm, BlockId, Checksum
+from awcopy.model.objects import Algorithm, BlockId, Checksum, SinkAccount
 from awcopy.model.outcome import Proof, Result
 from awcopy.planning.blocks import plan_blocks
 from awcopy.planning.metadata import STAMP_PLACEHOLDER
@@ -282,6 +282,56 @@ def test_an_empty_segment_is_settled_unread_where_the_account_has_directories(wo
     assert (outcome.result, outcome.reason) == (Result.FAILED, "name_not_allowed")
     encoding = make_job_with(sink=sink, names=NamePolicy.ENCODE)
     assert copy_object(make_transfer(world, encoding), obj, look_first=True).blob == "a/%2Fb"
+
+
+# An account with directories: a file and a folder cannot have one name.
+
+
+def copy_to_directories(world, obj, *, look_first=True, **changes):
+    world.sink.facts = SinkAccount(is_hierarchical=True)
+    job = make_job_with(sink=replace(make_spec().sink, has_directories=True), **changes)
+    return copy_object(make_transfer(world, job), obj, look_first=look_first)
+
+
+@SIZES
+@pytest.mark.parametrize("look_first", [True, False])
+@pytest.mark.parametrize(("there", "key"), [("a/b", "a"), ("a", "a/b"), ("a", "a/b/c")])
+def test_a_file_where_a_directory_is_or_has_to_be_fails_and_says_so(world, content, look_first, there, key):
+    copy_to_directories(world, world.source.put_object(there, b"first"))
+    outcome = copy_to_directories(world, world.source.put_object(key, content), look_first=look_first)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "name_conflict")
+    assert outcome.detail
+    assert set(world.sink.blobs) == {there}
+
+
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_a_directory_is_never_taken_for_an_unchanged_copy(world, content):
+    copy_to_directories(world, world.source.put_object("a/b", b"first"), has_stamps=False)
+    outcome = copy_to_directories(world, world.source.put_object("a", content), has_stamps=False)
+    assert outcome.reason == "name_conflict"
+
+
+@pytest.mark.parametrize(("there", "key"), [("a/b", "a"), ("a", "a/b/c")])
+def test_of_a_large_file_nothing_is_read_where_its_path_is_taken(world, monkeypatch, there, key):
+    monkeypatch.setattr(engine, "LARGE_FILE_BYTES", len(BLOCKS) - 1)
+    copy_to_directories(world, world.source.put_object(there, b"first"))
+    world.source_calls.calls.clear()
+    assert copy_to_directories(world, world.source.put_object(key, BLOCKS)).reason == "name_conflict"
+    assert not world.source_calls.calls
+
+
+def test_of_a_large_file_the_nearest_directory_tells_that_the_path_is_free(world, monkeypatch):
+    monkeypatch.setattr(engine, "LARGE_FILE_BYTES", len(BLOCKS) - 1)
+    copy_to_directories(world, world.source.put_object("a/b/c", b"first"))
+    seen = []
+    world.sink.fault = lambda op, name: op == "head" and seen.append(name)
+    assert copy_to_directories(world, world.source.put_object("a/b/d/e", BLOCKS)).result is Result.COPIED
+    assert seen == ["a/b/d/e", "a/b/d", "a/b"]
+
+
+def test_in_a_flat_account_a_file_and_a_folder_may_have_one_name(world):
+    for key in ("a", "a/b"):
+        assert copy(world, world.source.put_object(key, SMALL)).result is Result.COPIED
 
 
 def test_a_key_that_looks_like_a_folder_but_holds_bytes_is_copied(world):
