@@ -16,7 +16,6 @@ from typing import Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
 import botocore.exceptions
-import botocore.session
 from botocore.config import Config
 
 from awcopy.config import AwsKeys, AwsLogin, CustomerKey
@@ -42,7 +41,7 @@ from awcopy.http import (
 from awcopy.model.job import Addressing, SourceSpec
 from awcopy.model.objects import ARCHIVED_CLASSES, ObjectHead, SourceObject, Span
 from awcopy.source.base import ListPage
-from awcopy.source.s3_credentials import find_credentials
+from awcopy.source.s3_credentials import find_credentials, new_session
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import etag_of, head_from_headers
 from awcopy.source.s3_listing import parse_list_page, parse_tags, parse_versioning
@@ -370,7 +369,7 @@ class S3Source:
             },
         )
         keys = self._credentials.get_frozen_credentials()
-        client = botocore.session.Session().create_client(
+        client = new_session().create_client(
             "s3",
             region_name=region,
             endpoint_url=spec.endpoint_url or None,

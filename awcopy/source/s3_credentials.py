@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import botocore.exceptions
@@ -12,6 +12,7 @@ from botocore.credentials import (
     AssumeRoleWithWebIdentityCredentialFetcher,
     DeferredRefreshableCredentials,
 )
+from botocore.loaders import Loader, create_loader
 from botocore.utils import FileWebIdentityTokenLoader
 
 from awcopy.config import AwsKeys, AwsLogin
@@ -37,6 +38,21 @@ _WAYS = {
 _ROLE_REGION = "us-east-1"
 
 
+def new_session(profile: str = "") -> Any:  # noqa: ANN401 - botocore's, which has no types
+    """Return a session of its own, which shares with all others only what is known of the services.
+
+    Each session would read that anew from botocore's files, which takes several times as long as all the rest.
+    """
+    session = botocore.session.Session(profile=profile or None)
+    session.register_component("data_loader", _service_loader(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _service_loader(data_path: str | None) -> Loader:
+    return create_loader(data_path)
+
+
 def find_credentials(access: AwsKeys | AwsLogin | None) -> Any:  # noqa: ANN401 - botocore's, which has no types
     """Return botocore's credentials, which renew themselves unless they are plain keys.
 
@@ -46,7 +62,7 @@ def find_credentials(access: AwsKeys | AwsLogin | None) -> Any:  # noqa: ANN401 
         botocore.exceptions.NoCredentialsError: This machine has none.
     """
     login = access if isinstance(access, AwsLogin) else AwsLogin(keys=access)
-    session = botocore.session.Session(profile=login.aws_profile or None)
+    session = new_session(login.aws_profile)
     create_client = partial(session.create_client, region_name=login.region or _ROLE_REGION)
     if login.web_identity_token_file:
         load_token = FileWebIdentityTokenLoader(login.web_identity_token_file)
@@ -79,7 +95,7 @@ def describe_own_credentials() -> str:
         CredentialsError: There are none.
     """
     with translating_botocore(op="looking for credentials", bucket=""):
-        found = botocore.session.Session().get_credentials()
+        found = new_session().get_credentials()
     if found is None:
         raise CredentialsError("this machine has no AWS credentials")
     way = str(found.method)
