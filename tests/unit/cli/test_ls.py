@@ -195,24 +195,24 @@ def test_a_price_table_that_cannot_be_used_is_named(content, says, listed, tmp_p
 
 
 class LongSource(MemorySource):
-    """A bucket of 200,000 keys that are made as they are listed; notes how much memory is in use at each page."""
+    """A bucket of 40,000 keys that are made as they are listed; notes how much memory is in use at each page."""
 
     __slots__ = ("in_use",)
 
     def list_page(self, prefix: str, *, after: str = "", token: str = "", limit: int = 1000) -> ListPage:
         self.in_use.append(sys.getallocatedblocks())
         first = int(token or 0)
-        keys = range(first, min(first + limit, 200_000))
+        keys = range(first, min(first + limit, 40_000))
         objects = tuple(make_object(f"{key:09}", size_bytes=key << 10) for key in keys)
-        return ListPage(objects=objects, token=str(keys.stop) if keys.stop < 200_000 else "")
+        return ListPage(objects=objects, token=str(keys.stop) if keys.stop < 40_000 else "")
 
 
-def test_200_000_keys_are_estimated_in_flat_memory(monkeypatch) -> None:
+def test_40_000_keys_are_estimated_in_flat_memory(monkeypatch) -> None:
     source = LongSource()
     source.in_use = []
     monkeypatch.setattr(bootstrap, "open_stores", lambda *_: Stores(source=source, sink=MemorySink()))
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         assert main(["ls", "--estimate", "s3://bucket"]) == 0
-    assert len(source.in_use) == 201
-    # Blocks of memory; a page of keys takes some thousand, and all of them would take half a million.
-    assert max(source.in_use[100:]) < max(source.in_use[:100]) + 5_000
+    assert len(source.in_use) == 41
+    # Blocks of memory; a page of keys takes some thousand, and the second half would take fifty thousand.
+    assert max(source.in_use[20:]) < max(source.in_use[:20]) + 5_000

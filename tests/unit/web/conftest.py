@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+from jinja2 import BytecodeCache
 
 from awcopy.bootstrap import memory_fleet
 from awcopy.config import Settings
@@ -17,6 +18,23 @@ from web.app import create_app
 from workers import publisher
 
 CREATED = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+
+class CompiledPages(BytecodeCache):
+    """What the templates compile to: every test has an app of its own, and compiling takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED_PAGES = CompiledPages()
 
 
 def make_totals() -> Totals:
@@ -51,7 +69,9 @@ def published(monkeypatch):
 
 @pytest.fixture
 def client(fleet, published):
-    return create_app(Settings(), fleet, flower_url="http://127.0.0.1:5555/").test_client()
+    app = create_app(Settings(), fleet, flower_url="http://127.0.0.1:5555/")
+    app.jinja_env.bytecode_cache = COMPILED_PAGES
+    return app.test_client()
 
 
 @pytest.fixture
