@@ -16,6 +16,7 @@ AwcopyError
     │   ├── ConnectionLost          no answer, or half of one
     │   └── ServerFault             a 5xx that is not throttling
     ├── IntegrityError              bytes or checksums disagree; retried, never accepted
+    │   └── Miswritten              the sink says that it wrote other bytes than were sent (etag)
     └── PermanentError              retrying the same request cannot help
         ├── ObjectNotFound          the object or blob is not there
         ├── StoreNotFound           the bucket or container is not there
@@ -177,6 +178,16 @@ class IntegrityError(StorageError):
     """Bytes, lengths or checksums disagree; such data is never committed."""
 
     code = "corrupt"
+
+
+class Miswritten(IntegrityError):
+    """The sink wrote a blob, and says that its bytes are others than were sent; ``etag``: the blob's."""
+
+    code = "miswritten"
+
+    def __init__(self, message: str, *, etag: str = "", status: int = 0, **facts: str) -> None:
+        super().__init__(message, status=status, **facts)
+        self.etag = etag
 
 
 class PermanentError(StorageError):

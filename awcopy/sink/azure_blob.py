@@ -21,6 +21,7 @@ from awcopy.errors import (
     CredentialsRefused,
     IntegrityError,
     KeyMismatch,
+    Miswritten,
     ObjectNotFound,
     PermanentError,
     RequestRefused,
@@ -59,6 +60,8 @@ from awcopy.sink.base import BlobPage
 API_VERSION: Final = "2025-11-05"
 _METADATA: Final = "x-ms-meta-"
 _PROBE_BLOCK: Final = BlockId("probe")
+_MISMATCH: Final = "Crc64Mismatch"
+_OTHER_BYTES: Final = "the sink received other bytes than were sent"
 _NO_KEY_NEEDED: Final = "BlobDoesNotUseCustomerSpecifiedEncryption"
 _TAGS: Final = "x-ms-tags"
 _CONTENT_HEADERS: Final = {
@@ -190,7 +193,8 @@ class AzureBlobSink:
         answer = self._request(
             "PUT", name, "", headers, op="writing a blob", body=data, is_repeatable=is_repeatable
         )
-        _check_received(answer.headers, crc64)
+        if not _has_received(answer.headers, crc64):
+            raise Miswritten(_OTHER_BYTES, etag=_etag(answer.headers), service_code=_MISMATCH)
         self._encryption.check(answer.headers)
         return _etag(answer.headers)
 
@@ -199,7 +203,8 @@ class AzureBlobSink:
         query = f"comp=block&blockid={quote(encode_block_id(block_id), safe='')}"
         headers = {"x-ms-content-crc64": crc.to_azure(crc64), **self._encryption.to_write}
         answer = self._request("PUT", name, query, headers, op="staging a block", body=data)
-        _check_received(answer.headers, crc64)
+        if not _has_received(answer.headers, crc64):
+            raise IntegrityError(_OTHER_BYTES, service_code=_MISMATCH)
         self._encryption.check(answer.headers)
 
     def stage_block_from_url(self, name: str, block_id: BlockId, url: str, span: Span) -> int:
@@ -339,11 +344,9 @@ def _condition_headers(condition: Condition) -> dict[str, str]:
     return {"If-Match": f'"{condition.if_match}"'} if condition.if_match else {}
 
 
-def _check_received(headers: Headers, crc64: int) -> None:
-    """Compare what Azure says it received, where it says so; older servers do not."""
-    text = headers.get("x-ms-content-crc64")
-    if text is not None and text != crc.to_azure(crc64):
-        raise IntegrityError("the sink received other bytes than were sent", service_code="Crc64Mismatch")
+def _has_received(headers: Headers, crc64: int) -> bool:
+    """Return whether Azure says that it received what was sent; older servers do not say."""
+    return headers.get("x-ms-content-crc64") in (None, crc.to_azure(crc64))
 
 
 def _etag(headers: Headers) -> str:

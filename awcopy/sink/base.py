@@ -70,6 +70,7 @@ class Sink(Protocol):
             BlobProtected: It may not be replaced: it is leased, immutable, archived, or of another kind.
             NameConflict: A directory has that name, or a blob that of one of its directories.
             IntegrityError: The sink received other bytes than the CRC says; nothing was written.
+            Miswritten: It wrote the blob, and says that it wrote other bytes.
         """
 
     def stage_block(self, name: str, block_id: BlockId, data: memoryview, *, crc64: int) -> None:

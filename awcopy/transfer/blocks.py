@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.crc64 import combine, crc64
-from awcopy.errors import ForeignBlocks, IntegrityError, SourceChanged
-from awcopy.model.objects import BlobProperties
+from awcopy.errors import BlobConflict, ForeignBlocks, IntegrityError, SourceChanged
+from awcopy.model.objects import BlobProperties, Condition
 from awcopy.model.outcome import Proof
 from awcopy.planning.blocks import block_id, pin_blocks
 from awcopy.planning.metadata import STAMP_PLACEHOLDER
@@ -20,7 +21,7 @@ from awcopy.transfer.server_side import check_unproved, run_length, stage_or
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from awcopy.model.objects import Condition, ObjectHead, SourceObject
+    from awcopy.model.objects import ObjectHead, SourceObject
     from awcopy.planning.blocks import BlockPlan
     from awcopy.transfer.context import Transfer
     from awcopy.transfer.digests import Digest
@@ -152,8 +153,21 @@ def drop_staged(transfer: Transfer, blob: str, condition: Condition) -> None:
             "blocks that another program has staged keep ours out, and to drop them the blob must be deleted"
         )
         raise ForeignBlocks(message)
-    properties = BlobProperties(metadata={STAMP_PLACEHOLDER: transfer.job.id})
     transfer.check()
+    _write_placeholder(transfer, blob, condition)
+
+
+def void_blob(transfer: Transfer, blob: str, etag: str) -> None:
+    """Put an empty blob, which says that it stands for nothing, in the place of one whose bytes are wrong.
+
+    Its stamp would pass it off as a copy. One that somebody else has written meanwhile stays.
+    """
+    with suppress(BlobConflict):
+        _write_placeholder(transfer, blob, Condition(if_match=etag))
+
+
+def _write_placeholder(transfer: Transfer, blob: str, condition: Condition) -> None:
+    properties = BlobProperties(metadata={STAMP_PLACEHOLDER: transfer.job.id})
     transfer.retrier.call(
         lambda: transfer.sink.commit_blocks(blob, (), properties=properties, condition=condition)
     )

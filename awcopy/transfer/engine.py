@@ -12,6 +12,7 @@ from awcopy.errors import (
     CredentialsRefused,
     ForeignBlocks,
     IntegrityError,
+    Miswritten,
     NameConflict,
     NotEncrypted,
     ObjectArchived,
@@ -43,6 +44,7 @@ from awcopy.transfer.blocks import (
     read_again,
     stage_blocks,
     staged_pieces,
+    void_blob,
 )
 from awcopy.transfer.context import run_each
 from awcopy.transfer.digests import open_digest
@@ -66,6 +68,10 @@ ENDS_THE_ITEM = (CredentialsRefused, NotEncrypted, StoreNotFound)
 # What may come out right when it is begun anew: the source is pinned again, the sink looked at again, blocks
 # that are gone are staged again, and blocks whose sum is wrong get other ids.
 _BEGUN_ANEW = (SourceChanged, BlobConflict, BlocksMissing, IntegrityError)
+
+
+# Reasons of failed objects that are not the error's own code.
+_REASONS = ((SourceChanged, "source_unstable"), (IntegrityError, IntegrityError.code))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +228,9 @@ def _settle(
                 return replace(_failed(transfer, obj, error), attempts=attempts)
             if isinstance(error, SourceChanged):
                 obj, file = _pin_again(transfer, obj), None
-            elif isinstance(error, BlobConflict | BlocksMissing):  # someone else wrote the blob, or may have
+            elif isinstance(
+                error, BlobConflict | BlocksMissing | Miswritten
+            ):  # another blob may be there now
                 decision = look_at_sink(transfer, obj, blob)
             elif isinstance(error, IntegrityError):
                 restarts += 1
@@ -273,11 +281,15 @@ def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _
         head, crc, proof = transfer.retrier.call(lambda: _read_proved(transfer, obj, content))
         properties = properties_of(transfer, head, obj, crc64=crc, proof=proof, md5=head.md5)
         transfer.check()
-        transfer.retrier.call(
-            lambda: transfer.sink.put_blob(
-                file.blob, content, crc64=crc, properties=properties, condition=condition
+        try:
+            transfer.retrier.call(
+                lambda: transfer.sink.put_blob(
+                    file.blob, content, crc64=crc, properties=properties, condition=condition
+                )
             )
-        )
+        except Miswritten as error:
+            void_blob(transfer, file.blob, error.etag)
+            raise
     transfer.moved(obj.size_bytes)
     return _Copied(proof=proof, crc64=crc, notices=properties.notices)
 
@@ -363,7 +375,7 @@ def _failed(transfer: Transfer, obj: SourceObject, error: StorageError) -> Outco
         raise error
     if isinstance(error, ObjectArchived):  # known only now: in Intelligent-Tiering, or restored no longer
         return _archived(transfer.job, obj, blob_name(transfer.job.spec, obj.key))
-    reason = "source_unstable" if isinstance(error, SourceChanged) else error.code
+    reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), error.code)
     return fail_object(transfer, obj, reason, error.message)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from awcopy.errors import IntegrityError, StorageError, Throttled, TransientError
+from awcopy.errors import IntegrityError, Miswritten, StorageError, Throttled, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,8 @@ def delay_before_retry(error: StorageError, tries: int, chance: float) -> float 
             return None
         # The limiter slows down as well, so that a long wait of each request's own would come on top.
         return max(min(error.retry_after_s, MAX_RETRY_AFTER_S), chance * min(ceiling, MAX_THROTTLED_DELAY_S))
+    if isinstance(error, Miswritten):
+        return None  # a blob is there now, which the same request was not to find
     if isinstance(error, IntegrityError):
         return chance * FIRST_DELAY_S if tries < MAX_CORRUPT_TRIES else None
     if isinstance(error, TransientError) and tries < MAX_TRIES:

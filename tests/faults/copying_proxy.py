@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from awcopy.crc64 import crc64, to_azure
 from awcopy.demo.ports import LOOPBACK
-from tests.faults.http_proxy import Channel, Exchange, Fault, Head, HttpProxy
+from tests.faults.http_proxy import Channel, Exchange, Fault, Head, HttpProxy, flip
 
 COPY_SOURCE = "x-ms-copy-source"
 CANNOT_VERIFY = "CannotVerifyCopySource"
@@ -66,6 +66,7 @@ class CopyingProxy(HttpProxy):
             client.send(_refusal(exchange, status, content))
             return True
         exchange.copied_bytes = len(content)
+        content = flip(content, fault.flip_sent)
         server.send(_put_block(head, content) + content)
         answer = server.read_head()
         exchange.status = answer.status

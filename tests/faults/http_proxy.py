@@ -165,6 +165,7 @@ class Fault:
     is_applied: bool = False
     drop: Drop | None = None
     is_reset: bool = False  # whether dropping and cutting is done by RST instead of FIN
+    without: frozenset[str] = frozenset()  # headers of the request that the server never sees, in lower case
     flip_sent: int | None = None  # index of the byte of the request's body whose lowest bit is flipped
     flip_received: int | None = None  # the same for the answer's body
     headers: Mapping[str, str] = field(default_factory=dict)  # replaced in the answer
@@ -401,10 +402,12 @@ class HttpProxy:
         return self._ask(exchange, fault, head, client, server)
 
     def _ask(self, exchange: Exchange, fault: Fault, head: Head, client: Channel, server: Channel) -> bool:
+        for name in fault.without:
+            head = head.without(name)
         server.send(head.raw)
 
         def send_on(piece: bytes) -> None:
-            server.send(_flip(piece, fault.flip_sent, exchange.sent_bytes))
+            server.send(flip(piece, fault.flip_sent, exchange.sent_bytes))
             exchange.sent_bytes += len(piece)
 
         client.copy_body(head.framing_of_request(), send_on)
@@ -441,7 +444,7 @@ class HttpProxy:
         def send_on(piece: bytes) -> None:
             if limit is not None:
                 piece = piece[: max(0, limit - exchange.received_bytes)]
-            client.send(_flip(piece, fault.flip_received, exchange.received_bytes))
+            client.send(flip(piece, fault.flip_received, exchange.received_bytes))
             exchange.received_bytes += len(piece)
             if fault.cut_after is not None and exchange.received_bytes >= fault.cut_after:
                 client.end(is_reset=fault.is_reset)
@@ -627,7 +630,8 @@ class Channel:
         return piece
 
 
-def _flip(piece: bytes, at: int | None, offset: int) -> bytes:
+def flip(piece: bytes, at: int | None, offset: int = 0) -> bytes:
+    """Return a piece of a body, which begins at ``offset``, with the body's byte at ``at`` changed by one bit."""
     if at is None or not offset <= at < offset + len(piece):
         return piece
     flipped = bytearray(piece)

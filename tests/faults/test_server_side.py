@@ -109,14 +109,6 @@ def test_who_asks_for_fewer_requests_is_obeyed(fleet: FaultFleet) -> None:
     assert {line.route for line in lines} == {Route.SERVER}
 
 
-def test_a_byte_that_was_flipped_on_the_way_to_azure_is_never_committed(fleet: FaultFleet) -> None:
-    fleet.s3.add(Fault(flip_received=MIB), Op.GET, name="large.bin", match=is_foreign, times=1, title="flip")
-    lines = assert_invariants(fleet, copy(fleet, "flipped"), "flipped")
-    assert fleet.s3.log.faults()["flip"] == 1
-    assert {line.key: line.route for line in lines}["large.bin"] is Route.STREAM
-    assert len(fleet.azure.log.commits("large.bin")) == 1
-
-
 def test_an_object_that_is_replaced_while_azure_reads_it_is_begun_anew(fleet: FaultFleet) -> None:
     after = content_of("after", 20 * MIB)
     fleet.s3.add(

@@ -13,7 +13,6 @@ from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_ac
 
 from awcopy.model.job import JobId, JobState
 from awcopy.model.outcome import Outcome, Proof, Result
-from awcopy.planning.blocks import LARGE_FILE_BYTES
 from awcopy.units import KIB, MIB
 from tests.faults.fleet import SINK_ACCOUNT, STORE_TIMEOUT_S, TWO_PAGES, FaultFleet, content_of
 from tests.faults.http_proxy import (
@@ -128,55 +127,6 @@ def test_s3_bodies_shortened_with_a_length_that_agrees(fleet: FaultFleet) -> Non
     assert fleet.s3.log.faults()["short"] >= 3
 
 
-@pytest.mark.parametrize(("checksum", "proof"), [("CRC64NVME", Proof.CRC64), ("", Proof.MD5)])
-def test_s3_byte_flipped_once(fleet: FaultFleet, checksum: str, proof: Proof) -> None:
-    bucket = f"flip-once-{proof.value}"
-    rule = fleet.s3.add(Fault(flip_received=1000), Op.GET, name="bad", times=1)
-    fleet.make_bucket(bucket, {"bad": content_of("bad", 9000), "good": b"good"}, checksum=checksum)
-    job_id = fleet.submit(bucket)
-    fleet.ended(job_id)
-    lines = assert_invariants(fleet, job_id, bucket)
-    assert line_of(lines, "bad").proof is proof
-    assert (rule.fired, len(fleet.s3.log.gets("bad")), len(fleet.azure.log.puts("bad"))) == (1, 2, 1)
-
-
-def test_s3_byte_of_one_block_flipped_once(fleet: FaultFleet) -> None:
-    """A block has no checksum of its own: the whole's shows it at the commit, and the blocks are sent anew."""
-    rule = fleet.s3.add(Fault(flip_received=1000), Op.GET, name=LARGE, after=2, times=1)
-    lines = assert_invariants(fleet, copy(fleet, "flip-block"), "flip-block")
-    assert rule.fired == 1
-    assert line_of(lines, LARGE).proof is Proof.CRC64
-    assert len(fleet.azure.log.commits(LARGE)) == 1
-
-
-@pytest.mark.parametrize("size_bytes", [LARGE_BYTES, LARGE_FILE_BYTES + 1])
-def test_s3_byte_of_one_block_flipped_once_where_s3_keeps_only_an_md5(
-    fleet: FaultFleet, size_bytes: int
-) -> None:
-    """The blocks of a file that one worker reads are hashed in order; a shared file is read a second time."""
-    bucket = f"flip-md5-{size_bytes}"
-    content = content_of(bucket, 1 * MIB) * (size_bytes // MIB) + b"!"
-    fleet.make_bucket(bucket, {LARGE: content}, checksum="")
-    rule = fleet.s3.add(Fault(flip_received=1000), Op.GET, name=LARGE, after=2, times=1)
-    job_id = fleet.submit(bucket, *BLOCKS)
-    fleet.ended(job_id)
-    lines = assert_invariants(fleet, job_id, bucket)
-    assert rule.fired == 1
-    assert line_of(lines, LARGE).proof is Proof.MD5
-    assert len(fleet.azure.log.commits(LARGE)) == 1
-
-
-def test_s3_byte_of_one_block_flipped_always_where_s3_keeps_only_an_md5(fleet: FaultFleet) -> None:
-    put_blob(fleet, "flip-md5-always", LARGE, b"the old blob")
-    fleet.make_bucket("flip-md5-always", {LARGE: content_of(LARGE, LARGE_BYTES)}, checksum="")
-    fleet.s3.add(Fault(flip_received=1000), Op.GET, name=LARGE)
-    job_id = fleet.submit("flip-md5-always", *BLOCKS)
-    fleet.ended(job_id)
-    expected = Expected(state=FAILED, failed={LARGE: "corrupt"}, before={LARGE: b"the old blob"})
-    assert_invariants(fleet, job_id, "flip-md5-always", expected)
-    assert not fleet.azure.log.commits(LARGE)
-
-
 def test_objects_that_cannot_have_the_required_proof(fleet: FaultFleet) -> None:
     bucket = "too-weak"
     put_blob(fleet, bucket, LARGE, b"the old blob")
@@ -190,43 +140,6 @@ def test_objects_that_cannot_have_the_required_proof(fleet: FaultFleet) -> None:
         fleet, job_id, bucket, Expected(state=FAILED, failed=failed, before={LARGE: b"the old blob"})
     )
     assert not fleet.s3.log.gets(LARGE)
-
-
-@pytest.mark.parametrize("key", ["k020", LARGE])
-def test_s3_byte_flipped_always(fleet: FaultFleet, key: str) -> None:
-    bucket = f"flip-always-{key.partition('.')[0]}"
-    put_blob(fleet, bucket, key, b"the old blob")
-    fleet.s3.add(Fault(flip_received=1000), Op.GET, name=key)
-    job_id = copy(fleet, bucket)
-    expected = Expected(state=FAILED, failed={key: "corrupt"}, before={key: b"the old blob"})
-    lines = assert_invariants(fleet, job_id, bucket, expected)
-    assert line_of(lines, key).detail
-    assert not fleet.azure.log.puts(key) + fleet.azure.log.commits(key)
-
-
-@pytest.mark.parametrize("op", [Op.PUT, Op.PUT_BLOCK])
-def test_azure_gets_a_flipped_byte(fleet: FaultFleet, op: Op) -> None:
-    bucket = f"flip-sent-{op.name.lower().replace('_', '-')}"
-    rule = fleet.azure.add(
-        Fault(flip_sent=10), op, match=lambda one: one.headers["content-length"] != "0", times=2
-    )
-    assert_invariants(fleet, copy(fleet, bucket), bucket)
-    assert rule.fired == 2
-    assert [one.status for one in fleet.azure.log.all(op) if one.fault] == [400, 400]
-
-
-def test_azure_says_it_received_other_bytes(fleet: FaultFleet) -> None:
-    rule = fleet.azure.add(Fault(headers={"x-ms-content-crc64": "AAAAAAAAAAA="}), Op.PUT_BLOCK, times=1)
-    assert_invariants(fleet, copy(fleet, "other-crc"), "other-crc")
-    assert rule.fired == 1
-
-
-def test_azure_always_says_it_received_other_bytes(fleet: FaultFleet) -> None:
-    put_blob(fleet, "other-crc-always", LARGE, b"the old blob")
-    fleet.azure.add(Fault(headers={"x-ms-content-crc64": "AAAAAAAAAAA="}), Op.PUT_BLOCK)
-    job_id = copy(fleet, "other-crc-always")
-    expected = Expected(state=FAILED, failed={LARGE: "corrupt"}, before={LARGE: b"the old blob"})
-    assert_invariants(fleet, job_id, "other-crc-always", expected)
 
 
 # --- answers that are lost

@@ -408,9 +408,13 @@ def test_a_conditional_write_is_never_sent_twice():
 
 
 def test_a_checksum_that_azure_returns_must_be_ours():
-    sink, _ = sink_with(Answer(201, {"x-ms-content-crc64": to_azure(1)}, b"", 0))
-    with pytest.raises(errors.IntegrityError):
+    answer = Answer(201, {"x-ms-content-crc64": to_azure(1), "etag": '"0x1"'}, b"", 0)
+    sink, _ = sink_with(answer, answer)
+    with pytest.raises(errors.Miswritten) as caught:
         put(sink)
+    assert caught.value.etag == "0x1"
+    with pytest.raises(errors.IntegrityError):
+        sink.stage_block("k", BlockId("1"), memoryview(b"x"), crc64=crc64(b"x"))
 
 
 def test_an_empty_page_before_the_first_blob_is_not_the_end():

@@ -14,6 +14,7 @@ from awcopy.errors import (
     IntegrityError,
     JobInterrupted,
     LeaseLost,
+    Miswritten,
     ObjectArchived,
     StoreNotFound,
     Throttled,
@@ -23,7 +24,7 @@ from awcopy.model.objects import Algorithm, BlockId, Checksum, SinkAccount
 from awcopy.model.outcome import Proof, Result
 from awcopy.planning.blocks import plan_blocks
 from awcopy.planning.metadata import STAMP_PLACEHOLDER
-from awcopy.sink.memory import StoredBlob
+from awcopy.sink.memory import MemorySink, StoredBlob
 from awcopy.transfer import engine
 from awcopy.transfer.blocks import PinnedFile, stage_blocks
 from awcopy.transfer.engine import MAX_RESTARTS, copy_object, copy_objects, finish_file
@@ -33,6 +34,7 @@ from tests.unit.world import LossySink, World, make_transfer
 SMALL = b"small"
 BLOCKS = bytes(range(250)) * 4  # four blocks
 BLOCK = 250
+WRONG_CRC = crc64(b"wrong")
 SIZES = pytest.mark.parametrize("content", [SMALL, BLOCKS], ids=["whole", "blocks"])
 
 
@@ -696,6 +698,47 @@ def test_a_file_that_fails_has_one_outcome_too(world):
     world.source.delete_object("k")
     outcome = finish_file(make_transfer(world, make_job_with()), file)
     assert (outcome.result, outcome.reason) == (Result.FAILED, "not_found")
+
+
+# A sink that says that it wrote other bytes than were sent.
+
+
+class MiswritingSink(MemorySink):
+    """A sink that keeps other bytes than it gets, some times, and says so when it is too late."""
+
+    __slots__ = ("left",)
+
+    def miswrite(self, times: int) -> MiswritingSink:
+        self.left = times
+        return self
+
+    def put_blob(self, name: str, data: memoryview, *, crc64: int, **facts) -> str:
+        if not self.left:
+            return MemorySink.put_blob(self, name, data, crc64=crc64, **facts)
+        self.left -= 1
+        etag = MemorySink.put_blob(self, name, memoryview(b"wrong"), crc64=WRONG_CRC, **facts)
+        raise Miswritten("the sink received other bytes than were sent", etag=etag)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_blob_that_the_sink_says_is_wrong_is_written_again(world, there):
+    world.sink = MiswritingSink().miswrite(1)
+    if there:
+        put_old(world)
+    outcome = copy(world, world.source.put_object("k", SMALL))
+    assert (outcome.result, outcome.attempts) == (Result.COPIED, 2)
+    assert world.sink.blobs["k"].content == SMALL
+    assert STAMP_PLACEHOLDER not in world.sink.blobs["k"].head.metadata
+
+
+def test_a_blob_that_is_wrong_each_time_is_never_taken_for_a_copy(world):
+    world.sink = MiswritingSink().miswrite(100)
+    outcome = copy(world, world.source.put_object("k", SMALL))
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "corrupt")
+    assert STAMP_PLACEHOLDER in outcome.detail
+    left = world.sink.blobs["k"]
+    assert left.content == b""
+    assert list(left.head.metadata) == [STAMP_PLACEHOLDER]
 
 
 # Blocks that somebody else has staged, with ids of another length.
