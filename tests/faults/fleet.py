@@ -428,6 +428,7 @@ class FaultFleet:
             "AWCOPY_RECONCILE_S": str(RECONCILE_S),
             "AWCOPY_VISIBILITY_S": str(VISIBILITY_S),
             "AWCOPY_STORE_TIMEOUT_S": str(STORE_TIMEOUT_S),
+            "AWCOPY_RESTORE_POLL_S": "1",
             # Every host but this machine's is played by the S3 server, also under Amazon's own names.
             "HTTP_PROXY": self.s3.url,
             "NO_PROXY": LOOPBACK,
