@@ -54,6 +54,11 @@ def format_count(count: int) -> str:
     return f"{count:,}"
 
 
+def say_count(count: int, thing: str) -> str:
+    """Return how many of a thing there are: ``1 object``, ``2,000 objects``."""
+    return f"{format_count(count)} {thing if count == 1 else thing + 's'}"
+
+
 def format_duration(seconds: float) -> str:
     """Return a length of time for people: ``9 s``, ``3 m 20 s``, ``2 h 5 m``."""
     whole = round(seconds)

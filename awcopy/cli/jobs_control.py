@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,12 +14,14 @@ from awcopy.cli.credentials import credentials_for, require_some
 from awcopy.cli.encryption import key_options
 from awcopy.cli.follow import watch_hint
 from awcopy.cli.help import helpful
+from awcopy.cli.preflight import check_given
 from awcopy.cli.secrets import read_customer_key
 from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.values import WHEN
 from awcopy.config import load_store_defaults
 from awcopy.errors import IllegalMove, UsageError
 from awcopy.jobs.queries import find_job
+from awcopy.units import say_count
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
@@ -92,7 +95,7 @@ def retry_job(job_id: str, reason: str, **keys: str | None) -> None:
     job, objects = control.retry_job(
         settings, fleet, job.id, reason=reason, credentials=given, public_key=key
     )
-    print_note(f"job {job.id} tries {objects} objects again; {watch_hint(job.id)}")
+    print_note(f"job {job.id} tries {say_count(objects, 'object')} again; {watch_hint(job.id)}")
 
 
 @click.command("agents", cls=helpful("awcopy jobs agents 0d2k 16", "awcopy jobs agents @last 1"))
@@ -105,7 +108,7 @@ def change_agents(job_id: str, agents: int) -> None:
     settings = begin()
     fleet = open_fleet(settings)
     job = control.change_agents(settings, fleet, find_job(fleet, job_id).id, agents)
-    print_note(f"job {job.id} runs {agents} tasks at once from now on")
+    print_note(f"job {job.id} runs {say_count(agents, 'task')} at once from now on")
 
 
 @click.command("rm", cls=helpful("awcopy jobs rm 0d2k", "awcopy jobs rm 0d2k 0d2m"))
@@ -121,20 +124,35 @@ def remove_jobs(job_ids: tuple[str, ...]) -> None:
 
 
 @click.command(
-    "clean", cls=helpful("awcopy jobs clean --older-than 90d", "awcopy jobs clean --older-than 2026-01-01")
+    "clean",
+    cls=helpful("awcopy jobs clean --older-than 2026-01-01", "awcopy jobs clean --older-than 90d --yes"),
 )
 @click.option("--older-than", type=WHEN, required=True, metavar="WHEN", help="Ended before this age or date.")
-def clean_jobs(older_than: datetime) -> None:
-    """Remove all jobs that ended before a time, with their reports. No blob is touched."""
+@click.option("--yes", is_flag=True, help="Do not ask, remove.")
+def clean_jobs(older_than: datetime, *, yes: bool) -> None:
+    """Remove all jobs that ended before a time, with their reports. Asks first. No blob is touched."""
     from awcopy.jobs import control
 
     if older_than > datetime.now(UTC):
         raise IllegalMove("that time is still to come")
+    if not yes:
+        _ask_to_clean(older_than)
     fleet = open_fleet(begin())
     removed = control.clean_jobs(fleet, older_than)
     for job_id in removed:
         print_line(job_id)
-    print_note(f"{len(removed)} jobs removed")
+    print_note(f"{say_count(len(removed), 'job')} removed")
+
+
+def _ask_to_clean(older_than: datetime) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "the removal has to be confirmed, and there is no terminal to ask at",
+            hint="add --yes if you are sure",
+        )
+    question = f"Remove the reports of all jobs that ended before {older_than:%Y-%m-%d %H:%M} UTC?"
+    if not click.confirm(question, err=True):
+        raise UsageError("nothing was removed", hint="`awcopy jobs list` shows what there is")
 
 
 CONTROL_COMMANDS = (pause_job, resume_job, cancel_job, retry_job, change_agents, remove_jobs, clean_jobs)
@@ -164,4 +182,5 @@ def _credentials(
         sink_key=read_customer_key("--encryption-key", keys["encryption_key"]),
     )
     require_keys(job.spec, require_some(given))
+    check_given(settings, job.spec, given)
     return given, read_public_key(settings.keys)

@@ -12,13 +12,14 @@ from awcopy.cli.console import print_json, print_line, print_note, print_warning
 from awcopy.cli.deletion import confirm_deletion
 from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import Exit
-from awcopy.cli.preflight import check_both, check_sink, check_source
+from awcopy.cli.preflight import check_both, check_sink, check_source, without_profiles
 from awcopy.cli.progress import choose_display, journalled
 from awcopy.cli.setup import open_fleet, user_name
 from awcopy.cli.summary import exit_code_of, print_summary
 from awcopy.errors import ServiceUnreachable, UsageError
 from awcopy.jobs.queries import JobSnapshot, Phase, read_report
 from awcopy.model.outcome import Result, Totals
+from awcopy.units import format_count
 
 if TYPE_CHECKING:
     from awcopy.bootstrap import Stores
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from awcopy.model.job import Job, JobId, JobSpec
     from awcopy.vault.credentials import JobCredentials
 
-SHOWN_FAILURES = 20
+SHOWN_FINDINGS = 20  # of failures, and of notices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def run_locally(launch: Launch) -> Exit:
     if launch.journal:
         launch.journal.close(read_report(fleet, snapshot.job.id))
     if not launch.quiet:
-        _print_failures(fleet, snapshot.job.id)
+        _print_findings(fleet, snapshot.job.id)
     return conclude(snapshot, output=launch.output, quiet=launch.quiet, is_local=True)
 
 
@@ -151,13 +152,7 @@ def _check_own_sides(launch: Launch) -> Launch:
         launch = settled(launch, None)
         confirm_deletion(launch.spec, None, is_confirmed=launch.is_confirmed)
         return launch
-    # A side with a profile, which lies on the workers, is not contacted from here.
-    spec = replace(
-        launch.spec,
-        source=replace(launch.spec.source, profile=""),
-        sink=replace(launch.spec.sink, profile=""),
-    )
-    with closing(open_stores(launch.settings, spec, given)) as stores:
+    with closing(open_stores(launch.settings, without_profiles(launch.spec), given)) as stores:
         if given.aws and given.azure:
             check_both(launch.spec, stores, create_container=launch.create_container)
         elif given.aws:
@@ -191,14 +186,21 @@ def _print_submitted(launch: Launch, job: Job) -> None:
         print_note(f"job {job.id} is submitted; {watch_hint(job.id)}")
 
 
-def _print_failures(fleet: Fleet, job_id: JobId) -> None:
-    """Print the first failures of a local job, whose ledger is gone with this process."""
-    failed = (outcome for outcome in read_report(fleet, job_id) if outcome.result is Result.FAILED)
-    shown = list(islice(failed, SHOWN_FAILURES))
-    for outcome in shown:
-        print_note(f"failed: {outcome.key}: {outcome.reason}: {outcome.detail}".rstrip(": "))
-    if rest := sum(1 for _ in failed):
-        print_note(f"... and {rest} more")
+def _print_findings(fleet: Fleet, job_id: JobId) -> None:
+    """Print the first failures and notices of a local job, whose ledger is gone with this process."""
+    failed = (
+        f"failed: {one.key}: {one.reason}: {one.detail}".rstrip(": ")
+        for one in read_report(fleet, job_id)
+        if one.result is Result.FAILED
+    )
+    noticed = (
+        f"notice: {one.key}: {', '.join(one.notices)}" for one in read_report(fleet, job_id) if one.notices
+    )
+    for lines in (failed, noticed):
+        for line in islice(lines, SHOWN_FINDINGS):
+            print_note(line)
+        if rest := sum(1 for _ in lines):
+            print_note(f"... and {format_count(rest)} more; --journal writes all of them to a file")
 
 
 def _say(launch: Launch, text: str) -> None:

@@ -5,6 +5,7 @@ A command's module is imported only when it is invoked, so that ``awcopy --help`
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -48,6 +49,7 @@ COMMANDS = {
         "Show today's form of a 2015 command line.",
     ),
 }
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _MEANT = re.compile(r"\.? \(?Did you mean (?:one of: )?([^?]*)\?\)?$")
 EXAMPLES = (
     "awcopy copy s3://photos/2024/ az://backup/photos/2024/",
@@ -79,12 +81,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         error.show()
         return Exit.USAGE
     except BrokenPipeError:
-        # Whoever read our output has gone, as `head` does; nothing may be flushed to it at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _abandon_output()  # whoever read it has gone, as `head` does
         return Exit.ERROR
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place that makes a line of any error
         return _fail(_as_awcopy_error(error), words, cause=error)
     return code
+
+
+def _abandon_output() -> None:
+    """Let nothing be flushed at the end to an output that does not take it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Interrupted(AwcopyError):
@@ -136,6 +142,11 @@ def _as_awcopy_error(error: BaseException) -> AwcopyError:
         return _from_click(error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return _Interrupted("interrupted")
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _abandon_output()
+        return AwcopyError(
+            f"the output cannot be written: {error.strerror}", hint="make room, or send it elsewhere"
+        )
     hint = "please report it; AWCOPY_LOG_LEVEL=DEBUG shows the traceback"
     return AwcopyError(f"unexpected {type(error).__name__}: {error}", hint=hint)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from awcopy.bootstrap import Stores
+    from awcopy.config import Settings
     from awcopy.model.job import JobSpec, SourceSpec
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
+    from awcopy.vault.credentials import JobCredentials
 
 _S3_ENDPOINT = "check the network, and --endpoint-url or AWS_ENDPOINT_URL"
 _NO_CONTAINER = "check the container's name, or create it: `awcopy copy` does, with --create-container"
@@ -58,6 +61,25 @@ def check_sink(spec: JobSpec, sink: Sink, *, create_container: bool) -> None:
                 raise
             look(sink.create_container)
             look(sink.probe)
+
+
+def check_given(settings: Settings, spec: JobSpec, given: JobCredentials) -> None:
+    """Return when each store that there are credentials for takes them; a side with a profile is not asked."""
+    from awcopy.bootstrap import open_stores
+    from awcopy.jobs.submit import look
+
+    with closing(open_stores(settings, without_profiles(spec), given)) as stores:
+        if given.aws:
+            with _explaining(str(spec.source), f"set {AWS_VARIABLES}", _S3_ENDPOINT):
+                look(lambda: stores.source.probe(spec.source.prefix))
+        if given.azure:
+            check_sink(spec, stores.sink, create_container=False)
+
+
+def without_profiles(spec: JobSpec) -> JobSpec:
+    """Return the specification as it opens stores here: a profile lies on the workers."""
+    source, sink = replace(spec.source, profile=""), replace(spec.sink, profile="")
+    return replace(spec, source=source, sink=sink)
 
 
 @contextmanager

@@ -62,6 +62,7 @@ def test_every_command_explains_itself(tmp_path):
         ("copy s3://b az://acme/con --blocksize 8M", Exit.USAGE, "did you mean '--block-size'?"),
         ("profile add p", Exit.USAGE, "--bucket or --container"),
         ("jobs clean --older-than 2999-01-01", Exit.ERROR, "still to come"),
+        ("jobs clean --older-than 1d", Exit.USAGE, "add --yes"),
         ("keys public", Exit.CREDENTIALS, "awcopy keys init"),
         ("keys rotate", Exit.CREDENTIALS, "no private key"),
         ("profile show nobody", Exit.CREDENTIALS, "awcopy profile add nobody"),
@@ -75,6 +76,25 @@ def test_each_kind_of_mistake_has_its_exit_code_and_says_what_to_do(tmp_path, li
     assert done.returncode == code
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_output_that_takes_nothing_is_one_line_or_none(tmp_path):
+    env = environment(tmp_path)
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [PROGRAM, "config", "show"],
+            env=env, stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (Exit.ERROR, 1)
+    assert done.stderr.startswith("awcopy: the output cannot be written: ")
+    reading, writing = os.pipe()
+    os.close(reading)  # as when `head` has gone
+    with os.fdopen(writing, "w") as gone:
+        done = subprocess.run(
+            [PROGRAM, "config", "show"],
+            env=env, stdout=gone, stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (Exit.ERROR, "")
 
 
 def test_a_secret_that_is_asked_for_may_come_from_standard_input(tmp_path):

@@ -11,10 +11,12 @@ from awcopy.cli.jobs_control import _credentials
 from awcopy.config import Settings, parse_customer_key
 from awcopy.errors import CredentialsError
 from awcopy.model.job import Job
+from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import create_keys
 from tests.unit.factories import make_job, make_spec
 
 KEY = parse_customer_key(b"k" * 32, "the test")
+TRIED: list[JobCredentials] = []
 NO_KEYS = {"encryption_key": None, "source_encryption_key": None}
 
 
@@ -25,6 +27,8 @@ def settings(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("AZURE_STORAGE_KEY", "a2V5")
     monkeypatch.setenv("KEY", KEY.value.reveal())
     monkeypatch.setenv("OTHER", base64.b64encode(b"o" * 32).decode())
+    monkeypatch.setattr("awcopy.cli.jobs_control.check_given", lambda *given: TRIED.append(given[-1]))
+    TRIED.clear()
     return Settings(keys=tmp_path / "keys")
 
 
@@ -37,6 +41,7 @@ def test_a_key_that_is_given_again_is_sealed_with_the_environments_credentials(s
     given, public_key = _credentials(settings, keyed_job(), {**NO_KEYS, "encryption_key": "@env:KEY"})
     assert (given.sink_key, given.azure.account_key.reveal()) == (KEY, "a2V5")
     assert public_key
+    assert [given] == TRIED  # at the stores, before the job is written
 
 
 def test_new_credentials_without_the_jobs_key_are_refused(settings):
@@ -55,3 +60,4 @@ def test_a_job_that_still_holds_its_credentials_needs_none(settings):
     given, public_key = _credentials(settings, keyed_job(), NO_KEYS)
     assert not given
     assert public_key is None
+    assert not TRIED
