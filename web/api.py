@@ -16,14 +16,13 @@ from awcopy.jobs.queries import snapshot_of
 from awcopy.ledger.codec import encode_record
 from web import actions
 from web.bodies import read_body
-from web.fleet import current_fleet, current_settings, parse_job_id, read_job, read_jobs
+from web.fleet import current_fleet, current_settings, jobs_record, parse_job_id, read_job, read_jobs
 from web.openapi import describe_api
 from web.reports import send_report
 
 if TYPE_CHECKING:
     from awcopy.model.job import Job
 
-JOBS_SCHEMA = "awcopy.jobs/1"
 SPEC_SCHEMA = "awcopy.spec/1"
 AGENTS_SCHEMA = "awcopy.agents/1"
 WORKERS_SCHEMA = "awcopy.workers/1"
@@ -31,6 +30,15 @@ HEALTH_SCHEMA = "awcopy.health/1"
 SYSTEM_SCHEMA = "awcopy.system/1"
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+
+@blueprint.after_request
+def answer_shortly(response: Response) -> Response:
+    """Return a 304 in place of what the client has already, by its ``If-None-Match``."""
+    if request.method == "GET" and response.status_code == HTTPStatus.OK and not response.is_streamed:
+        response.add_etag()
+        response.make_conditional(request)
+    return response
 
 
 @blueprint.get("/openapi.json")
@@ -42,8 +50,7 @@ def show_description() -> dict[str, Any]:
 @blueprint.get("/jobs")
 def list_jobs() -> dict[str, Any]:
     """Return a page of jobs, newest first; ``next`` is the ``after`` of the next page, or null."""
-    snapshots, following = read_jobs()
-    return {"schema": JOBS_SCHEMA, "jobs": [snapshot.to_json() for snapshot in snapshots], "next": following}
+    return jobs_record(*read_jobs())
 
 
 @blueprint.post("/jobs")

@@ -9,7 +9,7 @@ from jinja2 import StrictUndefined
 
 import awcopy
 from awcopy.bootstrap import connect_fleet
-from web import api, pages
+from web import api, events, pages
 from web.fleet import attach_fleet
 from web.forms import sign_forms
 from web.headers import guard_browsers
@@ -44,6 +44,8 @@ def create_app(settings: Settings, fleet: Fleet | None = None, *, flower_url: st
     sign_forms(app)
     guard_browsers(app)
     show_problems(app)
+    events.allow_streams(app)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.blueprint)
+    app.register_blueprint(events.blueprint)
     return app

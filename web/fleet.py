@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app, request
 
@@ -11,8 +13,11 @@ from awcopy.errors import JobNotFound, UsageError
 from awcopy.jobs.queries import JobSnapshot, snapshot_of, take_snapshot
 from awcopy.jobs.search import JobFilter, find_jobs
 from awcopy.model.job import JobId, JobState
+from web.watching import Edition, Editions, History
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
 
     from awcopy.config import Settings
@@ -22,7 +27,9 @@ DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 LONGEST_TEXT = 200
 
+JOBS_SCHEMA = "awcopy.jobs/1"
 _EXTENSION = "awcopy.fleet"
+_WATCH = "awcopy.watch"
 # Ids come from the address bar: what cannot be one never reaches the ledger's query language.
 _JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{16}", re.ASCII)
 
@@ -30,6 +37,7 @@ _JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{16}", re.ASCII)
 def attach_fleet(app: Flask, fleet: Fleet, settings: Settings) -> None:
     """Make the fleet the one that the app's views look at, and the settings those that they publish with."""
     app.extensions[_EXTENSION] = fleet, settings
+    app.extensions[_WATCH] = Editions(), History()
 
 
 def current_fleet() -> Fleet:
@@ -44,13 +52,28 @@ def current_settings() -> Settings:
     return settings
 
 
+def current_history() -> History:
+    """Return how far jobs had come whenever the app looked at them."""
+    history: History = current_app.extensions[_WATCH][1]
+    return history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobQuery:
+    """Which page of which jobs is asked for."""
+
+    wanted: JobFilter
+    limit: int
+    after: JobId | None
+
+
 def read_job(text: str) -> JobSnapshot:
     """Return the job with this id as it is now.
 
     Raises:
         JobNotFound: There is none, or the text cannot be an id.
     """
-    return take_snapshot(current_fleet(), parse_job_id(text))
+    return _look_at(current_fleet(), current_history(), parse_job_id(text))
 
 
 def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
@@ -62,11 +85,59 @@ def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
         UsageError: The limit is not a number from 1 to 200, there is no such state, or the text is too long.
         JobNotFound: ``after`` cannot be a job's id.
     """
-    fleet = current_fleet()
-    limit = _parse_limit(request.args.get("limit", str(DEFAULT_PAGE)))
+    return _look_at_page(current_fleet(), current_history(), parse_query())
+
+
+def jobs_record(snapshots: list[JobSnapshot], following: JobId | None) -> dict[str, Any]:
+    """Return a page of jobs as the JSON API has it."""
+    return {"schema": JOBS_SCHEMA, "jobs": [snapshot.to_json() for snapshot in snapshots], "next": following}
+
+
+def current_watch() -> Callable[[], Edition]:
+    """Return what to call again and again for the latest edition of what the query asks for.
+
+    ``?job=ID`` is one job, anything else a page of jobs as ``read_jobs`` reads it. Raises as these do.
+    """
+    editions: Editions = current_app.extensions[_WATCH][0]
+    fleet, history = current_fleet(), current_history()
+    if "job" in request.args:
+        job_id = parse_job_id(request.args["job"])
+        return partial(editions.latest, ("job", job_id), partial(_watch_job, fleet, history, job_id))
+    query = parse_query()
+    return partial(editions.latest, query, partial(_watch_page, fleet, history, query))
+
+
+def parse_query() -> JobQuery:
+    """Return which page of jobs the query asks for. Raises as ``read_jobs`` does."""
     after = request.args.get("after")
-    page = find_jobs(fleet, read_filter(), limit=limit, after=parse_job_id(after) if after else None)
-    return [snapshot_of(fleet, job) for job in page.jobs], page.following
+    return JobQuery(
+        wanted=read_filter(),
+        limit=_parse_limit(request.args.get("limit", str(DEFAULT_PAGE))),
+        after=parse_job_id(after) if after else None,
+    )
+
+
+def _watch_job(fleet: Fleet, history: History, job_id: JobId) -> tuple[dict[str, Any], bool]:
+    snapshot = _look_at(fleet, history, job_id)
+    return snapshot.to_json(), snapshot.job.has_ended
+
+
+def _watch_page(fleet: Fleet, history: History, query: JobQuery) -> tuple[dict[str, Any], bool]:
+    return jobs_record(*_look_at_page(fleet, history, query)), False
+
+
+def _look_at(fleet: Fleet, history: History, job_id: JobId) -> JobSnapshot:
+    snapshot = take_snapshot(fleet, job_id)
+    history.note(snapshot)
+    return snapshot
+
+
+def _look_at_page(fleet: Fleet, history: History, query: JobQuery) -> tuple[list[JobSnapshot], JobId | None]:
+    page = find_jobs(fleet, query.wanted, limit=query.limit, after=query.after)
+    snapshots = [snapshot_of(fleet, job) for job in page.jobs]
+    for snapshot in snapshots:
+        history.note(snapshot)
+    return snapshots, page.following
 
 
 def read_filter() -> JobFilter:

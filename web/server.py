@@ -14,6 +14,7 @@ from awcopy.errors import UsageError
 from awcopy.logs import configure_logging
 from awcopy.loopback import http_url, require_loopback
 from web.app import create_app
+from web.events import MOST_STREAMS, end_streams_when
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-THREADS = 16
+# One for each open page, which holds a stream, and some for what is asked besides; they are made as needed.
+THREADS = MOST_STREAMS + 32
 KEEP_ALIVE_S = 5  # longer than the pages' polls are apart, so that each page keeps its connection
 STOP_S = 10
 
@@ -89,9 +91,14 @@ def _options(listener_fd: int) -> dict[str, Any]:
         "loglevel": "warning",
         # A socket in the user's home through which anyone of that user could steer the server.
         "control_socket_disable": True,
+        "post_worker_init": _end_streams_with,
     }
     shared_memory = Path("/dev/shm")  # noqa: S108 - no file stays: the heartbeat's is unlinked at once
     if shared_memory.is_dir() and os.access(shared_memory, os.W_OK):
         # On a disk the heartbeat's fchmod can block, and the worker is then killed as hung.
         options["worker_tmp_dir"] = str(shared_memory)
     return options
+
+
+def _end_streams_with(worker: Any) -> None:  # noqa: ANN401 - gunicorn ships no types
+    end_streams_when(worker.wsgi, lambda: not worker.alive)

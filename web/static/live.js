@@ -1,20 +1,32 @@
-// Keeps the numbers of a page up to date from the JSON API. Owns no words: those are in the templates, and
-// each element names what it shows: data-field (a place in the JSON), data-as (how it is written).
+// Keeps the numbers of a page up to date: by a stream of events, or from the JSON API where that fails twice. Both
+// bring the same JSON. Owns no words: those are in the templates, and each element names what it shows:
+// data-field (a place in the JSON), data-as (how it is written).
 "use strict";
 (() => {
   const RATE_WINDOW_MS = 10_000;
   const STALE_AFTER_MS = 5_000;
   const ANNOUNCE_EVERY_MS = 10_000;
   const GIVE_UP_MS = 10_000;
+  const SILENCE_MS = 40_000; // the stream says something every 15 s
+  const MOST_FAILURES = 2;
+  const POLLS_BEFORE_STREAM = 20;
   const page = document.querySelector("[data-live]");
   if (!page) return;
   const pulse = document.querySelector("[data-pulse]");
   const announcer = document.querySelector("[data-announce]");
   const news = document.querySelector("[data-news]");
   const samples = []; // of one job: [ms, bytes moved]
+  const pause = document.querySelector("[data-pause]");
   let heardAt = Date.now();
   let announcedAt = 0;
-  let isAsleep = false;
+  let skew = 0; // of the server's clock
+  let latest = null;
+  let goesOn = true;
+  let stream = null;
+  let failures = 0;
+  let polls = 0;
+  let etag = "";
+  let timer = 0;
 
   const count = (n) => n.toLocaleString("en-US");
   const size = (n) => {
@@ -95,10 +107,11 @@
   }
 
   // Returns whether there is anything more to wait for.
-  function take(answer, now) {
+  function take(answer) {
+    const now = Date.now() + skew;
     if (answer.jobs) {
       const boxOf = (job) => page.querySelector(`[data-job="${CSS.escape(job.id)}"]`);
-      news.hidden = !answer.jobs.length || Boolean(boxOf(answer.jobs[0]));
+      if (news) news.hidden = !answer.jobs.length || Boolean(boxOf(answer.jobs[0]));
       answer.jobs.forEach((job) => boxOf(job) && show(boxOf(job), complete(job, now)));
       return true;
     }
@@ -106,30 +119,99 @@
     job.rate = measure(job);
     show(page, job);
     say(job);
+    if (job.rate !== null) page.dispatchEvent(new CustomEvent("pace", { detail: { at: now / 1000, rate: job.rate } }));
     return job.phase !== "ended";
   }
 
+  function hear(answer) {
+    heardAt = Date.now();
+    if (answer) latest = answer;
+    if (latest) goesOn = take(latest);
+    beat(goesOn ? "live" : "", "live");
+  }
+
+  function miss() {
+    const isStale = Date.now() - heardAt > STALE_AFTER_MS;
+    const since = new Date(heardAt).toLocaleTimeString("en-GB");
+    beat(isStale ? "stale" : "reconnecting", isStale ? `stale since ${since}` : "reconnecting");
+  }
+
+  function listen() {
+    stop();
+    if (!window.EventSource || failures >= MOST_FAILURES) return poll();
+    stream = new EventSource(page.dataset.events);
+    const on = (name, act) => stream.addEventListener(name, act);
+    const tellTime = (event) => { skew = Number(event.data) - Date.now(); };
+    on("hello", (event) => { failures = 0; tellTime(event); });
+    on("beat", (event) => { tellTime(event); hear(); });
+    on("snapshot", (event) => hear(JSON.parse(event.data)));
+    on("away", miss);
+    on("end", () => { goesOn = false; stop(); beat("", ""); });
+    on("error", fail);
+    tick();
+  }
+
+  function fail() {
+    failures += 1;
+    miss();
+    const isOver = stream.readyState === EventSource.CLOSED; // else the browser itself tries again
+    if (failures < MOST_FAILURES && !isOver) return;
+    stop();
+    timer = setTimeout(next, Number(page.dataset.everyMs));
+  }
+
+  // Between two events time goes on, and a rate falls when no byte arrives.
+  function tick() {
+    timer = setTimeout(() => {
+      if (Date.now() - heardAt > SILENCE_MS) {
+        failures += 1;
+        heardAt = Date.now();
+        return next();
+      }
+      if (pulse.dataset.pulse === "live" && latest && !latest.jobs) take(latest);
+      else if (pulse.dataset.pulse !== "live") miss();
+      tick();
+    }, 1000);
+  }
+
   async function poll() {
-    let goesOn = true;
     try {
-      const response = await fetch(page.dataset.live, { signal: AbortSignal.timeout(GIVE_UP_MS) });
-      if (!response.ok) throw new Error(response.status);
-      goesOn = take(await response.json(), Date.parse(response.headers.get("Date")) || Date.now());
-      heardAt = Date.now();
-      beat(goesOn ? "live" : "", "live");
+      const headers = etag ? { "If-None-Match": etag } : {};
+      const response = await fetch(page.dataset.live, { headers, cache: "no-store", signal: AbortSignal.timeout(GIVE_UP_MS) });
+      if (!response.ok && response.status !== 304) throw new Error(response.status);
+      skew = (Date.parse(response.headers.get("Date")) || Date.now()) - Date.now();
+      etag = response.headers.get("ETag") || "";
+      hear(response.ok ? await response.json() : null);
     } catch {
-      const isStale = Date.now() - heardAt > STALE_AFTER_MS;
-      const since = new Date(heardAt).toLocaleTimeString("en-GB");
-      beat(isStale ? "stale" : "reconnecting", isStale ? `stale since ${since}` : "reconnecting");
+      miss();
     }
-    if (goesOn) setTimeout(next, Number(page.dataset.everyMs));
+    polls = (polls + 1) % POLLS_BEFORE_STREAM;
+    if (!polls) failures = 0; // the stream may be back
+    if (goesOn && isWanted()) timer = setTimeout(next, Number(page.dataset.everyMs));
+  }
+
+  const isWanted = () => !document.hidden && !document.documentElement.hasAttribute("data-paused");
+
+  function stop() {
+    clearTimeout(timer);
+    if (stream) stream.close();
+    stream = null;
   }
 
   // A tab that nobody sees asks for nothing, and asks at once when it is seen again.
   function next() {
-    isAsleep = document.hidden;
-    if (!isAsleep) poll();
+    stop();
+    if (goesOn && isWanted()) listen();
   }
-  document.addEventListener("visibilitychange", () => isAsleep && next());
-  if (!page.querySelector('[data-phase="ended"]:not([hidden])')) next();
+  document.addEventListener("visibilitychange", next);
+  pause.addEventListener("click", () => {
+    const isPaused = document.documentElement.toggleAttribute("data-paused");
+    pause.setAttribute("aria-pressed", String(isPaused));
+    if (isPaused) beat("paused", `updates paused at ${new Date().toLocaleTimeString("en-GB")}`);
+    next();
+  });
+  if (!page.querySelector('[data-phase="ended"]:not([hidden])')) {
+    pause.hidden = false;
+    next();
+  }
 })();

@@ -13,7 +13,7 @@
   async function refresh() {
     clearTimeout(timer);
     try {
-      if (!document.hidden && !isInUse()) {
+      if (!document.hidden && !document.documentElement.hasAttribute("data-paused") && !isInUse()) {
         const response = await fetch(location.href, { signal: AbortSignal.timeout(GIVE_UP_MS) });
         const fresh = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-part]");
         if (response.ok && fresh && !isInUse()) {

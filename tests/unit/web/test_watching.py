@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from awcopy.errors import ServiceUnreachable
+from awcopy.jobs.queries import take_snapshot
+from awcopy.model.outcome import Totals
+from tests.unit.web.conftest import CREATED
+from web.watching import MOST_SAMPLES, Editions, History
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def editions(clock):
+    return Editions(clock, lambda: 5.0)
+
+
+def test_fifty_who_watch_the_same_cost_one_read(editions):
+    reads, together = [], threading.Barrier(50)
+
+    def read():
+        reads.append(1)
+        return {"n": len(reads)}, False
+
+    def watch():
+        together.wait()
+        editions.latest("job", read)
+
+    threads = [threading.Thread(target=watch) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(reads) == 1
+
+
+def test_what_has_not_changed_keeps_its_revision_and_what_has_gets_a_larger_one(editions, clock):
+    first = editions.latest("job", lambda: ({"n": 1}, False))
+    clock.now = 1.0
+    same = editions.latest("job", lambda: ({"n": 1}, False))
+    clock.now = 2.0
+    other = editions.latest("job", lambda: ({"n": 2}, True))
+
+    assert (same.revision, same.content) == (first.revision, '{"n":1}')
+    assert other.revision > first.revision == 5_000
+    assert other.is_last
+
+
+def test_a_read_that_takes_long_is_repeated_the_more_rarely(editions, clock):
+    reads = []
+
+    def read():
+        reads.append(1)
+        clock.now += 3.0
+        return {}, False
+
+    for moment in (0.0, 4.0, 29.0):
+        clock.now = moment
+        editions.latest("job", read)
+    assert len(reads) == 1
+    clock.now = 30.0
+    editions.latest("job", read)
+    assert len(reads) == 2
+
+
+def test_a_ledger_that_is_away_is_asked_once_a_second_too(editions, clock):
+    asked = []
+
+    def fail():
+        asked.append(1)
+        raise ServiceUnreachable("away")
+
+    for _ in range(3):
+        with pytest.raises(ServiceUnreachable):
+            editions.latest("job", fail)
+    assert len(asked) == 1
+    clock.now = 1.0
+    assert editions.latest("job", lambda: ({}, False)).content == "{}"
+
+
+@pytest.fixture
+def snapshot(fleet, add_job):
+    return take_snapshot(fleet, add_job(totals=Totals()).id)
+
+
+def note(history, fleet, snapshot, seconds, moved):
+    fleet.live.add_moved_bytes(snapshot.job.id, moved - fleet.live.moved_bytes(snapshot.job.id))
+    history.note(take_snapshot(fleet, snapshot.job.id), CREATED + timedelta(seconds=seconds))
+
+
+def test_the_pace_is_that_between_two_looks(fleet, snapshot):
+    history = History()
+    for seconds, moved in ((0, 0), (1, 50), (10, 1_000), (20, 3_000)):
+        note(history, fleet, snapshot, seconds, moved)
+
+    assert [pace.bytes_per_s for pace in history.paces(snapshot.job.id)] == [100.0, 200.0]
+    assert history.rate(snapshot.job.id, CREATED + timedelta(seconds=21)) == 200.0
+    assert history.rate(snapshot.job.id, CREATED + timedelta(hours=1)) == 0.0
+
+
+def test_a_long_job_keeps_its_beginning_in_few_samples(fleet, snapshot):
+    history = History()
+    for number in range(MOST_SAMPLES * 5):
+        note(history, fleet, snapshot, number * 2, number * 2)
+
+    paces = history.paces(snapshot.job.id)
+
+    assert MOST_SAMPLES / 3 < len(paces) <= MOST_SAMPLES
+    assert (paces[0].at - CREATED).total_seconds() <= 16
+    assert {round(pace.bytes_per_s, 6) for pace in paces} == {1.0}
+
+
+def test_a_new_run_begins_a_new_history(fleet, snapshot):
+    history = History()
+    note(history, fleet, snapshot, 0, 500)
+    fleet.live.forget_job(snapshot.job.id)
+    note(history, fleet, snapshot, 5, 0)
+
+    assert history.paces(snapshot.job.id) == []

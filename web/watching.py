@@ -1,0 +1,191 @@
+"""What is watched by many at once, read once: one edition for all streams, and how far jobs have come before.
+
+Holds nothing that matters: it begins anew with the process.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from awcopy.errors import AwcopyError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from awcopy.jobs.queries import JobSnapshot
+    from awcopy.model.job import JobId
+
+FRESH_S = 1.0
+# A read that takes long is repeated the more rarely: it is under way for a tenth of the time at most.
+_SHOWN_TIMES = 10
+_MOST_KEPT = 256
+MOST_SAMPLES = 240
+_FIRST_APART_S = 2.0
+_RATE_WINDOW_S = 15.0
+_RATE_OUTDATED_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """What is to be seen of something at one moment, as JSON; a later one has a larger revision."""
+
+    revision: int
+    content: str
+    is_last: bool  # nothing will change any more
+
+
+@dataclass(slots=True)
+class _Shelf:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    edition: Edition | None = None
+    error: AwcopyError | None = None
+    until: float = float("-inf")
+
+
+class Editions:
+    """The latest edition of each thing that somebody watches. Safe to use from many threads."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock, self._wall_clock = clock, wall_clock
+        self._lock = threading.Lock()
+        self._shelves: OrderedDict[Hashable, _Shelf] = OrderedDict()
+
+    def latest(self, key: Hashable, read: Callable[[], tuple[dict[str, Any], bool]]) -> Edition:
+        """Return the edition of this second, for which one of all callers reads.
+
+        Args:
+            key: What is watched.
+            read: Returns what there is to see, and whether it is the last.
+
+        Raises:
+            AwcopyError: What ``read`` raised, to this caller or to another within the second.
+        """
+        shelf = self._shelf(key)
+        with shelf.lock:
+            begun = self._clock()
+            if begun >= shelf.until:
+                self._read(shelf, read)
+                took_s = self._clock() - begun
+                shelf.until = begun + max(FRESH_S, _SHOWN_TIMES * took_s)
+            if shelf.error:
+                raise shelf.error
+            assert shelf.edition  # noqa: S101 - there is one or the other after the first read
+            return shelf.edition
+
+    def _read(self, shelf: _Shelf, read: Callable[[], tuple[dict[str, Any], bool]]) -> None:
+        try:
+            found, is_last = read()
+        except AwcopyError as error:
+            shelf.error = error
+            return
+        shelf.error = None
+        content = json.dumps(found, separators=(",", ":"))
+        if shelf.edition and shelf.edition.content == content:
+            return
+        # Milliseconds, so that revisions rise over a restart of this process too.
+        earliest = shelf.edition.revision + 1 if shelf.edition else 0
+        revision = max(earliest, int(self._wall_clock() * 1000))
+        shelf.edition = Edition(revision=revision, content=content, is_last=is_last)
+
+    def _shelf(self, key: Hashable) -> _Shelf:
+        with self._lock:
+            shelf = self._shelves.setdefault(key, _Shelf())
+            self._shelves.move_to_end(key)
+            while len(self._shelves) > _MOST_KEPT:
+                self._shelves.popitem(last=False)
+            return shelf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """How far a job had come at one moment."""
+
+    at: datetime
+    moved_bytes: int
+    ended_objects: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a job was from one sample to the next."""
+
+    at: datetime
+    bytes_per_s: float
+    objects_per_s: float
+
+
+class _Track:
+    """The samples of one job; of very many every other one is given up, so that all of its time stays in view."""
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self._apart_s = _FIRST_APART_S
+
+    def add(self, sample: Sample) -> None:
+        before = self.samples[-1] if self.samples else None
+        if before and sample.moved_bytes < before.moved_bytes:
+            self.__init__()  # type: ignore[misc]  # a new run counts from the start
+        elif before and (sample.at - before.at).total_seconds() < self._apart_s:
+            return
+        self.samples.append(sample)
+        if len(self.samples) > MOST_SAMPLES:
+            self.samples = self.samples[::2]
+            self._apart_s *= 2
+
+
+class History:
+    """How far jobs had come whenever this process looked at them. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tracks: OrderedDict[JobId, _Track] = OrderedDict()
+
+    def note(self, snapshot: JobSnapshot, at: datetime | None = None) -> None:
+        """Remember how far the job is."""
+        totals = snapshot.totals
+        moved = max(snapshot.moved_bytes, totals.copied.size_bytes)
+        sample = Sample(at=at or datetime.now(UTC), moved_bytes=moved, ended_objects=totals.ended.objects)
+        with self._lock:
+            if snapshot.job.has_ended and snapshot.job.id not in self._tracks:
+                return
+            self._tracks.setdefault(snapshot.job.id, _Track()).add(sample)
+            self._tracks.move_to_end(snapshot.job.id)
+            while len(self._tracks) > _MOST_KEPT:
+                self._tracks.popitem(last=False)
+
+    def paces(self, job_id: JobId) -> list[Pace]:
+        """Return how fast the job was while somebody looked, oldest first."""
+        with self._lock:
+            track = self._tracks.get(job_id)
+            samples = list(track.samples) if track else []
+        return [_pace(one, two) for one, two in pairwise(samples)]
+
+    def rate(self, job_id: JobId, now: datetime | None = None) -> float:
+        """Return the bytes per second of the latest 15 s that were looked at; 0 when nobody did lately."""
+        now = now or datetime.now(UTC)
+        with self._lock:
+            track = self._tracks.get(job_id)
+            samples = list(track.samples) if track else []
+        if len(samples) < 2 or (now - samples[-1].at).total_seconds() > _RATE_OUTDATED_S:  # noqa: PLR2004
+            return 0.0
+        last = samples[-1]
+        recent = [one for one in samples[:-1] if (last.at - one.at).total_seconds() <= _RATE_WINDOW_S]
+        return _pace(recent[0] if recent else samples[-2], last).bytes_per_s
+
+
+def _pace(one: Sample, two: Sample) -> Pace:
+    seconds = max(0.001, (two.at - one.at).total_seconds())
+    return Pace(
+        at=two.at,
+        bytes_per_s=(two.moved_bytes - one.moved_bytes) / seconds,
+        objects_per_s=max(0, two.ended_objects - one.ended_objects) / seconds,
+    )
