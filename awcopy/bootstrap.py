@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from awcopy.config import AwsKeys, AwsLogin, AzureIdentity, AzureKeys, CustomerKey, Settings
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.jobs.submit import JobRequest
+    from awcopy.live.base import Live
     from awcopy.model.job import Job, JobSpec, SinkSpec, SourceSpec
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
@@ -68,12 +69,15 @@ def describe_own_azure() -> str:
 def connect_fleet(settings: Settings) -> Fleet:
     """Return the ledger and the live state that the settings name; nothing is contacted yet."""
     from awcopy.ledger.azure import AzureLedger
+
+    return Fleet(ledger=AzureLedger(settings.ledger, settings.namespace), live=connect_live(settings))
+
+
+def connect_live(settings: Settings) -> Live:
+    """Return the live state alone, at the cost of none of the other SDKs; nothing is contacted yet."""
     from awcopy.live.redis import RedisLive
 
-    return Fleet(
-        ledger=AzureLedger(settings.ledger, settings.namespace),
-        live=RedisLive(settings.redis_url, settings.namespace),
-    )
+    return RedisLive(settings.redis_url, settings.namespace)
 
 
 def memory_fleet() -> Fleet:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from awcopy.errors import ServiceUnreachable
 from awcopy.logs import configure_logging
 
 if TYPE_CHECKING:
@@ -64,6 +65,25 @@ def run_flower(settings: Settings, address: str, port: int) -> None:
 
     configure_logging(settings.log_level)
     start_flower(make_app(settings), address, port)
+
+
+def count_own(settings: Settings, *, runs_tasks: bool) -> int:
+    """Return how many processes of this machine's worker, or of its beat, said lately that they are there.
+
+    Raises:
+        ServiceUnreachable: None did, or Redis does not answer.
+    """
+    from awcopy.bootstrap import connect_live
+
+    live = connect_live(settings)
+    here = f"@{socket.gethostname()}"
+    found = [one for one in live.processes() if one.name.endswith(here) and bool(one.slots) is runs_tasks]
+    if not found:
+        what = "worker" if runs_tasks else "beat"
+        raise ServiceUnreachable(
+            f"no {what} is running on this machine", hint=f"see what `awcopy {what}` logs"
+        )
+    return len(found)
 
 
 @dataclass(slots=True)

@@ -9,11 +9,17 @@ from awcopy.cli.setup import check_log_level
 from awcopy.config import load_settings
 
 
-@click.command(cls=helpful("awcopy beat", "AWCOPY_LOG_LEVEL=WARNING awcopy beat"))
-def beat() -> None:
+@click.command(cls=helpful("awcopy beat", "AWCOPY_LOG_LEVEL=WARNING awcopy beat", "awcopy beat --check"))
+@click.option("--check", is_flag=True, help="Run none; say whether this machine's beat is there.")
+def beat(check: bool) -> None:
     """Run beat, which takes up again what a dead worker left. One is enough for a fleet; more do no harm."""
-    from workers.lifecycle import run_beat
-
     settings = load_settings()
     check_log_level(settings)
+    if check:
+        from workers.lifecycle import count_own
+
+        click.echo(f"processes of beat here: {count_own(settings, runs_tasks=False)}")
+        return
+    from workers.lifecycle import run_beat
+
     run_beat(settings)

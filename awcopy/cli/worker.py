@@ -11,7 +11,9 @@ from awcopy.cli.setup import check_log_level
 from awcopy.config import load_settings
 
 
-@click.command(cls=helpful("awcopy worker", "awcopy worker --processes 2 --concurrency 16"))
+@click.command(
+    cls=helpful("awcopy worker", "awcopy worker --processes 2 --concurrency 16", "awcopy worker --check")
+)
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 256),
@@ -20,15 +22,21 @@ from awcopy.config import load_settings
     help="Tasks at once, for each process.",
 )
 @click.option("--processes", type=click.IntRange(1, 1024), help="Processes.  [default: one per core]")
-def worker(concurrency: int, processes: int | None) -> None:
+@click.option("--check", is_flag=True, help="Run none; say whether this machine's worker is there.")
+def worker(concurrency: int, processes: int | None, check: bool) -> None:
     """Run a worker until it is told to stop: SIGTERM ends each task after the block in flight.
 
     Start as many workers as you like, on as many machines.
     """
-    from workers.lifecycle import run_worker
-
     settings = load_settings()
     check_log_level(settings)
+    if check:
+        from workers.lifecycle import count_own
+
+        click.echo(f"processes of the worker here: {count_own(settings, runs_tasks=True)}")
+        return
+    from workers.lifecycle import run_worker
+
     run_worker(settings, concurrency, processes or _cores())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from types import SimpleNamespace
 
@@ -53,6 +54,26 @@ def test_a_worker_has_a_process_per_core_at_least_one(started) -> None:
     assert main(["worker"]) == 0
     assert started[0][2] == 8
     assert started[0][3] >= 1
+
+
+@pytest.mark.parametrize(
+    ("command", "slots", "where", "code"),
+    [
+        ("worker", 8, "", 0),
+        ("worker", 0, "", 7),
+        ("worker", 8, "-elsewhere", 7),
+        ("beat", 0, "", 0),
+        ("beat", 8, "", 7),
+    ],
+)
+def test_a_health_check_finds_the_part_on_its_own_machine_alone(
+    command: str, slots: int, where: str, code: int, monkeypatch, capsys
+) -> None:
+    live = memory_fleet().live
+    live.beat(f"awcopy-17@{socket.gethostname()}{where}", slots)
+    monkeypatch.setattr("awcopy.bootstrap.connect_live", lambda _settings: live)
+    assert main([command, "--check"]) == code
+    assert ("here: 1" in capsys.readouterr().out) is (code == 0)
 
 
 @pytest.mark.parametrize("keep", [True, False])
