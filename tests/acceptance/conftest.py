@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -60,6 +61,13 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def look(self, job_id: str) -> dict[str, Any]:
+        """Return the same as ``job`` from the dashboard, which costs a fiftieth of a command; to wait with."""
+        with urllib.request.urlopen(
+            f"{self.processes.web_url}api/v1/jobs/{job_id}", timeout=LIMIT_S
+        ) as answer:
+            return json.load(answer)
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job as the command shows it to programs."""
