@@ -45,6 +45,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --universal --pytho
 lock: $(STAMP) ## Pin the newest allowed versions again (Python and npm)
 	$(UV_COMPILE) --upgrade --extra demo --extra dev -o requirements-dev.lock pyproject.toml
 	$(UV_COMPILE) --upgrade --no-annotate -c requirements-dev.lock -o requirements.lock pyproject.toml
+	echo 'hatchling' | $(UV_COMPILE) --upgrade --no-annotate -c requirements-dev.lock -o docker/build.lock -
 	node=$$($(BIN)/python -c 'from awcopy.demo.azurite_install import node_path; print(node_path())') && \
 		npm=$${node%/bin/node}/lib/node_modules/npm/bin/npm-cli.js && cd awcopy/demo/azurite && \
 		rm -f package-lock.json && "$$node" "$$npm" install --package-lock-only \
