@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+# LANES=3 shares the tests of `make test` out among so many processes, each with servers of its own.
+LANES ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test soak bench live lint check lock clean
@@ -16,9 +18,9 @@ install: $(STAMP) ## Build .venv with everything pinned, and Azurite for the dem
 demo: $(STAMP) ## Copy S3 to Azure on real servers here, and prove it (KEEP=1: leave all running)
 	$(BIN)/awcopy demo $(if $(KEEP),--keep) $(ARGS)
 
-test: $(STAMP) ## Run every test (ARGS='tests/unit -x' narrows it)
+test: $(STAMP) ## Run every test (ARGS='tests/unit -x' narrows it, LANES=3 runs three side by side)
 	@$(BIN)/python -m tests.browser.chromium
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(if $(LANES),-n $(LANES) --dist loadfile --no-loadscope-reorder) $(ARGS)
 
 soak: $(STAMP) ## Simulate thousands of accidents (SEEDS=20000)
 	$(BIN)/pytest tests/simulation -k exactly_right --timeout=0 --sim-seeds=$(or $(SEEDS),5000) $(ARGS)

@@ -1,4 +1,4 @@
-"""Real servers for the tests that ask for them, and one marker per folder.
+"""Real servers for the tests that ask for them, one marker per folder, and one seed for the faults of a run.
 
 A server is started once per session, when the first test asks. One that cannot start skips its tests
 on a developer's machine and fails them in CI.
@@ -7,6 +7,7 @@ on a developer's machine and fails them in CI.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -36,14 +37,61 @@ settings.load_profile("awcopy")
 AnyServer = TypeVar("AnyServer", bound=Server)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its folder's name; block sockets in unit tests."""
+KINDS = ("faults", "acceptance", "browser", "integration", "contract", "simulation", "unit")
+MARKED = {*KINDS} - {"simulation"}
+
+SEED_VARIABLE = "AWCOPY_FAULT_SEED"
+OWN_SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(10**6))  # noqa: TID251 - no setting of awcopy
+
+
+def fault_seed(config: pytest.Config) -> int:
+    """Return the seed of the run's faults, the same in all processes of pytest-xdist."""
+    return getattr(config, "workerinput", {}).get(SEED_VARIABLE, OWN_SEED)
+
+
+@pytest.hookimpl(optionalhook=True)  # there is such a hook only where tests run side by side
+def pytest_configure_node(node) -> None:
+    node.workerinput[SEED_VARIABLE] = OWN_SEED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say the seed at the end of every run with faults, however it went."""
+    ran = (report for reports in terminalreporter.stats.values() for report in reports)
+    if any(getattr(report, "nodeid", "").startswith("tests/faults/") for report in ran):
+        terminalreporter.write_line(
+            f"faults: seed {OWN_SEED}; {SEED_VARIABLE}={OWN_SEED} injects the same faults again"
+        )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test with its folder's name; block sockets in unit tests; order what runs side by side."""
     for item in items:
-        kind = item.path.relative_to(TESTS).parts[0]
-        if kind in {"unit", "contract", "integration", "acceptance", "faults", "browser"}:
+        kind = kind_of(item)
+        if kind in MARKED:
             item.add_marker(kind)
         if kind == "unit":
             item.add_marker("disable_socket")
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turns(items).__getitem__)
+
+
+def _turns(items: list[pytest.Item]) -> dict[pytest.Item, float]:
+    """Return when each test's file has its turn where tests run side by side.
+
+    What waits (faults) is spread among what computes, or several would wait and then several compute at once.
+    Unit tests come last: their many small files even out the end.
+    """
+    files: dict[str, list[Path]] = {kind: [] for kind in KINDS}
+    for item in items:
+        if item.path not in files[kind_of(item)]:
+            files[kind_of(item)].append(item.path)
+    turn = {path: at / len(paths) for paths in files.values() for at, path in enumerate(paths)}
+    return {item: turn[item.path] + (kind_of(item) == "unit") for item in items}
+
+
+def kind_of(item: pytest.Item) -> str:
+    """Return the name of the test's folder."""
+    return item.path.relative_to(TESTS).parts[0]
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
-"""One fleet for all tests, healed before each test; every run says its seed."""
+"""One fleet for all tests, healed before each test."""
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,20 +9,13 @@ from contextlib import ExitStack
 import pytest
 
 from awcopy.errors import ServiceUnreachable
-from tests.conftest import IN_CI
+from tests.conftest import IN_CI, fault_seed
 
 pytest.register_assert_rewrite("tests.faults.fleet", "tests.faults.invariants", "tests.faults.moments")
 
 from tests.faults.fleet import TWO_PAGES, FaultFleet  # noqa: E402 - after the line above, or its asserts say nothing
 
-SEED_VARIABLE = "AWCOPY_FAULT_SEED"
-SEED = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(10**6))  # noqa: TID251 - no setting of awcopy
 _TAIL = 40
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say the seed at the end of every run, however it went."""
-    terminalreporter.write_line(f"faults: seed {SEED}; {SEED_VARIABLE}={SEED} injects the same faults again")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,9 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def seed() -> int:
+def seed(pytestconfig: pytest.Config) -> int:
     """The seed of the run."""
-    return SEED
+    return fault_seed(pytestconfig)
 
 
 @pytest.fixture(scope="session")
