@@ -95,8 +95,8 @@ class _Most(click.ParamType[Any]):
 @click.option(
     "--delete",
     is_flag=True,
-    help="When all is copied, delete at DST the blobs that awcopy copied and whose objects are gone. Deletes nothing "
-    "when anything failed or SRC is empty.",
+    help="When all is copied, delete at DST the blobs that awcopy copied from SRC's bucket and whose objects "
+    "are gone. Deletes nothing when anything failed or SRC is empty.",
 )
 @click.option(
     "--max-delete",
@@ -109,7 +109,7 @@ class _Most(click.ParamType[Any]):
 @click.option(
     "--delete-unstamped",
     is_flag=True,
-    help="With --delete: also blobs that do not say that awcopy wrote them, whoever did.",
+    help="With --delete: also blobs that awcopy did not write, or copied from another bucket.",
 )
 @click.pass_obj
 def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN401 - made a record at once

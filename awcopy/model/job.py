@@ -194,7 +194,7 @@ class Pruning:
 
     most: int | None = None  # if there are more extra blobs than this, none is deleted
     most_percent: float | None = 50.0  # likewise; of the objects listed and the extra blobs together
-    takes_unstamped: bool = False  # also blobs that do not say that they are a copy
+    takes_unstamped: bool = False  # also blobs that do not say that they are copied from this source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

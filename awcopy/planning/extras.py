@@ -10,7 +10,7 @@ from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome, Result
 from awcopy.planning.deletion import FAILURES, MAX_DELETE, Guard
 from awcopy.planning.filters import compile_selection
-from awcopy.planning.metadata import STAMP_ETAG, is_stamped_by
+from awcopy.planning.metadata import is_copied_from, is_stamped_by
 from awcopy.planning.naming import blob_name, key_of
 
 if TYPE_CHECKING:
@@ -35,11 +35,12 @@ class ExtraFinder:
     def find(self, blob: BlobHead) -> Outcome | None:
         """Return the blob as an extra one, with its ETag and the key that it would be a copy of; None if it is none.
 
-        Other people's blobs are none, unless the job takes them; nor are directories, blobs that the selection would
-        not have copied, and blobs that this very job has written.
+        Other people's blobs, and copies from other sources, are none, unless the job takes them; nor are directories,
+        blobs that the selection would not have copied, and blobs that this very job has written.
         """
         job, key = self._job, key_of(self._job.spec, blob.name)
-        is_ours = STAMP_ETAG in blob.metadata or (job.spec.pruning and job.spec.pruning.takes_unstamped)
+        takes_all = job.spec.pruning is not None and job.spec.pruning.takes_unstamped
+        is_ours = takes_all or is_copied_from(blob, job.spec.source, key)
         if not is_ours or is_stamped_by(blob, job.id) or blob.is_directory:
             return None
         if not key.startswith(job.spec.source.prefix) or blob_name(job.spec, key) != blob.name:

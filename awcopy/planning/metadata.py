@@ -8,6 +8,7 @@ policy wants them left out, or the object not copied.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from awcopy.planning.tiers import AUTO, choose_tier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from awcopy.model.job import Job, JobId, JobSpec
+    from awcopy.model.job import Job, JobId, JobSpec, SourceSpec
     from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
     from awcopy.model.outcome import Outcome
 
@@ -34,12 +35,14 @@ STAMP_CRC64 = "awcopy_crc64"
 STAMP_PROOF = "awcopy_proof"
 STAMP_ROUTE = "awcopy_route"
 STAMP_JOB = "awcopy_job"
+STAMP_SOURCE = "awcopy_source"
 STAMP_VERSION = "awcopy_version"
 STAMP_KEY = "awcopy_key"  # of an object whose blob bears another name
 STAMP_PLACEHOLDER = "awcopy_placeholder"  # of an empty blob that is to be replaced, and stands for nothing
 STAMP_NOTICES = "awcopy_notices"
 
 MAX_METADATA_BYTES = 8192  # of all names and values together
+_DIGITS_OF_SOURCE = 16  # 64 bits: which two of a sink's sources will not share by chance
 _NOTICES_BYTES = 256  # kept free for the notices, which are known last
 _BETWEEN_NOTICES = "; "
 _RENAMING = "--metadata rename keeps them in another form"
@@ -71,7 +74,7 @@ def blob_properties(
     """
     spec = job.spec
     has_other_name = is_renamed(spec, obj.key, blob_name(spec, obj.key))
-    stamp = _stamp(obj, job.id, crc64=crc64, proof=proof, route=route) if spec.has_stamps else {}
+    stamp = _stamp(obj, job, crc64=crc64, proof=proof, route=route) if spec.has_stamps else {}
     if has_other_name and spec.has_stamps:
         stamp[STAMP_KEY] = encode_value(obj.key)
     headers, moved, notices = _fit_headers(head, spec.metadata)
@@ -116,6 +119,23 @@ def is_placeholder(blob: BlobHead) -> bool:
 def is_stamped_by(blob: BlobHead, job_id: JobId) -> bool:
     """Return whether this job wrote the blob."""
     return blob.metadata.get(STAMP_JOB) == job_id
+
+
+def is_copied_from(blob: BlobHead, source: SourceSpec, key: str) -> bool:
+    """Return whether the blob says that it is a copy of that key, in that bucket, at that endpoint."""
+    return blob.metadata.get(STAMP_SOURCE) == name_source(source, key)
+
+
+def name_source(source: SourceSpec, key: str) -> str:
+    """Return what a stamp says of where an object is from: its bucket, for people, and a digest.
+
+    The digest is of endpoint, bucket and whole key, so that two prefixes of one bucket are told apart as well.
+    No key or endpoint can be read from it, and it stays short whatever they are.
+    """
+    parts = (source.endpoint_url.rstrip("/"), source.bucket, key)
+    whole = "\0".join(parts).encode("utf-8", "surrogateescape")
+    digest = hashlib.sha256(whole).hexdigest()[:_DIGITS_OF_SOURCE]
+    return f"{encode_value(source.bucket)} {digest}"
 
 
 def read_proof(metadata: Mapping[str, str]) -> tuple[Proof, int | None]:
@@ -163,14 +183,15 @@ def decode_value(value: str) -> str:
     return base64.b64decode(value[10:-2]).decode("utf-8", "surrogateescape")
 
 
-def _stamp(obj: SourceObject, job_id: JobId, *, crc64: int, proof: Proof, route: Route) -> dict[str, str]:
+def _stamp(obj: SourceObject, job: Job, *, crc64: int, proof: Proof, route: Route) -> dict[str, str]:
     stamp = {
         STAMP_ETAG: encode_value(obj.etag),
         STAMP_MODIFIED: obj.modified_at.isoformat(),
         STAMP_SIZE: str(obj.size_bytes),
         STAMP_CRC64: f"{crc64:016x}",
         STAMP_PROOF: proof.value,
-        STAMP_JOB: job_id,
+        STAMP_JOB: job.id,
+        STAMP_SOURCE: name_source(job.spec.source, obj.key),
     }
     if route is Route.SERVER:
         stamp[STAMP_ROUTE] = route.value

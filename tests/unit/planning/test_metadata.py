@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from awcopy.errors import MetadataNotAllowed
-from awcopy.model.job import MetadataPolicy, NamePolicy
+from awcopy.model.job import MetadataPolicy, NamePolicy, SourceSpec
 from awcopy.model.objects import ContentHeaders
 from awcopy.model.outcome import Proof, Route
 from awcopy.planning.metadata import (
@@ -18,6 +19,7 @@ from awcopy.planning.metadata import (
     encode_value,
     is_stamped_by,
     is_stamped_with,
+    name_source,
     read_notices,
     read_proof,
     read_route,
@@ -111,8 +113,25 @@ def test_the_stamp_says_what_was_copied_and_by_which_job():
         "awcopy_crc64": "00000000000000ab",
         "awcopy_proof": "crc64",
         "awcopy_job": JOB_ID,
+        "awcopy_source": name_source(SourceSpec(bucket="bucket"), "k"),
         "awcopy_version": "v1",
     }
+
+
+def test_the_stamp_names_the_bucket_and_not_what_else_makes_the_source():
+    source = SourceSpec(bucket="photos", prefix="in/", endpoint_url="https://inside.example/")
+    named = name_source(source, "in/secret plan")
+    assert re.fullmatch("photos [0-9a-f]{16}", named)
+    assert (
+        name_source(replace(source, prefix="", endpoint_url="https://inside.example"), "in/secret plan")
+        == named
+    )
+    assert name_source(source, "secret plan") != named
+
+
+@given(bucket=st.text(min_size=1, max_size=80), key=st.text(max_size=1024))
+def test_a_source_is_named_in_what_a_header_takes(bucket, key):
+    assert re.fullmatch("[!-~](?:[ -~]*[!-~])?", name_source(SourceSpec(bucket=bucket), key))
 
 
 @pytest.mark.parametrize("route", [Route.SERVER, Route.STREAM])

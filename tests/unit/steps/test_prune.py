@@ -14,6 +14,7 @@ from awcopy.jobs.dry_run import plan_copy
 from awcopy.jobs.queries import read_report
 from awcopy.model.job import JobId, JobState, Pruning, Selection, SourceSpec, Sync
 from awcopy.model.objects import ALWAYS, BlobProperties
+from awcopy.planning.metadata import name_source
 from awcopy.sink.memory import StoredBlob
 from awcopy.steps.finish import finish
 from tests.unit.factories import NOW, make_blob, make_spec
@@ -79,6 +80,46 @@ def test_other_peoples_blobs_stay_unless_told():
     world.run(job)
     world.recover(job)
     assert sorted(world.sink.blobs) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        SourceSpec(bucket="renamed"),
+        SourceSpec(bucket="bucket", endpoint_url="https://minio.example:9000"),
+        SourceSpec(bucket="bucket", prefix="x/"),
+    ],
+    ids=str,
+)
+def test_copies_from_another_source_stay_unless_told(other):
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a")
+    world.put({"x/b": b"1"})
+    run(world, replace(pruning(), source=other))
+    assert "a" in world.sink.blobs
+    job = world.submit(
+        id=JobId("zybq000000000003"), spec=replace(pruning(replace(ALL, takes_unstamped=True)), source=other)
+    )
+    world.run(job)
+    world.recover(job)
+    assert "a" not in world.sink.blobs
+
+
+def test_a_copy_whose_stamp_does_not_tell_its_source_stays():
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a")
+    stored = world.sink.blobs["a"]
+    old = {name: value for name, value in stored.head.metadata.items() if name != "awcopy_source"}
+    world.sink.blobs["a"] = replace(stored, head=replace(stored.head, metadata=old))
+    run(world, pruning())
+    assert sorted(world.sink.blobs) == ["a", "b"]
+
+
+def test_blobs_copied_by_a_job_of_a_wider_prefix_are_of_the_same_source():
+    world = copied({"x/a": b"1", "x/b": b"1"})
+    gone(world, "x/a")
+    run(world, pruning(prefix="x/", to="x/"))
+    assert sorted(world.sink.blobs) == ["x/b"]
 
 
 def test_blobs_outside_the_prefix_or_the_selection_stay():
@@ -211,10 +252,12 @@ class UnsortedSource(type(make_paged_source(1))):
 def test_a_source_in_an_order_of_its_own_is_asked_before_a_blob_counts_as_extra():
     source = UnsortedSource()
     source.page_length, source.after_page = 1000, None
-    world = copied({"a": b"1", "b": b"1", "c": b"1"}, source=source)
+    there = SourceSpec(bucket="bucket", endpoint_url="https://s3.example.com")
+    world = World(source=source)
+    world.put({"a": b"1", "b": b"1", "c": b"1"})
+    world.run(world.submit(spec=make_spec(source=there)))
     gone(world, "b")
-    spec = pruning(Pruning(most=1, most_percent=None))
-    spec = replace(spec, source=SourceSpec(bucket="bucket", endpoint_url="https://s3.example.com"))
+    spec = replace(pruning(Pruning(most=1, most_percent=None)), source=there)
     job, _ = run(world, spec)
     assert report(world, job)["b"] == ("deleted", "")
     assert sorted(world.sink.blobs) == ["a", "c"]
@@ -251,7 +294,8 @@ def measure_sync(count):
     world, stamped = World(), {}
     for number in range(count):
         obj = world.source.put_object(f"data/{number // 1000:03}/k{number:06}", b"x")
-        metadata = {"awcopy_etag": obj.etag, "awcopy_size": "1"}
+        source = name_source(SourceSpec(bucket="bucket"), obj.key)
+        metadata = {"awcopy_etag": obj.etag, "awcopy_size": "1", "awcopy_source": source}
         head = make_blob(name=obj.key, size_bytes=1, metadata=metadata)
         stamped[obj.key] = StoredBlob(content=b"x", head=head)
     world.sink.blobs.update(stamped)
