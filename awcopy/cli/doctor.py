@@ -17,7 +17,7 @@ from awcopy.cli.help import Exit, helpful
 from awcopy.cli.setup import begin, open_fleet
 from awcopy.cli.values import output_option
 from awcopy.config import Secret, load_settings_with_origins, load_store_defaults
-from awcopy.config_files import is_open_to_others
+from awcopy.config.files import is_open_to_others
 from awcopy.errors import AwcopyError, CredentialsError
 from awcopy.jobs import health
 from awcopy.jobs.health import Check, Finding, State

@@ -18,7 +18,7 @@ from awcopy.config import (
     parse_connection_string,
     resolve_secret,
 )
-from awcopy.config_files import parse_toml, suggest
+from awcopy.config.files import parse_toml, suggest
 from awcopy.errors import CredentialsError, UsageError
 from awcopy.vault.profiles import Profile, SinkProfile, SourceProfile, check_profile_name
 

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from awcopy.config import proxy_for
+from awcopy.config import Settings, ca_files, proxy_for
 
 PROXY = "http://proxy:3128"
 
@@ -41,3 +43,11 @@ def test_each_scheme_has_its_proxy(environ, url, proxy):
 def test_some_hosts_are_reached_directly(exempt, url, is_direct):
     environ = {"HTTPS_PROXY": PROXY, "NO_PROXY": exempt}
     assert proxy_for(url, environ) == ("" if is_direct else PROXY)
+
+
+def test_files_of_authorities_add_up():
+    env = {"AWS_CA_BUNDLE": "/aws.pem", "REQUESTS_CA_BUNDLE": ""}
+    settings = Settings(ca_bundle="~/own.pem")
+    found = ca_files(settings, "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", environ=env)
+    assert found == [str(Path("~/own.pem").expanduser()), "/aws.pem"]
+    assert ca_files(Settings(), "REQUESTS_CA_BUNDLE", environ=env) == []

@@ -1,4 +1,4 @@
-"""Configuration files: which there are, and what they say, checked key by key; ``config`` makes settings of it."""
+"""Configuration files: which there are, and what they say, checked key by key; ``settings`` makes settings of it."""
 
 from __future__ import annotations
 

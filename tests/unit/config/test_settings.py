@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from awcopy.config import Settings, load_settings, variable_name
+from awcopy.errors import UsageError
+
+
+def test_without_an_environment_every_setting_has_its_default():
+    assert load_settings({}) == Settings()
+
+
+def test_each_setting_comes_from_its_own_variable():
+    settings = load_settings(
+        {
+            "AWCOPY_REDIS_URL": "redis://h/1",
+            "AWCOPY_LEDGER": "https://a.blob.core.windows.net",
+            "AWCOPY_NAMESPACE": "staging",
+            "AWCOPY_KEYS": "/keys",
+            "AWCOPY_ALLOW_PRIVATE_ENDPOINTS": "1",
+            "AWCOPY_LEASE_S": "90",
+            "AWCOPY_CONNECTIONS": "4",
+            "AWCOPY_LOG_LEVEL": "DEBUG",
+            "HOME": "/root",
+        }
+    )
+    assert settings.redis_url.reveal() == "redis://h/1"
+    assert settings.ledger.reveal() == "https://a.blob.core.windows.net"
+    assert (settings.namespace, settings.keys) == ("staging", Path("/keys"))
+    assert settings.allow_private_endpoints is True
+    assert (settings.lease_s, settings.connections, settings.log_level) == (90, 4, "DEBUG")
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Settings)])
+def test_every_setting_says_what_it_is_for(name):
+    [setting] = [f for f in fields(Settings) if f.name == name]
+    assert setting.metadata["help"].endswith(".")
+    assert variable_name(name) == f"AWCOPY_{name.upper()}"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", True), ("true", True), ("YES", True), ("on", True), ("0", False), ("no", False), ("", False)],
+)
+def test_flags_are_read_as_people_write_them(text, value):
+    assert load_settings({"AWCOPY_ALLOW_PRIVATE_ENDPOINTS": text}).allow_private_endpoints is value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("AWCOPY_ALLOW_PRIVATE_ENDPOINTS", "maybe"),
+        ("AWCOPY_LEASE_S", "0"),
+        ("AWCOPY_LEASE_S", "-1"),
+        ("AWCOPY_LEASE_S", "1.5"),
+        ("AWCOPY_LEASE_S", ""),
+        ("AWCOPY_CONNECTIONS", "many"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_by_name(variable, text):
+    with pytest.raises(UsageError, match=variable):
+        load_settings({variable: text})
+
+
+def test_settings_show_no_secret():
+    settings = load_settings(
+        {"AWCOPY_REDIS_URL": "redis://:hunter2@h", "AWCOPY_LEDGER": "AccountKey=hunter2"}
+    )
+    assert "hunter2" not in repr(settings)
