@@ -144,6 +144,26 @@ def pin_blocks(obj: SourceObject, block_size_bytes: int, restart: int, *, by_sin
     return hashlib.sha256(facts.encode()).hexdigest()[:PIN_LENGTH]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedFile:
+    """One content of one object, the blob it goes to, and how it is cut; equal pins stage equal blocks."""
+
+    object: SourceObject
+    blob: str
+    plan: BlockPlan
+    restart: int = 0
+
+    @property
+    def pin(self) -> str:
+        """The beginning of the ids of all blocks that workers send."""
+        return pin_blocks(self.object, self.plan.block_size_bytes, self.restart)
+
+    @property
+    def sink_pin(self) -> str:
+        """The beginning of the ids of all runs of blocks that the sink reads by itself."""
+        return pin_blocks(self.object, self.plan.block_size_bytes, self.restart, by_sink=True)
+
+
 def block_id(pin: str, index: int, crc64: int) -> BlockId:
     """Return a block's id: the pin, the index and the block's own CRC-64, all in hexadecimal.
 

@@ -15,12 +15,12 @@ import structlog
 from awcopy.errors import AwcopyError, Conflict, ServiceUnreachable
 from awcopy.model.outcome import Route
 from awcopy.planning.route import may_copy_server_side
+from awcopy.transfer.breaker import Breakers, ServerSide
 from awcopy.transfer.buffers import BufferPool
 from awcopy.transfer.context import Transfer
 from awcopy.transfer.limited import LimitedSink, LimitedSource
 from awcopy.transfer.limiter import Limiters
 from awcopy.transfer.retry import Retrier
-from awcopy.transfer.server_side import Breakers, ServerSide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

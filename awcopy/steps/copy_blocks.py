@@ -9,7 +9,7 @@ from awcopy.errors import Conflict, StorageError, TransientError
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.model.items import BlockRange, FileState, LargeFile
 from awcopy.model.outcome import Totals
-from awcopy.planning.blocks import BlockPlan
+from awcopy.planning.blocks import BlockPlan, PinnedFile
 from awcopy.planning.metadata import may_refuse
 from awcopy.planning.overwrite import Act
 from awcopy.planning.pieces import cover_blocks, in_order
@@ -17,7 +17,7 @@ from awcopy.planning.proofs import plan_proof
 from awcopy.steps.copy_files import CAREFUL_AFTER, check_passing, record_outcomes
 from awcopy.steps.list_objects import range_item
 from awcopy.steps.restore import Attempt, wait_for_restores
-from awcopy.transfer.blocks import PinnedFile, combine_pieces, stage_blocks, staged_pieces
+from awcopy.transfer.blocks import combine_pieces, stage_blocks, staged_pieces
 from awcopy.transfer.engine import ENDS_THE_ITEM, fail_object, finish_file, look_at_sink, look_at_source
 from awcopy.transfer.properties import check_properties
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.crc64 import combine, crc64
 from awcopy.errors import BlobConflict, ForeignBlocks, IntegrityError, SourceChanged
 from awcopy.model.objects import BlobProperties, Condition
 from awcopy.model.outcome import Proof
-from awcopy.planning.blocks import block_id, pin_blocks
+from awcopy.planning.blocks import block_id
 from awcopy.planning.metadata import STAMP_PLACEHOLDER
 from awcopy.planning.pieces import Piece, in_order, read_pieces, route_of, split_runs
 from awcopy.planning.proofs import PROOFS, check_proof
@@ -22,32 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from awcopy.model.objects import ObjectHead, SourceObject
-    from awcopy.planning.blocks import BlockPlan
+    from awcopy.planning.blocks import PinnedFile
     from awcopy.transfer.context import Transfer
     from awcopy.transfer.digests import Digest
 
 A = TypeVar("A")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PinnedFile:
-    """One content of one object, the blob it goes to, and how it is cut; equal pins stage equal blocks."""
-
-    object: SourceObject
-    blob: str
-    plan: BlockPlan
-    restart: int = 0
-
-    @property
-    def pin(self) -> str:
-        """The beginning of the ids of all blocks that workers send."""
-        return pin_blocks(self.object, self.plan.block_size_bytes, self.restart)
-
-    @property
-    def sink_pin(self) -> str:
-        """The beginning of the ids of all runs of blocks that the sink reads by itself."""
-        return pin_blocks(self.object, self.plan.block_size_bytes, self.restart, by_sink=True)
 
 
 def stage_blocks(

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from awcopy.model.job import Job
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
+    from awcopy.transfer.breaker import ServerSide
     from awcopy.transfer.retry import Retrier
-    from awcopy.transfer.server_side import ServerSide
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -22,7 +22,7 @@ from awcopy.errors import (
 )
 from awcopy.model.job import Archived
 from awcopy.model.outcome import Outcome, Proof, Result, Route
-from awcopy.planning.blocks import LARGE_FILE_BYTES, plan_blocks
+from awcopy.planning.blocks import LARGE_FILE_BYTES, PinnedFile, plan_blocks
 from awcopy.planning.metadata import (
     STAMP_ETAG,
     STAMP_PLACEHOLDER,
@@ -36,7 +36,6 @@ from awcopy.planning.overwrite import COPY_NEW, PLACEHOLDER, Act, Decision, deci
 from awcopy.planning.pieces import Piece, cover_blocks, route_of
 from awcopy.planning.proofs import check_proof, plan_proof
 from awcopy.transfer.blocks import (
-    PinnedFile,
     check_pin,
     commit_file,
     drop_staged,

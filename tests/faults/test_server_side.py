@@ -14,7 +14,7 @@ import pytest
 
 from awcopy.model.job import JobId, JobState
 from awcopy.model.outcome import Proof, Route
-from awcopy.transfer.server_side import FAILURES_BEFORE_STREAMING
+from awcopy.transfer.breaker import FAILURES_BEFORE_STREAMING
 from awcopy.units import GIB, MIB
 from tests.faults.copying_proxy import is_copy
 from tests.faults.fleet import AMAZON_URL, FaultFleet, content_of

@@ -10,7 +10,7 @@ from awcopy.errors import Conflict, ServiceUnreachable, SourceUnreadable
 from awcopy.model.job import JobState, SourceSpec
 from awcopy.model.outcome import Proof, Route
 from awcopy.planning import blocks, route
-from awcopy.transfer.server_side import FAILURES_BEFORE_STREAMING
+from awcopy.transfer.breaker import FAILURES_BEFORE_STREAMING
 from tests.unit.factories import make_spec
 
 CONTENT = bytes(range(250)) * 6

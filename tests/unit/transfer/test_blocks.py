@@ -18,10 +18,9 @@ from awcopy.errors import (
 )
 from awcopy.model.objects import ALWAYS, IF_ABSENT, Algorithm, Checksum, ContentHeaders
 from awcopy.model.outcome import Proof
-from awcopy.planning.blocks import block_id, plan_blocks
+from awcopy.planning.blocks import PinnedFile, block_id, plan_blocks
 from awcopy.sink.memory import StoredBlob
 from awcopy.transfer.blocks import (
-    PinnedFile,
     combine_pieces,
     commit_file,
     prove,

@@ -22,11 +22,11 @@ from awcopy.errors import (
 from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite, Verify
 from awcopy.model.objects import Algorithm, BlockId, Checksum, SinkAccount
 from awcopy.model.outcome import Proof, Result
-from awcopy.planning.blocks import plan_blocks
+from awcopy.planning.blocks import PinnedFile, plan_blocks
 from awcopy.planning.metadata import STAMP_PLACEHOLDER
 from awcopy.sink.memory import MemorySink, StoredBlob
 from awcopy.transfer import engine
-from awcopy.transfer.blocks import PinnedFile, stage_blocks
+from awcopy.transfer.blocks import stage_blocks
 from awcopy.transfer.engine import MAX_RESTARTS, copy_object, copy_objects, finish_file
 from tests.unit.factories import make_blob, make_job, make_spec
 from tests.unit.world import LossySink, World, make_transfer

@@ -23,12 +23,12 @@ from awcopy.model.job import Verify
 from awcopy.model.objects import IF_ABSENT, Algorithm, Checksum
 from awcopy.model.outcome import Proof, Result, Route
 from awcopy.planning import blocks, route
-from awcopy.planning.blocks import plan_blocks
+from awcopy.planning.blocks import PinnedFile, plan_blocks
 from awcopy.source.memory import START
-from awcopy.transfer.blocks import PinnedFile, commit_file, stage_blocks, staged_pieces
+from awcopy.transfer.blocks import commit_file, stage_blocks, staged_pieces
+from awcopy.transfer.breaker import FAILURES_BEFORE_STREAMING, Breaker, ServerSide
 from awcopy.transfer.engine import copy_object
-from awcopy.transfer.server_side import FAILURES_BEFORE_STREAMING, Breaker, Breakers, ServerSide
-from tests.unit.factories import JOB_ID, make_job, make_spec
+from tests.unit.factories import make_job, make_spec
 from tests.unit.world import World, make_transfer
 
 CONTENT = bytes(range(250)) * 4
@@ -325,25 +325,6 @@ def test_a_failure_now_and_then_does_not(world, transfer, gave_up):
         world.sink_calls.fail("stage_block_from_url", UNREADABLE, times=times)
         copy(transfer, put(world, f"k{number}"))
     assert gave_up == []
-
-
-def test_what_is_learnt_stays_learnt():
-    said = []
-    breaker = Breaker(said.append)
-    for _ in range(FAILURES_BEFORE_STREAMING + 2):
-        breaker.failed("why")
-    breaker.succeeded()
-    assert breaker.is_open
-    assert said == ["why"]
-
-
-def test_each_job_has_one_breaker_and_old_ones_are_forgotten():
-    breakers = Breakers()
-    mine = breakers.of(JOB_ID, print)
-    assert breakers.of(JOB_ID, print) is mine
-    for number in range(100):
-        breakers.of(f"job{number}", print)
-    assert breakers.of(JOB_ID, print) is not mine
 
 
 def test_no_url_is_said_anywhere(world, transfer):
