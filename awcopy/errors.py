@@ -2,6 +2,7 @@
 
 AwcopyError
 ├── UsageError                      what was asked cannot be done as written (exit 2)
+│   └── ScheduleNotFound            no schedule has this name
 ├── CredentialsError                credentials are missing, wrong or cannot be opened (exit 4)
 ├── ServiceUnreachable              Redis, the ledger, a store or the workers do not answer (exit 7)
 ├── JobNotFound                     no job has this id (exit 2)
@@ -63,6 +64,12 @@ class UsageError(AwcopyError):
 
     code = "usage"
     exit_code = 2
+
+
+class ScheduleNotFound(UsageError):
+    """No schedule has this name."""
+
+    code = "schedule_not_found"
 
 
 class CredentialsError(AwcopyError):

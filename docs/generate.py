@@ -94,7 +94,7 @@ def _request(path: str, method: str, about: dict[str, Any]) -> str:
     if "requestBody" in about:
         lines.append(f"- body: {_value(about['requestBody']['content']['application/json']['schema'])}")
     for status, answer in about["responses"].items():
-        kinds = {_value(content["schema"]) for content in answer["content"].values()}
+        kinds = {_value(content["schema"]) for content in answer.get("content", {}).values()}
         lines.append(f"- {status} {' or '.join(sorted(kinds))}: {answer['description']}")
     return "\n".join(lines)
 

@@ -13,10 +13,19 @@ from awcopy.jobs import health
 from awcopy.jobs.failures import group_failures
 from awcopy.jobs.held import list_held
 from awcopy.jobs.queries import snapshot_of
+from awcopy.jobs.schedule_control import describe_occurrence, describe_schedule
 from awcopy.ledger.codec import encode_record
-from web import actions
+from web import actions, schedules
 from web.bodies import read_body
-from web.fleet import current_fleet, current_settings, jobs_record, parse_job_id, read_job, read_jobs
+from web.fleet import (
+    current_fleet,
+    current_settings,
+    jobs_record,
+    parse_job_id,
+    read_job,
+    read_jobs,
+    read_overview,
+)
 from web.openapi import describe_api
 from web.reports import send_report
 
@@ -26,6 +35,8 @@ if TYPE_CHECKING:
 SPEC_SCHEMA = "awcopy.spec/1"
 AGENTS_SCHEMA = "awcopy.agents/1"
 WORKERS_SCHEMA = "awcopy.workers/1"
+SCHEDULES_SCHEMA = "awcopy.schedules/1"
+HISTORY_SCHEMA = "awcopy.history/1"
 HEALTH_SCHEMA = "awcopy.health/1"
 SYSTEM_SCHEMA = "awcopy.system/1"
 
@@ -136,6 +147,71 @@ def change_agents(job_id: str) -> dict[str, Any]:
     if not isinstance(agents, int) or isinstance(agents, bool):
         raise UsageError("agents is a whole number")
     return _snapshot(actions.change_agents(parse_job_id(job_id), agents))
+
+
+@blueprint.get("/overview")
+def show_overview() -> dict[str, Any]:
+    """Return how the fleet is as a whole."""
+    return read_overview()[0]
+
+
+@blueprint.get("/schedules")
+def list_schedules() -> dict[str, Any]:
+    """Return all schedules by name."""
+    fleet = current_fleet()
+    found = [describe_schedule(fleet, one) for one in fleet.ledger.list_schedules()]
+    return {"schema": SCHEDULES_SCHEMA, "schedules": found}
+
+
+@blueprint.post("/schedules")
+def add_schedule() -> tuple[dict[str, Any], HTTPStatus, dict[str, str]]:
+    """Add a schedule, and return it."""
+    schedule = schedules.create(read_body())
+    where = {"Location": url_for("api.show_schedule", name=schedule.name)}
+    return describe_schedule(current_fleet(), schedule), HTTPStatus.CREATED, where
+
+
+@blueprint.get("/schedules/<name>")
+def show_schedule(name: str) -> dict[str, Any]:
+    """Return one schedule."""
+    return describe_schedule(current_fleet(), schedules.find(name))
+
+
+@blueprint.get("/schedules/<name>/history")
+def show_history(name: str) -> dict[str, Any]:
+    """Return what became of the latest times at which a schedule was due."""
+    fleet, schedule = current_fleet(), schedules.find(name)
+    past = fleet.ledger.list_occurrences(schedule.name, limit=schedules.MOST_PAST)
+    return {"schema": HISTORY_SCHEMA, "occurrences": [describe_occurrence(fleet, one) for one in past]}
+
+
+@blueprint.post("/schedules/<name>/run")
+def run_schedule(name: str) -> dict[str, Any]:
+    """Run a schedule's job now, and return the schedule."""
+    read_body(members=())
+    return describe_schedule(current_fleet(), schedules.run(name))
+
+
+@blueprint.post("/schedules/<name>/pause")
+def pause_schedule(name: str) -> dict[str, Any]:
+    """Let no occurrence run, and return the schedule."""
+    read_body(members=())
+    return describe_schedule(current_fleet(), schedules.pause(name))
+
+
+@blueprint.post("/schedules/<name>/resume")
+def resume_schedule(name: str) -> dict[str, Any]:
+    """Go on from the next occurrence, and return the schedule."""
+    read_body(members=())
+    return describe_schedule(current_fleet(), schedules.resume(name))
+
+
+@blueprint.delete("/schedules/<name>")
+def remove_schedule(name: str) -> tuple[str, HTTPStatus]:
+    """Remove a schedule and its history; its jobs stay."""
+    read_body(members=())
+    schedules.remove(name)
+    return "", HTTPStatus.NO_CONTENT
 
 
 @blueprint.get("/workers")

@@ -9,7 +9,7 @@ from jinja2 import StrictUndefined
 
 import awcopy
 from awcopy.bootstrap import connect_fleet
-from web import api, events, pages
+from web import api, events, pages, schedules
 from web.fleet import attach_fleet
 from web.forms import sign_forms
 from web.headers import guard_browsers
@@ -47,5 +47,6 @@ def create_app(settings: Settings, fleet: Fleet | None = None, *, flower_url: st
     events.allow_streams(app)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.blueprint)
+    app.register_blueprint(schedules.blueprint)
     app.register_blueprint(events.blueprint)
     return app

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app, request
 
 from awcopy.errors import JobNotFound, UsageError
+from awcopy.jobs.overview import Overview, take_overview
 from awcopy.jobs.queries import JobSnapshot, snapshot_of, take_snapshot
 from awcopy.jobs.search import JobFilter, find_jobs
 from awcopy.model.job import JobId, JobState
@@ -93,16 +94,24 @@ def jobs_record(snapshots: list[JobSnapshot], following: JobId | None) -> dict[s
     return {"schema": JOBS_SCHEMA, "jobs": [snapshot.to_json() for snapshot in snapshots], "next": following}
 
 
+def read_overview() -> tuple[dict[str, Any], Overview]:
+    """Return the overview as the JSON API has it, with the rate of this moment, and as a record."""
+    return _look_around(current_fleet(), current_history())
+
+
 def current_watch() -> Callable[[], Edition]:
     """Return what to call again and again for the latest edition of what the query asks for.
 
-    ``?job=ID`` is one job, anything else a page of jobs as ``read_jobs`` reads it. Raises as these do.
+    ``?job=ID`` is one job, ``?view=overview`` the overview, anything else a page of jobs as ``read_jobs``
+    reads it. Raises as these do.
     """
     editions: Editions = current_app.extensions[_WATCH][0]
     fleet, history = current_fleet(), current_history()
     if "job" in request.args:
         job_id = parse_job_id(request.args["job"])
         return partial(editions.latest, ("job", job_id), partial(_watch_job, fleet, history, job_id))
+    if request.args.get("view") == "overview":
+        return partial(editions.latest, "overview", lambda: (_look_around(fleet, history)[0], False))
     query = parse_query()
     return partial(editions.latest, query, partial(_watch_page, fleet, history, query))
 
@@ -124,6 +133,14 @@ def _watch_job(fleet: Fleet, history: History, job_id: JobId) -> tuple[dict[str,
 
 def _watch_page(fleet: Fleet, history: History, query: JobQuery) -> tuple[dict[str, Any], bool]:
     return jobs_record(*_look_at_page(fleet, history, query)), False
+
+
+def _look_around(fleet: Fleet, history: History) -> tuple[dict[str, Any], Overview]:
+    overview = take_overview(fleet)
+    for snapshot in overview.jobs:
+        history.note(snapshot)
+    rate = sum(history.rate(snapshot.job.id) for snapshot in overview.jobs)
+    return {**overview.to_json(), "bytes_per_s": int(rate)}, overview
 
 
 def _look_at(fleet: Fleet, history: History, job_id: JobId) -> JobSnapshot:

@@ -7,13 +7,17 @@ from typing import Any
 
 import awcopy
 from awcopy.cli.copy import MOST_AGENTS
+from awcopy.cli.request import LONGEST_VALUE
 from awcopy.cli.request_schema import describe_request
+from awcopy.cli.sync import DECIDED, LAST
 from awcopy.jobs.health import State
 from awcopy.jobs.queries import Phase
 from awcopy.jobs.report import REPORT_COLUMNS
 from awcopy.model.items import ItemKind
-from awcopy.model.job import JobState
+from awcopy.model.job import Compare, JobState
 from awcopy.model.outcome import PROOF_NAMES, Proof, Result, Route, RouteCounts
+from awcopy.model.schedule import CatchUp, Fate, Overlap
+from web.schedules import OWN_VALUES
 
 Schema = dict[str, Any]
 
@@ -24,6 +28,13 @@ _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _JOB_ID: Schema = {"type": "string", "pattern": "^[0-9a-hjkmnp-tv-z]{16}$"}
 _TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "deleted", "excluded")
 _ID = {"name": "job_id", "in": "path", "required": True, "schema": _JOB_ID, "description": "The job's id."}
+_NAME = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "schema": _TEXT,
+    "description": "The schedule's name.",
+}
 
 
 def describe_api() -> Schema:
@@ -93,11 +104,70 @@ def _paths() -> dict[str, Schema]:
         "/jobs/{job_id}/retry": {
             "post": _of_job("retry_job", "Try again what failed.", "Job", "RetryRequest", control)
         },
+        "/overview": {"get": _operation("show_overview", "How the fleet is as a whole.", "Overview")},
+        **_schedule_paths(),
         "/workers": {"get": _operation("list_workers", "List the processes that are there.", "Workers")},
         "/system": {"get": _operation("show_system", "Look at every part of the fleet.", "System")},
         "/health": {"get": _operation("show_health", "Whether the ledger and Redis answer.", "Health")},
         "/ready": {"get": _operation("show_readiness", "Whether a job submitted now would begin.", "Health")},
         "/openapi.json": {"get": _operation("show_description", "This document.", "Description")},
+    }
+
+
+def _schedule_paths() -> dict[str, Schema]:
+    add = _operation(
+        "add_schedule",
+        "Add a schedule, whose jobs sync with the workers' profiles or their own credentials.",
+        "Schedule",
+        body="ScheduleRequest",
+        errors=(400, 403, 413, 415),
+    )
+    add["responses"]["201"] = {**add["responses"].pop("200"), "description": "The new schedule."}
+    remove = _of_schedule("remove_schedule", "Remove a schedule and its history.", "Nothing", "Nothing")
+    remove["responses"]["204"] = {"description": "It is gone; its jobs stay."}
+    del remove["responses"]["200"]
+    return {
+        "/schedules": {"get": _operation("list_schedules", "List schedules.", "Schedules"), "post": add},
+        "/schedules/{name}": {
+            "get": _of_schedule("show_schedule", "Show one schedule.", "Schedule"),
+            "delete": remove,
+        },
+        "/schedules/{name}/history": {
+            "get": _of_schedule("show_history", "Show what became of its latest 30 times.", "History")
+        },
+        **{
+            f"/schedules/{{name}}/{verb}": {
+                "post": _of_schedule(f"{verb}_schedule", says, "Schedule", "Nothing")
+            }
+            for verb, says in (
+                ("run", "Run its job now."),
+                ("pause", "Let no occurrence run."),
+                ("resume", "Go on from the next occurrence."),
+            )
+        },
+    }
+
+
+def _of_schedule(name: str, summary: str, answer: str, body: str = "") -> Schema:
+    errors = (400, 403, 404, 413, 415) if body else (404,)
+    return _operation(name, summary, answer, parameters=[_NAME], body=body, errors=errors)
+
+
+def _schedule_request() -> Schema:
+    """Return the request of a schedule: that of a job without what a sync decides, and its own values."""
+    job = describe_request()
+    text = {**_TEXT, "maxLength": LONGEST_VALUE}
+    own = dict.fromkeys(("name", "cron", "zone", "every"), text)
+    kept = {
+        name: schema
+        for name, schema in job["properties"].items()
+        if name not in {*DECIDED, "older_than", *OWN_VALUES}
+    }
+    choices = {"catch_up": _enum(CatchUp), "overlap": _enum(Overlap), "compare": _enum(Compare)}
+    return {
+        **job,
+        "properties": {**kept, **own, **choices, "since": {"type": "string", "enum": ["", LAST]}},
+        "required": ["name", *job["required"]],
     }
 
 
@@ -161,6 +231,34 @@ def _schemas() -> dict[str, Schema]:
             }
         ),
         "ReportLine": _record({column: _report_column(column) for column in REPORT_COLUMNS}),
+        "Overview": _record(
+            {
+                "schema": _const("awcopy.overview/1"),
+                **dict.fromkeys(("running", "queued", "paused", "failed_lately", "workers", "slots"), _COUNT),
+                **dict.fromkeys(("copied_bytes", "bytes_per_s"), _COUNT),
+                "jobs": _array("Job"),
+                "attention": _array("Attention"),
+                "coming": {"type": "array", "items": _record({"schedule": _TEXT, "at": _MOMENT})},
+            }
+        ),
+        "Attention": _record(dict.fromkeys(("kind", "says", "job", "schedule"), _TEXT)),
+        "ScheduleRequest": _schedule_request(),
+        "Schedule": _record(
+            {
+                "schema": _const("awcopy.schedule/1"),
+                "state": {"type": "string", "enum": ["active", "paused"]},
+                **dict.fromkeys(("name", "when", "next", "source", "sink", "user"), _TEXT),
+                "catch_up": _enum(CatchUp),
+                "overlap": _enum(Overlap),
+                "created_at": _MOMENT,
+                **dict.fromkeys(("latest", "latest_job"), _TEXT),
+            }
+        ),
+        "Schedules": _record({"schema": _const("awcopy.schedules/1"), "schedules": _array("Schedule")}),
+        "History": _record({"schema": _const("awcopy.history/1"), "occurrences": _array("Occurrence")}),
+        "Occurrence": _record(
+            {**dict.fromkeys(("planned_at", "job", "job_state", "why"), _TEXT), "what": _enum(Fate)}
+        ),
         "Workers": _record(
             {
                 "schema": _const("awcopy.workers/1"),
@@ -304,7 +402,10 @@ def _operation(
     }
     if body:
         content = {"application/json": {"schema": _ref(body)}}
-        operation["requestBody"] = {"required": body in {"JobRequest", "AgentsRequest"}, "content": content}
+        operation["requestBody"] = {
+            "required": body in {"JobRequest", "AgentsRequest", "ScheduleRequest"},
+            "content": content,
+        }
     return operation
 
 
@@ -316,7 +417,7 @@ def _problems(statuses: tuple[int, ...]) -> Schema:
 _MEANINGS = {
     400: "The request cannot be done as it is written.",
     403: "A page of another site sent it.",
-    404: "There is no such job.",
+    404: "There is no such job or schedule.",
     409: "The job's state does not allow it, or the key was another request's.",
     413: "The body is too large.",
     415: "The body is not application/json.",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import secrets
+import shlex
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -11,13 +14,23 @@ from werkzeug.exceptions import NotFound
 
 import awcopy
 from awcopy.cli.copy import MOST_AGENTS
+from awcopy.cli.request import command_words, read_request
 from awcopy.errors import UsageError
 from awcopy.jobs import health
 from awcopy.jobs.failures import group_failures
 from awcopy.jobs.held import list_held
-from awcopy.model.job import JobState
+from awcopy.model.job import Archived, JobState, Overwrite
 from web import actions
-from web.fleet import current_fleet, current_settings, parse_job_id, read_filter, read_job, read_jobs
+from web.fleet import (
+    current_fleet,
+    current_history,
+    current_settings,
+    parse_job_id,
+    read_filter,
+    read_job,
+    read_jobs,
+    read_overview,
+)
 from web.forms import require_token
 from web.view import JobView
 
@@ -28,8 +41,23 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("pages", __name__)
 
+_TEXTS = ("source", "sink", "name", "source_profile", "sink_profile", "overwrite", "archived", "tier")
+_CHOICES = {
+    "overwrites": [one.value for one in Overwrite if one is not Overwrite.PROMPT],
+    "archives": [one.value for one in Archived if one is not Archived.RESTORE],
+}
+
 
 @blueprint.get("/")
+def show_overview() -> str:
+    """Return the page that an operator keeps open."""
+    record, overview = read_overview()
+    now = datetime.now(UTC)
+    jobs = [JobView(snapshot=snapshot, now=now) for snapshot in overview.jobs]
+    return render_template("overview.html", record=record, overview=overview, jobs=jobs)
+
+
+@blueprint.get("/jobs")
 def list_jobs() -> str:
     """Return the page of all jobs, or of those that were asked for, newest first."""
     snapshots, following = read_jobs()
@@ -47,6 +75,28 @@ def list_jobs() -> str:
     )
 
 
+@blueprint.get("/jobs/new")
+def ask_for_job() -> str:
+    """Return the form that a new job begins with."""
+    return render_template("new_job.html", values={}, command="", **_CHOICES)
+
+
+@blueprint.post("/jobs/new")
+def create_job() -> str | Response:
+    """Show the job that the form describes, to be looked at; or submit it, once that was done."""
+    require_token()
+    values = _read_job_form()
+    if request.form.get("step") != "submit":
+        asked = read_request(values)
+        command = shlex.join(command_words(asked.spec, asked.name))
+        return render_template(
+            "new_job.html", values=request.form, command=command, key=secrets.token_urlsafe(16), **_CHOICES
+        )
+    body = json.dumps(values, sort_keys=True).encode()
+    job, _ = actions.create_job(values, request.form.get("key") or None, body)
+    return redirect(url_for("pages.show_job", job_id=job.id), HTTPStatus.SEE_OTHER)
+
+
 @blueprint.get("/jobs/<job_id>")
 def show_job(job_id: str) -> str:
     """Return the page of one job."""
@@ -58,6 +108,7 @@ def show_job(job_id: str) -> str:
         failures=group_failures(fleet, job.id) if snapshot.totals.failed.objects else None,
         held=[] if job.has_ended else list_held(fleet, job.id),
         command=actions.command_of(job),
+        paces=current_history().paces(job.id),
     )
 
 
@@ -98,9 +149,25 @@ def show_system() -> str:
     return render_template("system.html", findings=health.run_checks(checks))
 
 
+def _read_job_form() -> dict[str, object]:
+    """Return the values of a job as ``awcopy.cli.request`` reads them; what is empty is left out."""
+    form = request.form
+    values: dict[str, object] = {name: text for name in _TEXTS if (text := form.get(name, "").strip())}
+    for name in ("include", "exclude"):
+        if globs := form.get(name, "").split():
+            values[name] = globs
+    values["recursive"] = "recursive" in form
+    values["agents"] = _read_agents()
+    return values
+
+
 def _change_agents(job_id: JobId) -> None:
+    actions.change_agents(job_id, _read_agents())
+
+
+def _read_agents() -> int:
     text = request.form.get("agents", "")
     # Four digits at most, as the largest number of agents has.
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MOST_AGENTS))):
         raise UsageError(f"a job has 1 to {MOST_AGENTS} agents")
-    actions.change_agents(job_id, int(text))
+    return int(text)

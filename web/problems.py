@@ -15,6 +15,7 @@ from awcopy.errors import (
     CredentialsError,
     IllegalMove,
     JobNotFound,
+    ScheduleNotFound,
     ServiceUnreachable,
     UsageError,
 )
@@ -29,6 +30,7 @@ PROBLEM_TYPE = "application/problem+json"
 
 _STATUS: dict[type[AwcopyError], HTTPStatus] = {
     JobNotFound: HTTPStatus.NOT_FOUND,
+    ScheduleNotFound: HTTPStatus.NOT_FOUND,
     UsageError: HTTPStatus.BAD_REQUEST,
     IllegalMove: HTTPStatus.CONFLICT,
     ServiceUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,

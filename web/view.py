@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from awcopy.jobs.queries import Phase
 from awcopy.model.job import MOVES, JobState
 from awcopy.units import format_count, format_duration, format_size
 
@@ -46,6 +47,14 @@ class JobView:
     def state_words(self) -> str:
         """The state as a person says it."""
         return self.job.state.replace("_", " ")
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        """The phases that the job goes through when nothing comes in between, with their words."""
+        phases = [(Phase.QUEUED, "Queued"), (Phase.LISTING, "Listing"), (Phase.COPYING, "Copying")]
+        if self.job.spec.deletion or self.job.spec.pruning:
+            phases.append((Phase.DELETING, "Deleting"))
+        return [(phase.value, words) for phase, words in [*phases, (Phase.ENDED, "Ended")]]
 
     @property
     def can_pause(self) -> bool:

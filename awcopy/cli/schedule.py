@@ -16,20 +16,25 @@ from awcopy.cli.setup import begin, open_fleet, user_name
 from awcopy.cli.sync import DECIDED, LAST, make_sync, sync
 from awcopy.cli.values import output_option
 from awcopy.config import load_store_defaults
-from awcopy.errors import Conflict, UsageError
+from awcopy.errors import UsageError
+from awcopy.jobs import schedule_control
+from awcopy.jobs.schedule_control import (
+    describe_occurrence,
+    describe_schedule,
+    find_schedule,
+    next_runs,
+    say_when,
+)
 from awcopy.jobs.schedules import run_now, settle_occurrences
 from awcopy.model.schedule import CatchUp, Overlap, Schedule, is_schedule_name
-from awcopy.planning.occurrences import check_times, next_times
+from awcopy.planning.occurrences import check_times
 from awcopy.units import parse_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from awcopy.jobs.fleet import Fleet
-    from awcopy.model.schedule import Occurrence
 
-SCHEMA = "awcopy.schedule/1"
 _COLUMNS = ("NAME", "STATE", "WHEN", "NEXT (UTC)", "LATEST", "JOB", "FROM", "TO")
 _HISTORY_COLUMNS = ("PLANNED (UTC)", "WHAT", "JOB", "JOB'S STATE", "WHY")
 # Of `awcopy sync`: how a single job is launched and shown, which nobody does here.
@@ -122,13 +127,11 @@ def add_schedule(name: str, **options: Any) -> None:  # noqa: ANN401 - made a re
         catch_up=CatchUp(options["catch_up"]),
         overlap=Overlap(options["overlap"]),
     )
-    try:
-        fleet.ledger.add_schedule(added)
-    except Conflict:
-        hint = f"`awcopy schedule rm {name}` removes it"
-        raise UsageError(f"there is a schedule {name!r} already", hint=hint) from None
+    schedule_control.add_schedule(fleet, added)
     print_line(name)
-    print_note(f"it is first due at {_say(_next(added, now))}; try it at once: awcopy schedule run {name}")
+    print_note(
+        f"it is first due at {_say(next_runs(added, now)[0])}; try it at once: awcopy schedule run {name}"
+    )
     for side, profile in (("source", spec.source.profile), ("destination", spec.sink.profile)):
         if not profile:
             print_note(f"the {side} is reached with the workers' own credentials")
@@ -141,7 +144,7 @@ def list_schedules(output: str) -> None:
     fleet = open_fleet(begin())
     found = fleet.ledger.list_schedules()
     if output == "json":
-        print_json([_record(fleet, one) for one in found])
+        print_json([describe_schedule(fleet, one) for one in found])
     else:
         print_table(_COLUMNS, (_row(fleet, one) for one in found))
 
@@ -152,7 +155,7 @@ def list_schedules(output: str) -> None:
 def show_schedule(name: str, output: str) -> None:
     """Show one schedule."""
     fleet = open_fleet(begin())
-    record = _record(fleet, _find(fleet, name))
+    record = describe_schedule(fleet, find_schedule(fleet, name))
     if output == "json":
         print_json(record)
         return
@@ -172,13 +175,12 @@ def show_schedule(name: str, output: str) -> None:
 def show_history(name: str, limit: int, output: str) -> None:
     """Show what became of each time at which the schedule was due, the latest first."""
     fleet = open_fleet(begin())
-    _find(fleet, name)
-    rows = [_past(fleet, one) for one in fleet.ledger.list_occurrences(name, limit=limit)]
+    find_schedule(fleet, name)
+    rows = [describe_occurrence(fleet, one) for one in fleet.ledger.list_occurrences(name, limit=limit)]
     if output == "json":
-        names = ("planned_at", "what", "job", "job_state", "why")
-        print_json([dict(zip(names, row, strict=True)) for row in rows])
+        print_json(rows)
     else:
-        print_table(_HISTORY_COLUMNS, rows)
+        print_table(_HISTORY_COLUMNS, (tuple(row.values()) for row in rows))
 
 
 @schedule.command("run", cls=helpful("awcopy schedule run photos", "awcopy jobs watch @last"))
@@ -189,7 +191,7 @@ def run_schedule(name: str) -> None:
 
     settings = begin()
     fleet = open_fleet(settings)
-    found = _find(fleet, name)
+    found = find_schedule(fleet, name)
     written = run_now(fleet, found)
     for job_id in settle_occurrences(fleet, found):
         publish_dispatch(settings, job_id)
@@ -205,7 +207,7 @@ def run_schedule(name: str) -> None:
 @_NAME
 def pause_schedule(name: str) -> None:
     """Let no occurrence run until the schedule is resumed; a job that runs goes on."""
-    _change(name, lambda one, _now: replace(one, is_paused=True))
+    schedule_control.pause_schedule(open_fleet(begin()), name)
     print_line(name)
 
 
@@ -213,7 +215,7 @@ def pause_schedule(name: str) -> None:
 @_NAME
 def resume_schedule(name: str) -> None:
     """Go on from the next occurrence; those of the pause are not caught up with."""
-    _change(name, lambda one, now: replace(one, is_paused=False, fired_to=now) if one.is_paused else one)
+    schedule_control.resume_schedule(open_fleet(begin()), name)
     print_line(name)
 
 
@@ -221,73 +223,15 @@ def resume_schedule(name: str) -> None:
 @_NAME
 def remove_schedule(name: str) -> None:
     """Remove a schedule and its history; its jobs stay, and one that runs goes on."""
-    fleet = open_fleet(begin())
-    _find(fleet, name)
-    fleet.ledger.delete_schedule(name)
+    schedule_control.remove_schedule(open_fleet(begin()), name)
     print_line(name)
 
 
-def _find(fleet: Fleet, name: str) -> Schedule:
-    found = fleet.ledger.get_schedule(name)
-    if found is None:
-        raise UsageError(f"there is no schedule {name!r}", hint="`awcopy schedule list` shows them all")
-    return found
-
-
-def _change(name: str, change: Callable[[Schedule, datetime], Schedule]) -> None:
-    fleet = open_fleet(begin())
-    while True:
-        found = _find(fleet, name)
-        try:
-            fleet.ledger.update_schedule(change(found, fleet.ledger.now().replace(microsecond=0)))
-        except Conflict:
-            continue
-        return
-
-
-def _next(one: Schedule, now: datetime) -> datetime:
-    return next(next_times(one, max(now, one.fired_to)))
-
-
-def _when(one: Schedule) -> str:
-    return f"{one.cron} {one.zone}" if one.cron else f"every {one.every_s} s"
-
-
-def _latest(fleet: Fleet, one: Schedule) -> Occurrence | None:
-    return next(iter(fleet.ledger.list_occurrences(one.name, limit=1)), None)
-
-
-def _record(fleet: Fleet, one: Schedule) -> dict[str, object]:
-    latest = _latest(fleet, one)
-    return {
-        "schema": SCHEMA,
-        "name": one.name,
-        "state": "paused" if one.is_paused else "active",
-        "when": _when(one),
-        "next": "" if one.is_paused else _next(one, fleet.ledger.now()).isoformat(),
-        "source": str(one.spec.source),
-        "sink": str(one.spec.sink),
-        "catch_up": one.catch_up.value,
-        "overlap": one.overlap.value,
-        "user": one.user,
-        "created_at": one.created_at.isoformat(),
-        "latest": latest.fate.value if latest else "",
-        "latest_job": (latest.job_id or "") if latest else "",
-    }
-
-
 def _row(fleet: Fleet, one: Schedule) -> tuple[str, ...]:
-    record = _record(fleet, one)
-    due = "" if one.is_paused else _say(_next(one, fleet.ledger.now()))
+    record = describe_schedule(fleet, one)
+    due = "".join(_say(moment) for moment in next_runs(one, fleet.ledger.now()))
     names = ("latest", "latest_job", "source", "sink")
-    return (one.name, str(record["state"]), _when(one), due, *(str(record[name]) for name in names))
-
-
-def _past(fleet: Fleet, one: Occurrence) -> tuple[str, ...]:
-    from awcopy.jobs.queries import state_of
-
-    state = state_of(fleet, one.job_id) if one.job_id else ""
-    return (f"{one.planned_at:%Y-%m-%d %H:%M:%S}", one.fate.value, one.job_id or "", state, one.detail)
+    return (one.name, str(record["state"]), say_when(one), due, *(str(record[name]) for name in names))
 
 
 def _say(moment: datetime) -> str:

@@ -87,6 +87,10 @@
     for (const element of box.querySelectorAll("[data-phase]")) {
       element.hidden = !element.dataset.phase.split(" ").includes(job.phase);
     }
+    for (const element of box.querySelectorAll("[data-step]")) {
+      if (element.dataset.step === job.phase) element.setAttribute("aria-current", "step");
+      else element.removeAttribute("aria-current");
+    }
     for (const element of box.querySelectorAll("[data-shown]")) element.hidden = !look(job, element.dataset.shown);
     const bar = box.querySelector("[data-bar]");
     bar.max = job.max || 1;
@@ -112,6 +116,10 @@
     if (answer.jobs) {
       const boxOf = (job) => page.querySelector(`[data-job="${CSS.escape(job.id)}"]`);
       if (news) news.hidden = !answer.jobs.length || Boolean(boxOf(answer.jobs[0]));
+      for (const element of page.querySelectorAll("[data-sum]")) {
+        const text = write[element.dataset.as](answer[element.dataset.sum]);
+        if (element.textContent !== text) element.textContent = text;
+      }
       answer.jobs.forEach((job) => boxOf(job) && show(boxOf(job), complete(job, now)));
       return true;
     }

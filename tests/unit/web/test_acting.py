@@ -181,7 +181,7 @@ def test_hostile_keys_are_text_in_the_failures(client, fleet, add_job, text):
 
 @pytest.mark.parametrize("text", HOSTILE_TEXTS)
 def test_hostile_texts_stay_text_in_the_search(client, text):
-    response = client.get("/", query_string={"text": text[:200]})
+    response = client.get("/jobs", query_string={"text": text[:200]})
 
     value = re.search(r'name="text" value="([^"]*)"', response.text)[1]
     assert unescape(value) == text[:200]
@@ -213,15 +213,15 @@ def test_jobs_are_found_and_the_next_page_keeps_what_was_asked_for(client, add_j
     for _ in range(2):
         add_job(name="weekly", state=JobState.PAUSED)
 
-    page = client.get("/?state=paused&text=week&limit=1").text
+    page = client.get("/jobs?state=paused&text=week&limit=1").text
 
     assert "other" not in page
-    assert re.search(r'href="/\?after=\w+&amp;state=paused&amp;text=week"', page)
+    assert re.search(r'href="/jobs\?after=\w+&amp;state=paused&amp;text=week"', page)
     assert '<option value="paused" selected>' in page
 
 
 def test_a_search_without_a_job_leads_back_to_all(client):
-    page = client.get("/?text=nothing").text
+    page = client.get("/jobs?text=nothing").text
 
     assert "No job is like that" in page
     assert "There is no job yet" not in page

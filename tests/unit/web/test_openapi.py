@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 
 import jsonschema
 import pytest
@@ -13,6 +14,7 @@ from awcopy.errors import ServiceUnreachable
 from awcopy.model.items import Item, ItemKind, ItemState
 from awcopy.model.job import JobState
 from awcopy.model.outcome import Outcome, Proof, Result, Tally, Totals
+from awcopy.model.schedule import Fate, Occurrence, Schedule
 
 NO_JOB = "zybq000000000000"
 REQUEST = {"source": "s3://photos/", "sink": "az://backup/photos"}
@@ -20,7 +22,9 @@ REQUESTS = {
     "create_job": REQUEST,
     "retry_job": {"reason": "access_denied"},
     "change_agents": {"agents": 7},
+    "add_schedule": {**REQUEST, "name": "weekly", "every": "7d"},
 }
+SUCCESSES = {"create_job": 201, "add_schedule": 201, "remove_schedule": 204}
 STATES = {
     "resume_job": JobState.PAUSED,
     "retry_job": JobState.COMPLETED_WITH_ERRORS,
@@ -75,14 +79,28 @@ def fill(fleet, job):
     )
 
 
+def add_schedule(fleet, job):
+    """Add a schedule that was due once, and missed."""
+    now = fleet.ledger.now().replace(microsecond=0)
+    schedule = Schedule(
+        name="nightly", user="dana", spec=job.spec, created_at=now, fired_to=now, cron="30 2 * * *"
+    )
+    fleet.ledger.add_schedule(schedule)
+    fleet.ledger.add_occurrence(
+        Occurrence(schedule="nightly", planned_at=now - timedelta(hours=3), fate=Fate.MISSED, detail="late")
+    )
+
+
 def call(client, path, method, name, job_id):
-    return client.open(path.replace("{job_id}", job_id), method=method.upper(), json=REQUESTS.get(name))
+    path = path.replace("{job_id}", job_id).replace("{name}", "nightly")
+    return client.open(path, method=method.upper(), json=REQUESTS.get(name))
 
 
 NAMES = [
     "list_jobs", "create_job", "show_job", "show_spec", "show_failures", "download_report", "show_agents",
     "change_agents", "pause_job", "resume_job", "cancel_job", "retry_job", "list_workers", "show_system",
-    "show_health", "show_readiness", "show_description",
+    "show_health", "show_readiness", "show_description", "show_overview", "list_schedules", "add_schedule",
+    "show_schedule", "show_history", "run_schedule", "pause_schedule", "resume_schedule", "remove_schedule",
 ]  # fmt: skip
 
 
@@ -104,11 +122,14 @@ def test_what_goes_well_is_as_described(client, document, operations, fleet, add
     fleet.live.beat("worker@host", 4, "1.0")
     job = add_job(state=STATES.get(name, JobState.RUNNING))
     fill(fleet, job)
+    add_schedule(fleet, job)
     path, method, operation = operations[name]
 
     response = call(client, path, method, name, job.id)
 
-    assert response.status_code == (201 if name == "create_job" else 200), response.text
+    assert response.status_code == SUCCESSES.get(name, 200), response.text
+    if name == "remove_schedule":
+        return
     check(document, operation, response)
     if name == "download_report":
         assert len(response.text.splitlines()) == 3
@@ -124,7 +145,10 @@ def test_problems_are_as_described(client, document, operations, fleet, monkeypa
     if "{job_id}" in path:
         check(document, operation, response := call(client, path, method, name, NO_JOB))
         assert response.status_code == 404
-    for part in ("list_jobs", "get_job", "prepare"):
+    if "{name}" in path:
+        check(document, operation, response := call(client, path, method, name, NO_JOB))
+        assert (response.status_code, response.json["code"]) == (404, "schedule_not_found")
+    for part in ("list_jobs", "get_job", "prepare", "list_schedules", "get_schedule", "open_jobs"):
         monkeypatch.setattr(fleet.ledger, part, fail)
     monkeypatch.setattr(fleet.live, "processes", fail)
     response = call(client, path, method, name, NO_JOB)

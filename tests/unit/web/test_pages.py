@@ -21,15 +21,16 @@ def number_in(response, path: str) -> str:
     return re.search(rf'data-field="{re.escape(path)}"[^>]*>([^<]*)<', response.text)[1]
 
 
-def test_without_jobs_the_list_says_how_to_start_one(client):
-    assert "awcopy copy s3://" in text_of(client.get("/"))
+@pytest.mark.parametrize("path", ["/", "/jobs"])
+def test_without_jobs_the_page_says_how_to_start_one(client, path):
+    assert "awcopy copy s3://" in text_of(client.get(path))
 
 
 def test_the_list_shows_the_newest_job_first(client, add_job):
     add_job(name="older")
     add_job(name="newer")
 
-    page = text_of(client.get("/"))
+    page = text_of(client.get("/jobs"))
 
     assert page.index("newer") < page.index("older")
 
@@ -37,15 +38,15 @@ def test_the_list_shows_the_newest_job_first(client, add_job):
 def test_the_list_leads_on_to_older_jobs_and_to_no_more(client, add_job):
     jobs = [add_job(name=f"job {number}") for number in range(3)]
 
-    first = client.get("/?limit=2")
-    second = client.get(f"/?limit=2&after={jobs[1].id}")
+    first = client.get("/jobs?limit=2")
+    second = client.get(f"/jobs?limit=2&after={jobs[1].id}")
 
     assert f"after={jobs[1].id}" in first.text
     assert "job 0" in second.text
     assert "Older jobs" not in second.text
 
 
-@pytest.mark.parametrize("path", ["/", "/jobs/{id}"])
+@pytest.mark.parametrize("path", ["/", "/jobs", "/jobs/{id}"])
 def test_hostile_names_are_shown_as_text(client, add_job, path):
     job = add_job(name=HOSTILE, user=HOSTILE, detail=HOSTILE, state=JobState.PAUSED)
 

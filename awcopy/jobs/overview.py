@@ -1,0 +1,137 @@
+"""What an operator looks at first: how many jobs there are, what needs a person, and what comes next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from awcopy.errors import ServiceUnreachable
+from awcopy.jobs.queries import JobSnapshot, snapshot_of
+from awcopy.jobs.schedule_control import next_runs
+from awcopy.model.job import JobState
+from awcopy.model.schedule import Fate
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.model.job import Job
+
+OVERVIEW_SCHEMA = "awcopy.overview/1"
+LATELY = timedelta(hours=24)
+MOST_SHOWN = 20  # open jobs with their totals
+# The ledger lists jobs by when they were submitted: what ended lately is looked for among so many of them.
+MOST_LOOKED_AT = 200
+_MOST_NEXT = 5
+_MOST_MISSED = 3
+_FAILED = frozenset({JobState.FAILED, JobState.COMPLETED_WITH_ERRORS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """One thing that goes on only when a person sees to it."""
+
+    kind: str  # no_workers, paused or missed
+    says: str
+    job: str = ""
+    schedule: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The fleet at one moment."""
+
+    running: int
+    queued: int
+    paused: int
+    failed_lately: int
+    workers: int
+    slots: int
+    copied_bytes: int  # of jobs that are open or ended in the last 24 hours
+    jobs: tuple[JobSnapshot, ...]  # the newest that are open
+    attention: tuple[Attention, ...]
+    coming: tuple[tuple[str, datetime], ...]  # which schedules are due next, and when
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the overview as the JSON API has it."""
+        names = ("running", "queued", "paused", "failed_lately", "workers", "slots", "copied_bytes")
+        return {
+            "schema": OVERVIEW_SCHEMA,
+            **{name: getattr(self, name) for name in names},
+            "jobs": [snapshot.to_json() for snapshot in self.jobs],
+            "attention": [
+                {"kind": one.kind, "says": one.says, "job": one.job, "schedule": one.schedule}
+                for one in self.attention
+            ],
+            "coming": [{"schedule": name, "at": at.isoformat()} for name, at in self.coming],
+        }
+
+
+def take_overview(fleet: Fleet) -> Overview:
+    """Return how the fleet is now; reads the open jobs, the newest 200, and the schedules."""
+    now = fleet.ledger.now()
+    opened = fleet.ledger.open_jobs()
+    lately = [
+        job
+        for job in fleet.ledger.list_jobs(limit=MOST_LOOKED_AT)
+        if job.has_ended and now - job.changed_at <= LATELY
+    ]
+    states = Counter(job.state for job in opened)
+    shown = tuple(snapshot_of(fleet, job) for job in opened[:MOST_SHOWN])
+    workers, slots = _count_workers(fleet)
+    return Overview(
+        running=states[JobState.RUNNING] + states[JobState.CANCELLING],
+        queued=states[JobState.QUEUED],
+        paused=states[JobState.PAUSED],
+        failed_lately=sum(job.state in _FAILED for job in lately),
+        workers=workers,
+        slots=slots,
+        copied_bytes=sum(job.totals.copied.size_bytes for job in lately)
+        + sum(snapshot.totals.copied.size_bytes for snapshot in shown),
+        jobs=shown,
+        attention=(*_without_workers(opened, workers), *_paused(opened), *_missed(fleet, now)),
+        coming=tuple(_coming(fleet, now)),
+    )
+
+
+def _count_workers(fleet: Fleet) -> tuple[int, int]:
+    try:
+        workers = fleet.live.workers()
+    except ServiceUnreachable:
+        return 0, 0
+    return len(workers), sum(worker.slots for worker in workers)
+
+
+def _without_workers(opened: list[Job], workers: int) -> list[Attention]:
+    waiting = [job for job in opened if job.state is not JobState.PAUSED]
+    if workers or not waiting:
+        return []
+    return [Attention(kind="no_workers", says="jobs wait, and no worker is running: start `awcopy worker`")]
+
+
+def _paused(opened: list[Job]) -> list[Attention]:
+    """Return the jobs that paused by themselves; what a user paused needs nobody."""
+    return [
+        Attention(kind="paused", says=job.detail or f"paused: {job.pause_reason}", job=job.id)
+        for job in opened
+        if job.state is JobState.PAUSED and job.pause_reason != "user"
+    ]
+
+
+def _missed(fleet: Fleet, now: datetime) -> list[Attention]:
+    found = []
+    for schedule in fleet.ledger.list_schedules():
+        missed = fleet.ledger.list_occurrences(schedule.name, fates={Fate.MISSED}, limit=_MOST_MISSED)
+        for one in missed:
+            if now - one.planned_at > LATELY:
+                break
+            says = f"the occurrence of {one.planned_at:%Y-%m-%d %H:%M} UTC was missed"
+            found.append(Attention(kind="missed", says=says, schedule=schedule.name))
+    return found
+
+
+def _coming(fleet: Fleet, now: datetime) -> list[tuple[str, datetime]]:
+    due = [(one.name, at) for one in fleet.ledger.list_schedules() for at in next_runs(one, now)]
+    return sorted(due, key=lambda pair: pair[1])[:_MOST_NEXT]

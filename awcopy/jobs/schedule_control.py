@@ -1,0 +1,121 @@
+"""Looking at schedules and changing them, for the command line, the API and the pages alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from awcopy.errors import Conflict, ScheduleNotFound, UsageError
+from awcopy.jobs.queries import state_of
+from awcopy.model.schedule import is_schedule_name
+from awcopy.planning.occurrences import check_times, next_times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from awcopy.jobs.fleet import Fleet
+    from awcopy.model.schedule import Occurrence, Schedule
+
+SCHEMA = "awcopy.schedule/1"
+
+
+def add_schedule(fleet: Fleet, schedule: Schedule) -> Schedule:
+    """Add a schedule, and return it.
+
+    Raises:
+        UsageError: Its name or its times cannot be, or there is one of this name.
+    """
+    name = schedule.name
+    if not is_schedule_name(name):
+        hint = "use lower-case letters, digits, '.', '_' and '-'"
+        raise UsageError(f"{name!r} cannot be the name of a schedule", hint=hint)
+    check_times(cron=schedule.cron, zone=schedule.zone, every_s=schedule.every_s)
+    try:
+        return fleet.ledger.add_schedule(schedule)
+    except Conflict:
+        hint = f"`awcopy schedule rm {name}` removes it"
+        raise UsageError(f"there is a schedule {name!r} already", hint=hint) from None
+
+
+def find_schedule(fleet: Fleet, name: str) -> Schedule:
+    """Return the schedule of this name.
+
+    Raises:
+        ScheduleNotFound: There is none.
+    """
+    found = fleet.ledger.get_schedule(name)
+    if found is None:
+        raise ScheduleNotFound(f"there is no schedule {name!r}", hint="`awcopy schedule list` shows them all")
+    return found
+
+
+def pause_schedule(fleet: Fleet, name: str) -> Schedule:
+    """Let no occurrence run until the schedule is resumed; raise as ``find_schedule`` does."""
+    return _change(fleet, name, lambda one, _now: replace(one, is_paused=True))
+
+
+def resume_schedule(fleet: Fleet, name: str) -> Schedule:
+    """Go on from the next occurrence; raise as ``find_schedule`` does."""
+    return _change(
+        fleet, name, lambda one, now: replace(one, is_paused=False, fired_to=now) if one.is_paused else one
+    )
+
+
+def remove_schedule(fleet: Fleet, name: str) -> None:
+    """Remove a schedule and its history; raise as ``find_schedule`` does."""
+    fleet.ledger.delete_schedule(find_schedule(fleet, name).name)
+
+
+def next_runs(schedule: Schedule, now: datetime, count: int = 1) -> list[datetime]:
+    """Return when the schedule is due next; never while it is paused."""
+    if schedule.is_paused:
+        return []
+    return list(islice(next_times(schedule, max(now, schedule.fired_to)), count))
+
+
+def say_when(schedule: Schedule) -> str:
+    """Return the times of a schedule for a person."""
+    return f"{schedule.cron} {schedule.zone}" if schedule.cron else f"every {schedule.every_s} s"
+
+
+def describe_schedule(fleet: Fleet, one: Schedule) -> dict[str, object]:
+    """Return a schedule and its latest occurrence as the JSON that every interface prints."""
+    latest = next(iter(fleet.ledger.list_occurrences(one.name, limit=1)), None)
+    due = next_runs(one, fleet.ledger.now())
+    return {
+        "schema": SCHEMA,
+        "name": one.name,
+        "state": "paused" if one.is_paused else "active",
+        "when": say_when(one),
+        "next": due[0].isoformat() if due else "",
+        "source": str(one.spec.source),
+        "sink": str(one.spec.sink),
+        "catch_up": one.catch_up.value,
+        "overlap": one.overlap.value,
+        "user": one.user,
+        "created_at": one.created_at.isoformat(),
+        "latest": latest.fate.value if latest else "",
+        "latest_job": (latest.job_id or "") if latest else "",
+    }
+
+
+def describe_occurrence(fleet: Fleet, one: Occurrence) -> dict[str, str]:
+    """Return what became of one time at which a schedule was due."""
+    return {
+        "planned_at": f"{one.planned_at:%Y-%m-%d %H:%M:%S}",
+        "what": one.fate.value,
+        "job": one.job_id or "",
+        "job_state": state_of(fleet, one.job_id) if one.job_id else "",
+        "why": one.detail,
+    }
+
+
+def _change(fleet: Fleet, name: str, change: Callable[[Schedule, datetime], Schedule]) -> Schedule:
+    while True:
+        found = find_schedule(fleet, name)
+        try:
+            return fleet.ledger.update_schedule(change(found, fleet.ledger.now().replace(microsecond=0)))
+        except Conflict:
+            continue
