@@ -46,7 +46,8 @@ def pinned(package: str) -> str:
 def parse(words: list[str]) -> None:
     """Parse a command line of awcopy; raise when it is none."""
     command, rest = cli, words
-    context = click.Context(cli, info_name="awcopy")
+    # As the program itself calls it: Click keeps a command's --help as it was first made.
+    context = click.Context(cli, info_name="awcopy", **cli.context_settings)
     while isinstance(command, click.Group):
         _, command, rest = command.resolve_command(context, rest)
     command.make_context(words[0], list(rest), parent=context)
