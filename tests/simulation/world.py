@@ -389,7 +389,7 @@ class World:
             "awcopy.steps.lease.threading": threads,
             "awcopy.planning.blocks.RUN_BYTES": 2 * BLOCK_BYTES,
             "awcopy.planning.route.SMALLEST_BYTES": BLOCK_BYTES,
-            "awcopy.transfer.server_side.threading": threads,
+            "awcopy.transfer.breaker.threading": threads,
             "awcopy.transfer.limiter.threading": threads,
             "awcopy.transfer.limiter.Limiter.__init__.__defaults__": (clock.monotonic,),
             "workers.housekeeping.time": clock,
