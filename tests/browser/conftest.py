@@ -1,13 +1,28 @@
-"""The browser that is driven; without one, tests skip on a developer's machine and fail in CI."""
+"""A browser, and a running fleet for it to look at; both are started once.
+
+Without a browser, tests skip on a developer's machine and fail in CI.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.acceptance.any_key_s3 import serve_any_keys
+from tests.acceptance.conftest import Place
+from tests.acceptance.conftest import place as place  # noqa: PLC0414 - a fleet of these tests' own
 from tests.browser.chromium import HOW, find_chromium
+from tests.browser.odd_keys import ODD_OBJECTS
+from tests.browser.stage import ODD_BUCKET, Stage
+from tests.browser.visitor import LIMIT_MS, Visitor, launch
 from tests.conftest import IN_CI
+from tests.faults.http_proxy import HttpProxy
+
+expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +34,34 @@ def chromium_path() -> Path:
             raise FileNotFoundError(HOW)
         pytest.skip(HOW)
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium_path: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright, chromium_path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def stage(place: Place) -> Iterator[Stage]:
+    port = urlsplit(place.servers.source.endpoint_url).port
+    assert port
+    with HttpProxy(port, "s3") as s3, serve_any_keys(ODD_BUCKET, ODD_OBJECTS) as odd_url:
+        stage = Stage(place=place, s3=s3)
+        stage.prepare(odd_url)
+        yield stage
+
+
+@pytest.fixture
+def visitor(browser: Browser, stage: Stage) -> Iterator[Visitor]:
+    """Somebody at a desktop; whatever the browser complains of fails the test."""
+    with Visitor.arrive(browser, stage.url) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def page(visitor: Visitor) -> Page:
+    """An empty tab."""
+    return visitor.context.new_page()
