@@ -49,6 +49,7 @@ from awcopy.model.job import (
     SinkSpec,
     SourceSpec,
     Verify,
+    Versions,
 )
 from awcopy.model.outcome import Proof, Route
 from awcopy.planning.blocks import MAX_BLOCKS
@@ -137,6 +138,13 @@ EXAMPLES = (
     show_default=True,
     help="Metadata, tags and headers that Azure does not take as they are: rewrite them so that they can be "
     "told back, leave them out, or fail the object.",
+)
+@click.option(
+    "--versions",
+    type=click.Choice([choice.value for choice in Versions]),
+    default=Versions.LATEST.value,
+    show_default=True,
+    help="all: also what keys held before, each version as a blob of its own, named by its date and its id.",
 )
 @click.option("--tags", is_flag=True, help="Copy the objects' tags as index tags of the blobs.")
 @click.option(
@@ -317,12 +325,23 @@ def make_spec(
         tier=options["tier"] or "",
         names=NamePolicy(options["names"]),
         metadata=MetadataPolicy(options["metadata"]),
+        versions=_read_versions(options),
         copies_tags=options["tags"],
         has_stamps=not options["no_stamp"],
         deletion=make_deletion(options),
         verify=Verify(options["verify"]),
         require_proof=Proof(options["require_proof"] or ""),
     )
+
+
+def _read_versions(options: Mapping[str, Any]) -> Versions:
+    versions = Versions(options["versions"])
+    if versions is Versions.ALL and options["delete_source"]:
+        raise UsageError(
+            "--versions all copies what a bucket keeps of deleted objects, and --delete-source deletes there",
+            hint="copy all versions first, and delete with a job of its own",
+        )
+    return versions
 
 
 def make_source(options: Mapping[str, Any], defaults: StoreDefaults) -> SourceSpec:

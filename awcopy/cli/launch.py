@@ -157,7 +157,7 @@ def _check_own_sides(launch: Launch) -> Launch:
             check_both(launch.spec, stores, create_container=launch.create_container)
         elif given.aws:
             _say(launch, "the workers check the destination, with their own credentials")
-            check_source(launch.spec.source, stores.source)
+            check_source(launch.spec.source, stores.source, launch.spec.versions)
         else:
             _say(launch, "the workers check the source, with their own credentials")
             check_sink(launch.spec, stores.sink, create_container=launch.create_container)

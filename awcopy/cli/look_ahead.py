@@ -43,7 +43,7 @@ def look_ahead(launch: Launch, options: Mapping[str, Any]) -> Exit:
     prices = load_prices(launch.settings, options["price_table"])
     usage = start_usage(prices, launch.spec, datetime.now(UTC))
     with closing(open_stores(launch.settings, launch.spec, launch.credentials)) as stores:
-        check_source(launch.spec.source, stores.source)
+        check_source(launch.spec.source, stores.source, launch.spec.versions)
         terms = make_terms(options, launch.spec.source, stores.source) if options["estimate"] else None
 
         def estimated() -> Estimate | None:
@@ -60,9 +60,9 @@ def _count(launch: Launch, stores: Stores, usage: Usage) -> None:
     """Count all objects that the filters take, as if none of them were copied already."""
     spec = launch.spec
     is_selected = compile_selection(spec.selection, spec.source.prefix)
-    for page in list_pages(stores.source, spec.source.prefix, _retrier().call):
+    for page in list_pages(stores.source, spec, _retrier().call):
         for obj in page:
-            if is_selected(obj):
+            if is_selected(obj) and not obj.is_delete_marker:
                 usage.add(obj)
             else:
                 usage.exclude()

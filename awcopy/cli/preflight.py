@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES
 from awcopy.errors import ConnectionLost, CredentialsError, StoreNotFound, UsageError
+from awcopy.model.job import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +30,12 @@ def check_both(spec: JobSpec, stores: Stores, *, create_container: bool) -> None
     """Return when the job can begin, the container created if it was missing and that was asked for."""
     from awcopy.jobs.submit import check_stores
 
-    check_source(spec.source, stores.source)
+    check_source(spec.source, stores.source, spec.versions)
     with _explaining(str(spec.sink), f"set {AZURE_VARIABLES}", _AZURE_ENDPOINT, _NO_CONTAINER):
         check_stores(spec, stores.source, stores.sink, create_container=create_container)
 
 
-def check_source(spec: SourceSpec, source: Source) -> None:
+def check_source(spec: SourceSpec, source: Source, versions: Versions = Versions.LATEST) -> None:
     """Return when the bucket can be listed and a key is there; an empty bucket is no mistake.
 
     Raises:
@@ -43,7 +44,8 @@ def check_source(spec: SourceSpec, source: Source) -> None:
     from awcopy.jobs.submit import look
 
     with _explaining(str(spec), f"set {AWS_VARIABLES}", _S3_ENDPOINT):
-        page = look(lambda: source.list_page(spec.prefix, limit=1))
+        fetch = source.list_versions if versions is Versions.ALL else source.list_page
+        page = look(lambda: fetch(spec.prefix, limit=1))
     if spec.prefix and not page.objects:
         hint = f"`awcopy ls {quote(f's3://{spec.bucket}')}` shows what there is"
         raise UsageError(f"no key of bucket {spec.bucket} starts with {spec.prefix!r}", hint=hint)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 REQUEST_OPTIONS = (
     "name", "recursive", "include", "exclude", "include_regex", "exclude_regex", "newer_than", "older_than",
     "min_size", "max_size", "overwrite", "route", "agents", "block_size", "files_per_task", "tier", "tags",
-    "names", "metadata", "no_stamp", "verify", "require_proof", "archived", "restore_tier", "restore_days",
+    "names", "metadata", "versions", "no_stamp", "verify", "require_proof", "archived", "restore_tier", "restore_days",
     "restore_max_objects", "restore_max_bytes", "encryption_scope", "source_profile", "sink_profile",
     "region", "endpoint_url", "azure_endpoint", "addressing", "request_payer",
 )  # fmt: skip
@@ -166,6 +166,7 @@ def _said(spec: JobSpec, name: str) -> dict[str, Any]:
         "tags": spec.copies_tags,
         "names": spec.names,
         "metadata": spec.metadata,
+        "versions": spec.versions,
         "no_stamp": not spec.has_stamps,
         "verify": spec.verify,
         "require_proof": spec.require_proof,

@@ -34,6 +34,7 @@ EXAMPLES = (
 DECIDED: dict[str, Any] = {
     "overwrite": "changed",
     "no_stamp": False,
+    "versions": "latest",
     "newer_than": None,
     "delete_source": False,
     "max_delete": None,

@@ -11,13 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from awcopy.errors import NameConflict, ObjectNotFound, StorageError, StoreNotFound
-from awcopy.model.job import Job, JobState, Overwrite, new_job_id
+from awcopy.model.job import Job, JobState, Overwrite, Versions, new_job_id
 from awcopy.model.objects import SinkAccount, SourceObject
 from awcopy.model.outcome import Result
 from awcopy.planning.alongside import Alongside, sink_prefix
 from awcopy.planning.extras import ExtraFinder, lists_in_order
 from awcopy.planning.filters import compile_selection
-from awcopy.planning.naming import blob_name
+from awcopy.planning.naming import blob_of
 from awcopy.planning.overwrite import Act, decide_overwrite, needs_head
 from awcopy.transfer.engine import ENDS_THE_ITEM, settle_unread
 
@@ -88,11 +88,11 @@ def plan_copy(
     is_selected = compile_selection(spec.selection, spec.source.prefix)
     blobs = _Blobs(job, source, sink, attempt)
     with ThreadPoolExecutor(connections) as threads:
-        for page in list_pages(source, spec.source.prefix, attempt):
+        for page in list_pages(source, spec, attempt):
             chosen = [obj for obj in page if is_selected(obj)]
             # Blobs of objects that are left out are no extra ones.
             joined = page if spec.pruning else chosen
-            found = blobs.find([blob_name(spec, obj.key) for obj in joined], threads)
+            found = blobs.find([blob_of(spec, obj) for obj in joined], threads)
             if spec.pruning:
                 found = [one for obj, one in zip(page, found, strict=True) if is_selected(obj)]
             look = partial(_plan, job, partial(_head_of, source, attempt))
@@ -113,11 +113,12 @@ def _account(sink: Sink, attempt: Attempt) -> SinkAccount:
         return SinkAccount()
 
 
-def list_pages(source: Source, prefix: str, attempt: Attempt) -> Iterator[tuple[SourceObject, ...]]:
-    """Yield the objects under a prefix, a page at a time."""
+def list_pages(source: Source, spec: JobSpec, attempt: Attempt) -> Iterator[tuple[SourceObject, ...]]:
+    """Yield the objects that a job lists, a page at a time; versions of them where it copies all."""
+    fetch = source.list_versions if spec.versions is Versions.ALL else source.list_page
     token = ""
     while True:
-        page = attempt(partial(source.list_page, prefix, token=token))
+        page = attempt(partial(fetch, spec.source.prefix, token=token))
         yield page.objects
         token = page.token
         if not token:
@@ -125,7 +126,7 @@ def list_pages(source: Source, prefix: str, attempt: Attempt) -> Iterator[tuple[
 
 
 def _head_of(source: Source, attempt: Attempt, obj: SourceObject) -> ObjectHead:
-    return attempt(partial(source.head, obj.key))
+    return attempt(partial(source.head, obj.key, version_id=obj.version_id))
 
 
 def _plan(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 REPORT_COLUMNS = (
     "key", "blob", "outcome", "reason", "proof", "bytes", "etag", "crc64", "attempts", "detail", "notices",
-    "route", "source", "source_reason",
+    "route", "source", "source_reason", "version",
 )  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def report_record(outcome: Outcome) -> dict[str, str | int | list[str] | None]:
         "route": outcome.route.value if outcome.route else "",
         "source": outcome.at_source.value,
         "source_reason": outcome.source_reason,
+        "version": outcome.version_id,
     }
 
 

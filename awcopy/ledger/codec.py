@@ -164,6 +164,10 @@ def _dump_object(item: SourceObject) -> str:
         line += f',"storage_class":{quote(item.storage_class)}'
     if item.version_id:
         line += f',"version_id":{quote(item.version_id)}'
+    if not item.is_latest:
+        line += ',"is_latest":false'
+    if item.is_delete_marker:
+        line += ',"is_delete_marker":true'
     if item.is_restored:
         line += ',"is_restored":true'
     return line + "}\n"
@@ -177,6 +181,8 @@ def _load_object(members: dict[str, Any]) -> SourceObject:
         modified_at=datetime.fromisoformat(members["modified_at"]),
         storage_class=members.get("storage_class", "STANDARD"),
         version_id=members.get("version_id", ""),
+        is_latest=members.get("is_latest", True),
+        is_delete_marker=members.get("is_delete_marker", False),
         is_restored=members.get("is_restored", False),
     )
 
@@ -189,10 +195,7 @@ def _dump_outcome(outcome: Outcome) -> str:
         line += f',"proof":"{outcome.proof}"'
     if outcome.size_bytes:
         line += f',"size_bytes":{outcome.size_bytes}'
-    if outcome.etag:
-        line += f',"etag":{quote(outcome.etag)}'
-    if outcome.crc64 is not None:
-        line += f',"crc64":"{outcome.crc64:016x}"'
+    line += _dump_content(outcome)
     if outcome.attempts != 1:
         line += f',"attempts":{outcome.attempts}'
     if outcome.detail:
@@ -202,6 +205,13 @@ def _dump_outcome(outcome: Outcome) -> str:
     if outcome.route:
         line += f',"route":"{outcome.route}"'
     return line + _dump_fate(outcome) + "}\n"
+
+
+def _dump_content(outcome: Outcome) -> str:
+    etag = f',"etag":{quote(outcome.etag)}' if outcome.etag else ""
+    version = f',"version_id":{quote(outcome.version_id)}' if outcome.version_id else ""
+    crc64 = f',"crc64":"{outcome.crc64:016x}"' if outcome.crc64 is not None else ""
+    return etag + version + crc64
 
 
 def _dump_fate(outcome: Outcome) -> str:
@@ -220,6 +230,7 @@ def _load_outcome(members: dict[str, Any]) -> Outcome:
         proof=_PROOFS[get("proof", "")],
         size_bytes=get("size_bytes", 0),
         etag=get("etag", ""),
+        version_id=get("version_id", ""),
         crc64=None if crc64 is None else int(crc64, 16),
         attempts=get("attempts", 1),
         detail=get("detail", ""),

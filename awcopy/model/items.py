@@ -41,6 +41,8 @@ class ListRange:
     before: str = ""  # keys below this one belong to the range; empty: to the end
     token: str = ""  # the source's continuation token for the next page, where one is at hand
     planned_to: str = ""  # of the next page, objects up to and including this key are planned already
+    planned_version: str = ""  # in a listing of versions: up to and including this one of that key
+    planned_at: datetime | None = None  # and this is its date; a key's versions come newest first
     sink_token: str = ""  # of a sync: the sink's page in which the join stands
     sink_after: str = ""  # of a sync: blobs up to and including this name are joined
     next_number: int = FIRST_ITEM + 1

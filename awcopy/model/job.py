@@ -86,6 +86,13 @@ class MetadataPolicy(StrEnum):
     FAIL = "fail"  # the object is not copied
 
 
+class Versions(StrEnum):
+    """Which versions of an object are copied, where the bucket keeps some."""
+
+    LATEST = "latest"  # what the key holds now
+    ALL = "all"  # older ones too, each as a blob of its own; see ``awcopy.planning.versions``
+
+
 class Verify(StrEnum):
     """How much is read and computed for the sake of a proof."""
 
@@ -240,6 +247,7 @@ class JobSpec:
     restore: Restore = Restore()
     names: NamePolicy = NamePolicy.FAIL
     metadata: MetadataPolicy = MetadataPolicy.RENAME
+    versions: Versions = Versions.LATEST
     copies_tags: bool = False
     has_stamps: bool = True  # blobs say in their metadata which object they are a copy of
     verify: Verify = Verify.AUTO

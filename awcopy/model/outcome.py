@@ -74,6 +74,7 @@ class Outcome:
     proof: Proof = Proof.NONE
     size_bytes: int = 0
     etag: str = ""  # the source's, of what was copied
+    version_id: str = ""  # likewise, where it is known
     crc64: int | None = None
     attempts: int = 1
     detail: str = ""  # one sentence for a person, without secrets

@@ -17,7 +17,7 @@ from awcopy.errors import MetadataNotAllowed
 from awcopy.model.job import MetadataPolicy
 from awcopy.model.objects import BlobProperties, ContentHeaders
 from awcopy.model.outcome import Proof, Route
-from awcopy.planning.naming import blob_name, is_renamed
+from awcopy.planning.naming import blob_of, is_renamed, key_in_name
 from awcopy.planning.tags import fit_tags
 from awcopy.planning.tiers import AUTO, choose_tier
 
@@ -73,16 +73,17 @@ def blob_properties(
         TagsNotAllowed: The same of the tags.
     """
     spec = job.spec
-    has_other_name = is_renamed(spec, obj.key, blob_name(spec, obj.key))
+    key = key_in_name(spec, obj)
+    is_encoded = is_renamed(spec, key, blob_of(spec, obj))
     stamp = _stamp(obj, job, crc64=crc64, proof=proof, route=route) if spec.has_stamps else {}
-    if has_other_name and spec.has_stamps:
+    if spec.has_stamps and (is_encoded or key != obj.key):
         stamp[STAMP_KEY] = encode_value(obj.key)
     headers, moved, notices = _fit_headers(head, spec.metadata)
     metadata, changes = _fit_metadata(head, spec.metadata, {**stamp, **moved})
     tagged, tag_notices = fit_tags(tags or {}, spec.metadata)
     tier = choose_tier(spec.tier, obj.storage_class)
     notices += changes + tag_notices
-    if has_other_name:
+    if is_encoded:
         notices.insert(0, "name_encoded")
     if tier and spec.tier == AUTO:
         notices.append(f"tier: {tier}")

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from awcopy.model.job import NamePolicy
+from awcopy.model.job import NamePolicy, Versions
+from awcopy.planning.versions import versioned_key
 
 if TYPE_CHECKING:
     from awcopy.model.job import JobSpec
+    from awcopy.model.objects import SourceObject
 
 MAX_NAME_CHARACTERS = 1024
 MAX_NAME_SEGMENTS = 254
@@ -50,8 +52,18 @@ _FLAT = _rules(_CODES, _ODD)
 _WITH_DIRECTORIES = _rules(f"{_CODES}|2F", f"{_ODD}|{_SURPLUS}")
 
 
+def blob_of(spec: JobSpec, obj: SourceObject) -> str:
+    """Return the blob that a listed object becomes; injective for all objects of one job, versions included."""
+    return blob_name(spec, key_in_name(spec, obj))
+
+
+def key_in_name(spec: JobSpec, obj: SourceObject) -> str:
+    """Return the key that the blob's name is made of: the object's own, but of an older version."""
+    return versioned_key(obj) if spec.versions is Versions.ALL else obj.key
+
+
 def blob_name(spec: JobSpec, key: str) -> str:
-    """Return the blob that an object becomes: the sink's prefix, then the key below the source's folder.
+    """Return the blob that a key's object becomes: the sink's prefix, then the key below the source's folder.
 
     The source's folder is its prefix up to and including the last ``/``; so ``data/`` and ``data/rep``
     both turn ``data/report.csv`` into ``report.csv``. Where the job says so, what Azure would not keep is

@@ -25,7 +25,7 @@ _LARGE_ROWS = 2
 class Batch:
     """What consecutive keys of a listing turn into, all written to the ledger at once."""
 
-    last_key: str
+    last: SourceObject
     packs: list[list[SourceObject]] = field(default_factory=list)  # none is empty
     large: list[SourceObject] = field(default_factory=list)
     settled: list[Outcome] = field(default_factory=list)  # of objects that need no work
@@ -72,8 +72,8 @@ def pack_objects(
         if batch is None or batch.rows + _LARGE_ROWS > most_rows:
             if batch:
                 yield batch
-            batch = Batch(last_key=obj.key)
-        batch.last_key = obj.key
+            batch = Batch(last=obj)
+        batch.last = obj
         tally = Tally(objects=1, size_bytes=obj.size_bytes)
         if not is_selected(obj):
             batch.excluded += tally

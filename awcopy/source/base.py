@@ -40,11 +40,18 @@ class Source(Protocol):
             limit: Most objects in the page.
         """
 
+    def list_versions(self, prefix: str, *, token: str = "", limit: int = 1000) -> ListPage:
+        """Return the next page of all versions under a prefix, delete markers among them; else as ``list_page``.
+
+        A key's versions stand together, newest first. Each has its ``version_id``: ``null`` where the bucket kept
+        no versions when it was written. The token is a place in the listing, and does not expire.
+        """
+
     def find_region(self) -> str:
         """Return the region that the bucket is in; empty where the source has no regions."""
 
-    def head(self, key: str) -> ObjectHead:
-        """Return what the object's headers say now.
+    def head(self, key: str, *, version_id: str = "") -> ObjectHead:
+        """Return what the headers of the object say now, or of that version of it.
 
         Raises:
             ObjectNotFound: There is no such object.

@@ -67,6 +67,8 @@ class MemorySource:
     refuses_deletes: bool = False  # as if the credentials allowed reading only
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _objects: dict[str, _Stored] = field(default_factory=dict)
+    _older: dict[str, list[_Stored]] = field(default_factory=dict)  # newest first, delete markers among them
+    _versions: int = 0  # made so far
     _sorted: list[tuple[bytes, str]] | None = None  # keys in UTF-8 byte order, made anew when one is added
 
     def put_object(  # noqa: PLR0913 - a test names the one or two that it is about
@@ -94,7 +96,7 @@ class MemorySource:
         ETag and CRC-64 are made where not given; ``has_crc64=False``: as if the bucket kept none. An MD5
         among the checksums is the ETag as well. ``key_sha256``: of the key of the owner's that it is
         encrypted with; ``is_archived``: where that does not follow from the storage class, as in
-        Intelligent-Tiering.
+        Intelligent-Tiering. With ``keeps_versions``, what the key held before stays as an older version.
         """
         etag = etag or next((kept.value.hex() for kept in checksums if kept.algorithm is Algorithm.MD5), "")
         etag = etag or hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -122,10 +124,11 @@ class MemorySource:
         with self._lock:
             if key not in self._objects:
                 self._sorted = None
+            self._keep_version(key)
             self._objects[key] = _Stored(
                 content=content,
                 listed=listed,
-                head=head,
+                head=replace(head, version_id=version_id or self._new_version()),
                 tags=dict(tags or {}),
                 part_sizes=parts,
                 key_sha256=key_sha256,
@@ -134,10 +137,29 @@ class MemorySource:
         return listed
 
     def delete_object(self, key: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it is there; with ``keeps_versions``, put a delete marker over it."""
         with self._lock:
-            self._objects.pop(key, None)
-            self._sorted = None
+            self._remove(key)
+
+    def _remove(self, key: str) -> None:
+        stored = self._objects.get(key)
+        self._keep_version(key)
+        if stored and self.keeps_versions:
+            marker = replace(stored.listed, size_bytes=0, etag="", is_delete_marker=True)
+            head = replace(stored.head, version_id=self._new_version())
+            self._older[key].insert(0, replace(stored, content=b"", listed=marker, head=head))
+        self._objects.pop(key, None)
+        self._sorted = None
+
+    def _keep_version(self, key: str) -> None:
+        if self.keeps_versions and (stored := self._objects.get(key)):
+            self._older.setdefault(key, []).insert(0, stored)
+
+    def _new_version(self) -> str:
+        if not self.keeps_versions:
+            return ""
+        self._versions += 1
+        return f"version{self._versions}"
 
     def probe(self, prefix: str) -> None:
         """Return when the bucket is there and may be listed."""
@@ -163,22 +185,45 @@ class MemorySource:
                 found.append(self._objects[key].listed)
         return ListPage(objects=tuple(found))
 
+    def list_versions(self, prefix: str, *, token: str = "", limit: int = 1000) -> ListPage:
+        """Return the next page of versions; a token is the place of the last one in the page before it."""
+        self._begin("list_versions", prefix)
+        with self._lock:
+            keys = sorted(
+                {*self._objects, *self._older}, key=lambda key: key.encode("utf-8", "surrogateescape")
+            )
+            versions = [one for key in keys if key.startswith(prefix) for one in self._versions_of(key)]
+        names = [f"{one.key}\n{one.version_id}" for one in versions]
+        begin = names.index(token) + 1 if token else 0
+        end = begin + limit
+        return ListPage(
+            objects=tuple(versions[begin:end]), token=names[end - 1] if end < len(versions) else ""
+        )
+
+    def _versions_of(self, key: str) -> list[SourceObject]:
+        current = self._objects.get(key)
+        held = [*([current] if current else []), *self._older.get(key, ())]
+        return [
+            replace(one.listed, version_id=one.head.version_id or "null", is_latest=index == 0)
+            for index, one in enumerate(held)
+        ]
+
     def find_region(self) -> str:
         """Return the region that was given."""
         self._begin("find_region", "")
         return self.region
 
-    def head(self, key: str) -> ObjectHead:
+    def head(self, key: str, *, version_id: str = "") -> ObjectHead:
         """Return what the object's headers say now."""
         self._begin("head", key)
-        return self._find(key).head
+        return self._find(key, version_id).head
 
     def read_tags(self, obj: SourceObject) -> Mapping[str, str]:
         """Return the object's tags."""
         self._begin("read_tags", obj.key)
         if self.hides_tags:
             raise TagsDenied("the tags may not be read", status=403, service_code="AccessDenied")
-        return self._find(obj.key).tags
+        return self._find(obj.key, obj.version_id).tags
 
     def part_size(self, obj: SourceObject, number: int) -> int:
         """Return how many bytes one part of the pinned object has."""
@@ -202,7 +247,7 @@ class MemorySource:
         """Note the request; ``finish_restores`` does what it asks for."""
         del tier, days
         self._begin("request_restore", obj.key)
-        if not self._find(obj.key).is_archived:
+        if not self._find(obj.key, obj.version_id).is_archived:
             raise ObjectArchived("the object is not archived", status=403, service_code="InvalidObjectState")
         self.restoring.add(obj.key)
 
@@ -225,10 +270,7 @@ class MemorySource:
         parts = urlsplit(url)
         key = unquote(parts.path.removeprefix("/"))
         self._begin("read_url", key)
-        stored = self._find(key)
-        version_id = parse_qs(parts.query).get("versionId", [""])[0]
-        if version_id not in {"", stored.head.version_id}:
-            raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
+        stored = self._find(key, parse_qs(parts.query).get("versionId", [""])[0])
         if stored.is_archived:
             raise ObjectArchived("the object is archived", status=403, service_code="InvalidObjectState")
         return stored.content[span.offset : span.offset + span.size_bytes]
@@ -249,8 +291,7 @@ class MemorySource:
                 raise AccessDenied("the object may not be deleted", status=403, service_code="AccessDenied")
             if stored.head.etag != etag:
                 raise SourceChanged("the object is no longer the one that was copied", status=412)
-            del self._objects[key]
-            self._sorted = None
+            self._remove(key)
         return bool(self.keeps_versions)
 
     def close(self) -> None:
@@ -264,9 +305,14 @@ class MemorySource:
         if self.is_denied:
             raise AccessDenied(f"s3://{self.bucket} refused {op}", status=403, service_code="AccessDenied")
 
-    def _find(self, key: str) -> _Stored:
+    def _find(self, key: str, version_id: str = "") -> _Stored:
         with self._lock:
             stored = self._objects.get(key)
+            if version_id and not (stored and (stored.head.version_id or "null") == version_id):
+                older = self._older.get(key, ())
+                stored = next((one for one in older if (one.head.version_id or "null") == version_id), None)
+                if stored is None or stored.listed.is_delete_marker:
+                    raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
         if stored is None:
             raise ObjectNotFound("there is no such object", status=404, service_code="NoSuchKey")
         if stored.key_sha256 not in {"", self.key_sha256}:
@@ -274,9 +320,7 @@ class MemorySource:
         return stored
 
     def _pinned(self, obj: SourceObject) -> _Stored:
-        stored = self._find(obj.key)
-        if obj.version_id not in {"", stored.head.version_id}:
-            raise ObjectNotFound("there is no such version", status=404, service_code="NoSuchVersion")
+        stored = self._find(obj.key, obj.version_id)
         if obj.etag not in {"", stored.head.etag}:
             raise SourceChanged("the object is no longer the one that was listed", status=412)
         if stored.is_archived:

@@ -44,7 +44,7 @@ from awcopy.source.base import ListPage
 from awcopy.source.s3_credentials import find_credentials, new_session
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import etag_of, head_from_headers
-from awcopy.source.s3_listing import parse_list_page, parse_tags, parse_versioning
+from awcopy.source.s3_listing import parse_list_page, parse_tags, parse_version_page, parse_versioning
 from awcopy.source.sigv4 import EMPTY_SHA256, Credentials, Signer
 
 DEFAULT_REGION: Final = "us-east-1"
@@ -54,6 +54,7 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _XML_NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 # Which of the archived objects can be read, said along with each of them.
 _LISTED_BESIDE: Final = {"x-amz-optional-object-attributes": "RestoreStatus"}
+_IN_TOKENS: Final = "\n"  # between a key and a version's id, which has no such character
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 # Long enough for a clock that is as wrong as Amazon accepts, 15 minutes, and for a read that waits.
@@ -139,26 +140,41 @@ class S3Source:
         answer = self._request("GET", bucket_path, query, _LISTED_BESIDE, op="listing", is_object=False)
         return parse_list_page(answer.body, token=token)
 
+    def list_versions(self, prefix: str, *, token: str = "", limit: int = 1000) -> ListPage:
+        """Return the next page of all versions; a token is the key and the version of the one before it."""
+        asked = {"encoding-type": "url", "max-keys": str(limit), "versions": ""}
+        if prefix:
+            asked["prefix"] = prefix
+        if token:
+            asked["key-marker"], _, asked["version-id-marker"] = token.rpartition(_IN_TOKENS)
+        query = "&".join([f"{name}={_quote(value)}" for name, value in sorted(asked.items())])
+        bucket_path = self._locate().bucket_path
+        answer = self._request(
+            "GET", bucket_path, query, _LISTED_BESIDE, op="listing versions", is_object=False
+        )
+        return parse_version_page(answer.body, token=token, between=_IN_TOKENS)
+
     def find_region(self) -> str:
         """Return the region that requests are signed for, which is the bucket's."""
         return self._locate().signer.region
 
-    def head(self, key: str) -> ObjectHead:
+    def head(self, key: str, *, version_id: str = "") -> ObjectHead:
         """Return what the object's headers say now, its checksum included where that may be read."""
         path = self._locate().key_path + encode_path(key)
+        query = _version_query(version_id)
         try:
-            answer = self._request_object("HEAD", path, "", _CHECKSUMS, op="looking at an object")
+            answer = self._request_object("HEAD", path, query, _CHECKSUMS, op="looking at an object")
         except (AccessDenied, RequestRefused) as exc:
             if exc.status not in _REFUSED_HEADS:
                 raise
             # The checksum of an object under a KMS key needs kms:Decrypt, the rest of its headers does not.
-            answer = self._head_plainly(path)
+            answer = self._head_plainly(path, query)
         return head_from_headers(answer.headers)
 
     def read_tags(self, obj: SourceObject) -> Mapping[str, str]:
         """Return the object's tags."""
         path = self._locate().key_path + encode_path(obj.key)
-        query = "&".join(filter(None, ("tagging=", _version_query(obj))))
+        query = "&".join(filter(None, ("tagging=", _version_query(obj.version_id))))
         try:
             answer = self._request("GET", path, query, {}, op="reading an object's tags")
         except CredentialsRefused:
@@ -173,7 +189,7 @@ class S3Source:
     def part_size(self, obj: SourceObject, number: int) -> int:
         """Return how many bytes one part of the pinned object has."""
         path = self._locate().key_path + encode_path(obj.key)
-        query = "&".join(filter(None, (f"partNumber={number}", _version_query(obj))))
+        query = "&".join(filter(None, (f"partNumber={number}", _version_query(obj.version_id))))
         pinned = {"if-match": f'"{obj.etag}"'} if obj.etag else {}
         answer = self._request_object("HEAD", path, query, pinned, op="looking at a part")
         _check_pinned(obj, answer.headers)
@@ -194,7 +210,7 @@ class S3Source:
         how = f"{kept}<GlacierJobParameters><Tier>{tier}</Tier></GlacierJobParameters>"
         body = f'<RestoreRequest xmlns="{_XML_NAMESPACE}">{how}</RestoreRequest>'.encode()
         path = self._locate().key_path + encode_path(obj.key)
-        query = "&".join(filter(None, ("restore=", _version_query(obj))))
+        query = "&".join(filter(None, ("restore=", _version_query(obj.version_id))))
         try:
             self._request("POST", path, query, {}, op="restoring an object", body=body)
         except RequestRefused as exc:
@@ -211,7 +227,7 @@ class S3Source:
         address = self._address or self._locate()
         path = address.key_path + encode_path(obj.key)
         query = address.signer.presign(
-            path, _version_query(obj), self._frozen_credentials(), expires_s=_URL_LIFE_S
+            path, _version_query(obj.version_id), self._frozen_credentials(), expires_s=_URL_LIFE_S
         )
         origin = address.pool.origin
         return f"{origin.scheme}://{origin.netloc}{path}?{query}"
@@ -252,7 +268,7 @@ class S3Source:
     ) -> Answer:
         address = self._address or self._locate()
         path = address.key_path + encode_path(obj.key)
-        query = _version_query(obj)
+        query = _version_query(obj.version_id)
         if obj.etag:
             headers = {**headers, "if-match": f'"{obj.etag}"'}
 
@@ -315,10 +331,10 @@ class S3Source:
             raise error_from_botocore(exc, op="renewing the credentials", bucket=self._spec.bucket) from exc
         return frozen
 
-    def _head_plainly(self, path: str) -> Answer:
+    def _head_plainly(self, path: str, query: str) -> Answer:
         """Ask without the checksum; if that is refused too, find out why, since HEAD's answers do not say."""
         try:
-            return self._request_object("HEAD", path, "", {}, op="looking at an object")
+            return self._request_object("HEAD", path, query, {}, op="looking at an object")
         except (AccessDenied, RequestRefused):
             try:
                 self.probe("")
@@ -401,8 +417,8 @@ def find_region(pool: Pool, bucket: str) -> str:
     return region or DEFAULT_REGION
 
 
-def _version_query(obj: SourceObject) -> str:
-    return f"versionId={_quote(obj.version_id)}" if obj.version_id else ""
+def _version_query(version_id: str) -> str:
+    return f"versionId={_quote(version_id)}" if version_id else ""
 
 
 def _quote(value: str) -> str:

@@ -1,9 +1,10 @@
-"""Reads S3's XML: ListObjectsV2, about 8 microseconds a key where botocore's parser takes 65, and smaller ones."""
+"""Reads S3's XML: listings, about 8 microseconds a key where botocore's parser takes 65, and smaller documents."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
@@ -24,13 +25,45 @@ def parse_list_page(body: bytes, *, token: str) -> ListPage:
             that seemed complete and was not would lose objects silently.
     """
     root, space = _parse(body, "ListBucketResult")
-    is_encoded = root.findtext(f"{space}EncodingType") == "url"
-    decode: Callable[[str], str] = _decode_key if is_encoded else str
+    decode = _decoder(root, space)
     try:
         objects = tuple([_parse_object(entry, space, decode) for entry in root.iterfind(f"{space}Contents")])
     except (KeyError, TypeError, ValueError) as exc:
         raise _fault("holds an entry without key, size or date") from exc
-    return ListPage(objects=objects, token=_next_token(root, space, token))
+    following = root.findtext(f"{space}NextContinuationToken") or ""
+    return ListPage(objects=objects, token=_check_token(root, space, following, token))
+
+
+def parse_version_page(body: bytes, *, token: str, between: str) -> ListPage:
+    """Return the page of versions and delete markers that an answer of ListObjectVersions holds.
+
+    Args:
+        body: The whole XML document.
+        token: As for ``parse_list_page``.
+        between: What stands in a token between the key and the version at which the next page begins.
+
+    Raises:
+        ServerFault: As for ``parse_list_page``.
+    """
+    root, space = _parse(body, "ListVersionsResult")
+    decode = _decoder(root, space)
+    # In the document's order, since both kinds make up one listing.
+    kinds = {f"{space}Version": False, f"{space}DeleteMarker": True}
+    try:
+        objects = tuple(
+            [
+                _parse_version(entry, space, decode, is_delete_marker=kinds[entry.tag])
+                for entry in root
+                if entry.tag in kinds
+            ]
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise _fault("holds a version without key, id, size or date") from exc
+    key, version = (root.findtext(f"{space}Next{name}Marker") or "" for name in ("Key", "VersionId"))
+    return ListPage(
+        objects=objects,
+        token=_check_token(root, space, f"{decode(key)}{between}{version}" if key else "", token),
+    )
 
 
 def parse_tags(body: bytes) -> dict[str, str]:
@@ -71,6 +104,10 @@ def _parse(body: bytes, *kinds: str) -> tuple[ET.Element, str]:
     return root, space + brace
 
 
+def _decoder(root: ET.Element, space: str) -> Callable[[str], str]:
+    return _decode_key if root.findtext(f"{space}EncodingType") == "url" else str
+
+
 def _decode_key(text: str) -> str:
     """Return the key, bytes of it that are no UTF-8 as surrogates, so that no two keys become one."""
     return unquote_plus(text, errors="surrogateescape")
@@ -89,16 +126,32 @@ def _parse_object(entry: ET.Element, space: str, decode: Callable[[str], str]) -
     )
 
 
+def _parse_version(
+    entry: ET.Element, space: str, decode: Callable[[str], str], *, is_delete_marker: bool
+) -> SourceObject:
+    if is_delete_marker:
+        ET.SubElement(entry, f"{space}Size").text = "0"
+    version_id = entry.findtext(f"{space}VersionId")
+    if not version_id:
+        raise ValueError("a version without an id could not be read as such")
+    return replace(
+        _parse_object(entry, space, decode),
+        version_id=version_id,
+        is_latest=entry.findtext(f"{space}IsLatest") == "true",
+        is_delete_marker=is_delete_marker,
+    )
+
+
 def _is_restored(entry: ET.Element, space: str) -> bool:
     status = f"{space}RestoreStatus/{space}"
     is_under_way = entry.findtext(f"{status}IsRestoreInProgress") != "false"
     return not is_under_way and bool(entry.findtext(f"{status}RestoreExpiryDate"))
 
 
-def _next_token(root: ET.Element, space: str, token: str) -> str:
+def _check_token(root: ET.Element, space: str, following: str, token: str) -> str:
+    """Return the token of the page that follows; empty where none does."""
     if root.findtext(f"{space}IsTruncated") != "true":
         return ""
-    following = root.findtext(f"{space}NextContinuationToken") or ""
     if not following:
         raise _fault("says that more follows, but not where")
     if following == token:

@@ -53,7 +53,7 @@ def _cancel_item(context: StepContext, job: Job, item: Item) -> None:
 
 
 def _cancel_files(context: StepContext, job: Job, lease: Lease) -> None:
-    kept, objects = split_retried(context, lease, read_objects(context, lease))
+    kept, objects = split_retried(context, job, lease, read_objects(context, lease))
     was_begun = lease.item.fence > 1
     transfer = _open(context, job, lease) if was_begun else None
     cancelled = []

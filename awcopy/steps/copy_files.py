@@ -10,6 +10,7 @@ import structlog
 from awcopy.errors import ConnectionLost, JobInterrupted, LeaseLost, ServerFault, StorageError, Throttled
 from awcopy.model.items import Careful
 from awcopy.model.outcome import Tally, tally_outcomes
+from awcopy.planning.naming import blob_of
 from awcopy.steps.restore import Attempt, wait_for_restores
 from awcopy.transfer.engine import ENDS_THE_ITEM, copy_object, copy_objects, fail_object
 
@@ -42,7 +43,7 @@ def copy_files(context: StepContext, job: Job, lease: Lease) -> None:
     """
     transfer = context.transfer(job, lease)
     item = lease.item
-    kept, objects = split_retried(context, lease, read_objects(context, lease))
+    kept, objects = split_retried(context, job, lease, read_objects(context, lease))
     if item.attempts > CAREFUL_AFTER:
         outcomes = _copy_carefully(transfer, lease, objects)
     else:
@@ -60,15 +61,17 @@ def read_objects(context: StepContext, lease: Lease) -> list[SourceObject]:
 
 
 def split_retried(
-    context: StepContext, lease: Lease, objects: list[SourceObject]
+    context: StepContext, job: Job, lease: Lease, objects: list[SourceObject]
 ) -> tuple[list[Outcome], list[SourceObject]]:
     """Return the outcomes that stay and the objects that are to be done: all, unless the item is retried."""
     item = lease.item
     if item.retry is None:
         return [], objects
     before = context.fleet.ledger.read_outcomes(item.job_id, item.number, item.retry.fence)
-    again = {outcome.key for outcome in before if item.retry.takes(outcome)}
-    return [one for one in before if one.key not in again], [obj for obj in objects if obj.key in again]
+    # By the blob, since several may be versions of one object.
+    again = {outcome.blob for outcome in before if item.retry.takes(outcome)}
+    objects = [obj for obj in objects if blob_of(job.spec, obj) in again]
+    return [one for one in before if one.blob not in again], objects
 
 
 def check_passing(lease: Lease, outcomes: Sequence[Outcome]) -> None:

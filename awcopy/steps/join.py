@@ -11,7 +11,7 @@ from awcopy.model.outcome import tally_outcomes
 from awcopy.planning.alongside import Alongside, sink_prefix
 from awcopy.planning.extras import ExtraFinder, lists_in_order
 from awcopy.planning.filters import compile_selection
-from awcopy.planning.naming import blob_name
+from awcopy.planning.naming import blob_of
 from awcopy.planning.overwrite import Act, decide_overwrite
 from awcopy.transfer.context import run_each
 from awcopy.transfer.engine import settle_unread, skip_object
@@ -55,7 +55,7 @@ class Join:
 
     def takes(self, obj: SourceObject) -> bool:
         """Return whether the job's selection takes the object; its blob is joined in any case."""
-        self._name = blob_name(self._job.spec, obj.key)
+        self._name = blob_of(self._job.spec, obj)
         self._blob = self._blobs.find(self._name)
         return self._is_selected(obj)
 

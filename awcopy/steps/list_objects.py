@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 from awcopy.errors import RequestRefused
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, LargeFile, ListRange
+from awcopy.model.job import Versions
 from awcopy.model.outcome import Totals
 from awcopy.planning.blocks import LARGE_FILE_BYTES, BlockPlan, plan_blocks
 from awcopy.planning.filters import compile_selection
-from awcopy.planning.naming import blob_name
+from awcopy.planning.naming import blob_of
 from awcopy.planning.packing import pack_objects
 from awcopy.steps.join import open_join, settled_item
 from awcopy.transfer.engine import settle_unread
 
 if TYPE_CHECKING:
     from awcopy.ledger.base import Ledger
-    from awcopy.model.job import Job, JobId
+    from awcopy.model.job import Job, JobId, JobSpec
     from awcopy.model.objects import SourceObject
     from awcopy.planning.packing import Batch
     from awcopy.source.base import ListPage, Source
@@ -44,7 +45,7 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
     for _ in range(PAGES_PER_TURN):
         lease.check()
         at = _range(lease)
-        page = retrier.call(lambda at=at: _next_page(source, job.spec.source.prefix, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        page = retrier.call(lambda at=at: _next_page(source, job.spec, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
         _plan_page(context, job, lease, page, join)
         if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
             if join:
@@ -64,7 +65,10 @@ def _range(lease: Lease) -> ListRange:
     return at
 
 
-def _next_page(source: Source, prefix: str, at: ListRange) -> ListPage:
+def _next_page(source: Source, spec: JobSpec, at: ListRange) -> ListPage:
+    prefix = spec.source.prefix
+    if spec.versions is Versions.ALL:
+        return source.list_versions(prefix, token=at.token)
     try:
         return source.list_page(prefix, after=at.after, token=at.token)
     except RequestRefused:
@@ -100,8 +104,10 @@ def _following(at: ListRange, page: ListPage) -> ListRange:
     if not page.objects:
         return replace(at, token=page.token)
     last = page.objects[-1].key
-    is_beyond = at.planned_to > last and all(obj.key != at.planned_to for obj in page.objects)
-    return replace(at, after=last, token=page.token, planned_to=at.planned_to if is_beyond else "")
+    following = replace(at, after=last, token=page.token)
+    if at.planned_to >= last and not any(_is_mark(obj, at) for obj in page.objects):
+        return following
+    return replace(following, planned_to="", planned_version="", planned_at=None)
 
 
 def _unplanned(page: ListPage, at: ListRange) -> tuple[SourceObject, ...]:
@@ -113,15 +119,27 @@ def _unplanned(page: ListPage, at: ListRange) -> tuple[SourceObject, ...]:
     if not at.planned_to:
         return page.objects
     for index, obj in enumerate(page.objects):
-        if obj.key == at.planned_to:
+        if _is_mark(obj, at):
             return page.objects[index + 1 :]
-    return tuple(obj for obj in page.objects if obj.key > at.planned_to)
+    return tuple(obj for obj in page.objects if _is_after_mark(obj, at))
+
+
+def _is_mark(obj: SourceObject, at: ListRange) -> bool:
+    return obj.key == at.planned_to and at.planned_version in ("", obj.version_id)
+
+
+def _is_after_mark(obj: SourceObject, at: ListRange) -> bool:
+    if (
+        obj.key == at.planned_to and at.planned_at
+    ):  # a later version that has the same date may be planned twice
+        return obj.modified_at <= at.planned_at
+    return obj.key > at.planned_to
 
 
 def _is_large(job: Job, obj: SourceObject) -> bool:
     # What has to be restored first waits as a whole, in an item of its own if it is large.
     may_be_large = obj.size_bytes > LARGE_FILE_BYTES and not obj.is_archived
-    return may_be_large and settle_unread(job, obj, blob_name(job.spec, obj.key)) is None
+    return may_be_large and settle_unread(job, obj, blob_of(job.spec, obj)) is None
 
 
 def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch, join: Join | None) -> None:
@@ -143,11 +161,18 @@ def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch, joi
         children.append(range_item(job.id, number, 0, plan))
         number += 1 + plan.ranges
     # The page's own beginning stays until all of it is planned, so that the same page can be asked for again.
-    mark = replace(at, planned_to=batch.last_key, next_number=number)
+    mark = replace(_mark(at, batch.last), next_number=number)
     mark = join.mark(mark) if join else mark
     found = Totals(listed=batch.listed, excluded=batch.excluded)
     lease.extend(lambda item: replace(item, range=mark, totals=item.totals + found), children, files)
     context.hint(job.id, [child.number for child in children if child.state is ItemState.READY])
+
+
+def _mark(at: ListRange, last: SourceObject) -> ListRange:
+    """Return the range with everything planned up to and including this object."""
+    if not last.version_id:
+        return replace(at, planned_to=last.key)
+    return replace(at, planned_to=last.key, planned_version=last.version_id, planned_at=last.modified_at)
 
 
 def _files_item(ledger: Ledger, lister: Item, number: int, pack: list[SourceObject]) -> Item:
@@ -168,7 +193,7 @@ def _large_file(job: Job, number: int, obj: SourceObject, plan: BlockPlan) -> La
         job_id=job.id,
         number=number,
         object=obj,
-        blob=blob_name(job.spec, obj.key),
+        blob=blob_of(job.spec, obj),
         block_size_bytes=plan.block_size_bytes,
         blocks=plan.blocks,
         blocks_per_range=plan.blocks_per_range,

@@ -99,8 +99,9 @@ def commit_file(
         BlocksMissing: The sink no longer holds every block.
         BlobConflict: The condition did not hold.
     """
-    head = transfer.retrier.call(lambda: transfer.source.head(file.object.key))
-    check_pin(file.object, head)
+    obj = file.object
+    head = transfer.retrier.call(lambda: transfer.source.head(obj.key, version_id=obj.version_id))
+    check_pin(obj, head)
     pieces = in_order(staged, range(file.plan.blocks))
     whole = combine_pieces(file, pieces)
     proof = prove(head, whole, digest)
@@ -108,7 +109,7 @@ def commit_file(
     if proof is Proof.BLOCKS:
         check_unproved(transfer, file, pieces, head)
     properties = properties_of(
-        transfer, head, file.object, crc64=whole, proof=proof, route=route_of(pieces), md5=head.md5
+        transfer, head, obj, crc64=whole, proof=proof, route=route_of(pieces), md5=head.md5
     )
     ids = [piece.block_id for piece in pieces]
     transfer.check()

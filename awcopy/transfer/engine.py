@@ -31,7 +31,7 @@ from awcopy.planning.metadata import (
     read_proof,
     read_route,
 )
-from awcopy.planning.naming import blob_name, name_problem
+from awcopy.planning.naming import blob_of, name_problem
 from awcopy.planning.overwrite import COPY_NEW, PLACEHOLDER, Act, Decision, decide_overwrite, needs_head
 from awcopy.planning.pieces import Piece, cover_blocks, route_of
 from awcopy.planning.proofs import check_proof, plan_proof
@@ -102,7 +102,7 @@ def copy_objects(transfer: Transfer, objects: Sequence[SourceObject], *, look_fi
 
 def copy_object(transfer: Transfer, obj: SourceObject, *, look_first: bool) -> Outcome:
     """Copy one object and return its outcome; raises as ``copy_objects`` does."""
-    blob = blob_name(transfer.job.spec, obj.key)
+    blob = blob_of(transfer.job.spec, obj)
     settled = settle_unread(transfer.job, obj, blob)
     if settled:
         return settled
@@ -115,6 +115,8 @@ def copy_object(transfer: Transfer, obj: SourceObject, *, look_first: bool) -> O
 
 def settle_unread(job: Job, obj: SourceObject, blob: str) -> Outcome | None:
     """Return the outcome of an object that is not copied whatever the stores hold, or None."""
+    if obj.is_delete_marker:
+        return _outcome(obj, blob, Result.SKIPPED, "delete_marker")
     if obj.key.endswith("/") and obj.size_bytes == 0:
         return _outcome(obj, blob, Result.SKIPPED, "folder_marker")
     if obj.is_archived and job.spec.archived is not Archived.RESTORE:
@@ -135,7 +137,7 @@ def look_at_sink(transfer: Transfer, obj: SourceObject, blob: str) -> Decision:
         _check_path(transfer, obj, blob, found)
     head = None
     if needs_head(transfer.job, obj, found):
-        head = transfer.retrier.call(lambda: transfer.source.head(obj.key))
+        head = transfer.retrier.call(lambda: transfer.source.head(obj.key, version_id=obj.version_id))
     return decide_overwrite(transfer.job, obj, found, head)
 
 
@@ -166,7 +168,7 @@ def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was
 
     ``transfer`` is None where the stores cannot be opened any more; only what was begun is looked for.
     """
-    blob = blob_name(job.spec, obj.key)
+    blob = blob_of(job.spec, obj)
     settled = settle_unread(job, obj, blob)
     if settled or not was_begun:
         return settled or _outcome(obj, blob, Result.CANCELLED, "cancelled")
@@ -184,7 +186,7 @@ def cancel_object(job: Job, obj: SourceObject, transfer: Transfer | None, *, was
 
 def fail_object(transfer: Transfer, obj: SourceObject, reason: str, detail: str) -> Outcome:
     """Return the outcome of an object that is not tried again: failed, unless this job has written its blob."""
-    blob = blob_name(transfer.job.spec, obj.key)
+    blob = blob_of(transfer.job.spec, obj)
     try:
         decision = look_at_sink(transfer, obj, blob)
     except ENDS_THE_ITEM:
@@ -223,7 +225,8 @@ def _settle(
                 return replace(_kept(obj, decision.kept), attempts=attempts)
             copied = _copy(transfer, _file(transfer, obj, blob, file, restarts), decision.condition)
         except StorageError as error:
-            if attempts > MAX_RESTARTS or not isinstance(error, _BEGUN_ANEW):
+            is_gone = isinstance(error, SourceChanged) and not obj.is_latest  # no other may go under its name
+            if attempts > MAX_RESTARTS or is_gone or not isinstance(error, _BEGUN_ANEW):
                 return replace(_failed(transfer, obj, error), attempts=attempts)
             if isinstance(error, SourceChanged):
                 obj, file = _pin_again(transfer, obj), None
@@ -332,13 +335,14 @@ def _commit(
 
 def look_at_source(transfer: Transfer, file: PinnedFile) -> ObjectHead:
     """Return what the source says about the pinned object; raises ``SourceChanged`` if it is another now."""
-    head = transfer.retrier.call(lambda: transfer.source.head(file.object.key))
-    check_pin(file.object, head)
+    obj = file.object
+    head = transfer.retrier.call(lambda: transfer.source.head(obj.key, version_id=obj.version_id))
+    check_pin(obj, head)
     return head
 
 
 def _pin_again(transfer: Transfer, obj: SourceObject) -> SourceObject:
-    head = transfer.retrier.call(lambda: transfer.source.head(obj.key))
+    head = transfer.retrier.call(lambda: transfer.source.head(obj.key, version_id=obj.version_id))
     return replace(
         obj,
         etag=head.etag,
@@ -373,7 +377,7 @@ def _failed(transfer: Transfer, obj: SourceObject, error: StorageError) -> Outco
     if isinstance(error, ENDS_THE_ITEM):
         raise error
     if isinstance(error, ObjectArchived):  # known only now: in Intelligent-Tiering, or restored no longer
-        return _archived(transfer.job, obj, blob_name(transfer.job.spec, obj.key))
+        return _archived(transfer.job, obj, blob_of(transfer.job.spec, obj))
     reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), error.code)
     return fail_object(transfer, obj, reason, error.message)
 
@@ -396,5 +400,6 @@ def _outcome(obj: SourceObject, blob: str, result: Result, reason: str = "", det
         reason=reason,
         size_bytes=obj.size_bytes,
         etag=obj.etag,
+        version_id=obj.version_id,
         detail=detail,
     )

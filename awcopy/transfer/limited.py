@@ -41,14 +41,19 @@ class LimitedSource:
         with self.limiter.slot():
             return self.source.list_page(prefix, after=after, token=token, limit=limit)
 
+    def list_versions(self, prefix: str, *, token: str = "", limit: int = 1000) -> ListPage:
+        """See the port."""
+        with self.limiter.slot():
+            return self.source.list_versions(prefix, token=token, limit=limit)
+
     def find_region(self) -> str:
         """See the port."""
         return self.source.find_region()
 
-    def head(self, key: str) -> ObjectHead:
+    def head(self, key: str, *, version_id: str = "") -> ObjectHead:
         """See the port."""
         with self.limiter.slot():
-            return self.source.head(key)
+            return self.source.head(key, version_id=version_id)
 
     def read_tags(self, obj: SourceObject) -> Mapping[str, str]:
         """See the port."""

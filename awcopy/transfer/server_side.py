@@ -109,7 +109,9 @@ def check_unproved(transfer: Transfer, file: PinnedFile, pieces: Sequence[Piece]
     if not runs:
         return
     moved_s = abs((head.modified_at - file.object.modified_at).total_seconds())
-    if not file.object.version_id and moved_s >= 1:  # a header has no fractions of a second
+    # The version "null" is what a bucket holds that keeps none, and can be written again.
+    is_pinned = file.object.version_id not in {"", "null"}
+    if not is_pinned and moved_s >= 1:  # a header has no fractions of a second
         raise SourceChanged("the object was written to while it was copied")
     listed = transfer.retrier.call(lambda: transfer.sink.staged_blocks(file.blob))
     sizes = {block.block_id: block.size_bytes for block in listed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -25,6 +25,7 @@ from awcopy.errors import (
     KeyMismatch,
     ObjectArchived,
     ObjectNotFound,
+    RequestRefused,
     SourceChanged,
     StoreNotFound,
 )
@@ -42,6 +43,7 @@ DIFFERENCES = {
     ("seaweedfs", "archive"): "it keeps the storage class and lets archived objects be read",
     ("moto", "signatures"): "it accepts any credentials",
     ("moto", "customer_keys"): "it passes over customers' keys",
+    ("moto", "null_version"): "it answers 400 to a HEAD of the version null where it keeps none",
     ("moto", "parts"): "it answers 412 when a part is looked at, and does not say what a checksum is of",
 }
 PLAIN_KEYS = (
@@ -62,7 +64,8 @@ class Case:
     delete: Callable[[str], object]
     elsewhere: Callable[..., Source]  # the same store with another bucket, secret or customer's key
     put_encrypted: Callable[[str, bytes], object]  # with CUSTOMER_KEY
-    make_versioned: Callable[[str], Source]  # another bucket, which keeps versions and holds one object
+    make_versioned: Callable[..., Source]  # another bucket, which keeps versions and holds one object's
+    put_versions: Callable[..., object]  # into such a bucket, oldest first; None deletes
     finish_restores: Callable[[], object] = lambda: None  # done at once, unless it says otherwise
     read_url: Callable[[str, Span], bytes]  # as a sink that reads by itself does
     prefix: str = ""
@@ -104,10 +107,17 @@ def memory_case() -> Case:
             return replace(source, key_sha256=customer_key.sha256)
         return MemorySource(is_missing=bool(bucket), is_denied=bool(secret))
 
-    def make_versioned(key: str) -> Source:
+    def make_versioned(key: str, *contents: bytes) -> Source:
         versioned = MemorySource(keeps_versions=True)
-        versioned.put_object(key)
+        put_versions(versioned, key, *(contents or (b"",)))
         return versioned
+
+    def put_versions(versioned: MemorySource, key: str, *contents: bytes | None) -> None:
+        for content in contents:
+            if content is None:
+                versioned.delete_object(key)
+            else:
+                versioned.put_object(key, content)
 
     def put_parts(key: str, parts: list[bytes]) -> None:
         checksum = Checksum(algorithm=Algorithm.SHA256, value=sha256_of_parts(parts), parts=len(parts))
@@ -122,6 +132,7 @@ def memory_case() -> Case:
         delete=source.delete_object,
         elsewhere=elsewhere,
         make_versioned=make_versioned,
+        put_versions=put_versions,
         read_url=source.read_url,
         finish_restores=source.finish_restores,
         put_encrypted=lambda key, content: source.put_object(key, content, key_sha256=CUSTOMER_KEY.sha256),
@@ -137,6 +148,14 @@ def read_by_http(url: str, span: Span) -> bytes:
     request = Request(url, headers={"Range": span.header})
     with urlopen(request, timeout=30) as answer:
         return answer.read()
+
+
+def write_versions(client, bucket: str, key: str, contents: Sequence[bytes | None]) -> None:
+    for content in contents:
+        if content is None:
+            client.delete_object(Bucket=bucket, Key=key)
+        else:
+            client.put_object(Bucket=bucket, Key=key, Body=content)
 
 
 def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
@@ -181,12 +200,19 @@ def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
     def delete(key: str) -> None:
         client.delete_object(Bucket=bucket, Key=key)
 
-    def make_versioned(key: str) -> Source:
+    buckets: dict[int, str] = {}
+
+    def make_versioned(key: str, *contents: bytes) -> Source:
         other = f"{bucket}-{uuid.uuid4().hex[:8]}"
         client.create_bucket(Bucket=other)
         client.put_bucket_versioning(Bucket=other, VersioningConfiguration={"Status": "Enabled"})
-        client.put_object(Bucket=other, Key=key, Body=b"")
-        return elsewhere(bucket=other)
+        source = elsewhere(bucket=other)
+        buckets[id(source)] = other
+        put_versions(source, key, *(contents or (b"",)))
+        return source
+
+    def put_versions(source: Source, key: str, *contents: bytes | None) -> None:
+        write_versions(client, buckets[id(source)], key, contents)
 
     def put_parts(key: str, parts: list[bytes]) -> None:
         place = {"Bucket": bucket, "Key": key}
@@ -209,6 +235,7 @@ def s3_case(name: str, endpoint, stack: ExitStack) -> Case:
         elsewhere=elsewhere,
         put_encrypted=put_encrypted,
         make_versioned=make_versioned,
+        put_versions=put_versions,
         read_url=read_by_http,
     )
 
@@ -481,6 +508,69 @@ def test_deleting_where_versions_are_kept_leaves_a_marker(case):
     assert source.list_page("").objects == ()
     with pytest.raises(ObjectNotFound):
         source.head("k")
+
+
+def list_versions(source: Source, prefix: str = "", limit: int = 1000) -> list[SourceObject]:
+    found, token = [], ""
+    while True:
+        page = source.list_versions(prefix, token=token, limit=limit)
+        assert len(page.objects) <= limit
+        found += page.objects
+        token = page.token
+        if not token:
+            return found
+
+
+def versioned(case: Case) -> Source:
+    """Return a bucket whose keys have three versions, two, and one that is deleted."""
+    source = case.make_versioned("k", b"1", b"22", b"333")
+    case.put_versions(source, "other ü+%/x", b"a", b"b")
+    case.put_versions(source, "gone", b"g", None)
+    return source
+
+
+@pytest.mark.parametrize("limit", [1, 2, 1000])
+def test_all_versions_are_listed_once_newest_first_with_the_markers(case, limit):
+    source = versioned(case)
+    found = list_versions(source, limit=limit)
+    assert len({(obj.key, obj.version_id) for obj in found}) == len(found) == 7
+    held = [(obj.size_bytes, obj.is_latest, obj.is_delete_marker) for obj in found if obj.key == "k"]
+    assert held == [(3, True, False), (2, False, False), (1, False, False)]
+    gone = {(obj.size_bytes, obj.is_latest, obj.is_delete_marker) for obj in found if obj.key == "gone"}
+    assert gone == {(0, True, True), (1, False, False)}
+    assert sum(obj.key == "other ü+%/x" for obj in found) == 2
+
+
+def test_versions_are_listed_under_a_prefix_alone(case):
+    source = versioned(case)
+    assert {obj.key for obj in list_versions(source, "other")} == {"other ü+%/x"}
+    assert list_versions(source, "nothing") == []
+
+
+def test_each_version_is_looked_at_and_read_by_its_id(case):
+    source = versioned(case)
+    for obj in list_versions(source, "k"):
+        into = bytearray(obj.size_bytes)
+        assert source.read_object(obj, memoryview(into)).etag == obj.etag
+        assert bytes(into) == str(obj.size_bytes).encode() * obj.size_bytes
+        head = source.head("k", version_id=obj.version_id)
+        assert (head.etag, head.size_bytes, head.version_id) == (obj.etag, obj.size_bytes, obj.version_id)
+
+
+def test_a_version_that_is_not_there_is_not_found(case):
+    source = versioned(case)
+    (marker,) = [obj for obj in list_versions(source, "gone") if obj.is_delete_marker]
+    with pytest.raises((ObjectNotFound, RequestRefused)):
+        source.head("gone", version_id=marker.version_id)
+
+
+def test_what_never_had_versions_has_the_version_null(case):
+    obj = case.stored("plain", b"12345")
+    (only,) = list_versions(case.source, case.key("plain"))
+    assert only == replace(obj, version_id="null")
+    assert read(case, only) == b"12345"
+    case.leave_out_where_different("null_version")
+    assert case.source.head(only.key, version_id="null").etag == obj.etag
 
 
 def test_an_object_of_another_length_is_never_accepted(case):

@@ -60,6 +60,12 @@ def test_blobs_without_stamps_prove_nothing(launched, capsys) -> None:  # noqa: 
     assert "leave out --no-stamp" in capsys.readouterr().err
 
 
+def test_what_is_kept_of_deleted_objects_is_not_copied_by_a_job_that_deletes(launched, capsys) -> None:  # noqa: F811
+    assert main([*LINE, "--local", "--delete-source", "--yes", "--versions", "all"]) == Exit.USAGE
+    assert "with a job of its own" in capsys.readouterr().err
+    assert not launched
+
+
 def test_without_a_terminal_nobody_can_confirm(launched, monkeypatch, capsys) -> None:  # noqa: F811
     monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
     assert main([*LINE, "--local", "--delete-source"]) == Exit.USAGE

@@ -109,7 +109,7 @@ def test_a_report_is_a_record_per_object(job, capsys: pytest.CaptureFixture[str]
     assert copied == {
         "key": "a.csv", "blob": "x/a.csv", "outcome": "copied", "reason": "", "proof": "crc64", "bytes": 5,
         "etag": "e", "crc64": "0000000000000abc", "attempts": 1, "detail": "", "notices": [],
-        "route": "server", "source": "", "source_reason": "",
+        "route": "server", "source": "", "source_reason": "", "version": "",
     }  # fmt: skip
     assert (failed["outcome"], failed["reason"], failed["crc64"]) == ("failed", "access_denied", None)
 

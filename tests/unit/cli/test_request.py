@@ -35,6 +35,7 @@ FULL = {
     "no_stamp": True,
     "names": "encode",
     "metadata": "fail",
+    "versions": "all",
     "require_proof": "md5",
     "archived": "restore",
     "restore_tier": "Standard",

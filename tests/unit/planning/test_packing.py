@@ -49,8 +49,8 @@ def test_a_batch_goes_on_where_the_one_before_ended(sizes, files_per_pack, most_
     for batch in batches:
         keys = sorted(obj.key for files in (*batch.packs, batch.large) for obj in files)
         assert before < keys[0]
-        assert keys[-1] == batch.last_key
-        before = batch.last_key
+        assert keys[-1] == batch.last.key
+        before = batch.last.key
 
 
 @given(sizes=sizes, files_per_pack=st.integers(1, 5), most_rows=st.integers(2, 9))
@@ -79,7 +79,7 @@ def test_objects_that_are_not_selected_are_counted_and_left_out():
 
 def test_a_page_of_which_nothing_is_selected_still_says_how_far_it_came():
     [batch] = pack(objects_of(1, 2), is_selected=lambda _: False)
-    assert (batch.last_key, batch.packs, batch.large) == ("000001", [], [])
+    assert (batch.last.key, batch.packs, batch.large) == ("000001", [], [])
 
 
 def test_no_objects_make_no_batch():
