@@ -18,6 +18,7 @@ _SECRET_SHAPES = re.compile(
     r"(?i)((?:sig|x-amz-signature|x-amz-credential|x-amz-security-token|accountkey|secret|password)=)[^&\s;\"']+"
     r"|(?i:bearer\s+)[\w.~+/-]+=*"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\bawc_[a-z0-9.-]{1,63}_[0-9a-f]{48}\b"
 )
 _CHATTY = ("boto3", "botocore", "urllib3", "azure", "s3transfer")
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "keys": ("awcopy.cli.keys:keys", "Make, show and rotate the keys that credentials are sealed with."),
     "config": ("awcopy.cli.config:config", "Show the settings, and where they come from."),
     "profile": ("awcopy.cli.profile:profile", "Keep credentials on the workers, for jobs that name them."),
+    "token": ("awcopy.cli.token:token", "Let people into the dashboard, and programs into the HTTP API."),
     "doctor": ("awcopy.cli.doctor:doctor", "Look at all parts, and say what is missing."),
     "worker": ("awcopy.cli.worker:worker", "Run a worker: the processes that copy."),
     "beat": ("awcopy.cli.beat:beat", "Run beat: what has to happen at its time."),

@@ -18,6 +18,7 @@ from awcopy.ledger.azure_rows import (
     FIRST_ITEM_KEY,
     JOBS_PARTITION,
     SCHEDULES_PARTITION,
+    TOKENS_PARTITION,
     file_key,
     file_row,
     item_key,
@@ -30,7 +31,9 @@ from awcopy.ledger.azure_rows import (
     read_job,
     read_occurrence,
     read_schedule,
+    read_token,
     schedule_row,
+    token_row,
 )
 from awcopy.ledger.azure_tables import Table, quote_text, version_of
 from awcopy.ledger.base import EXTEND_LIMIT
@@ -40,6 +43,7 @@ from awcopy.model.job import ENDED, Job, JobId
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome
 from awcopy.model.schedule import Fate, Occurrence, Schedule, is_schedule_name
+from awcopy.model.token import Token
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import HttpTransport
@@ -74,6 +78,7 @@ class AzureLedger:
         self._jobs = Table(self._account, f"{namespace}jobs")
         self._items = Table(self._account, f"{namespace}items")
         self._schedules = Table(self._account, f"{namespace}schedules")
+        self._tokens = Table(self._account, f"{namespace}tokens")
         self._documents = Documents(self._account, namespace)
 
     def __enter__(self) -> Self:
@@ -93,6 +98,7 @@ class AzureLedger:
         self._jobs.prepare()
         self._items.prepare()
         self._schedules.prepare()
+        self._tokens.prepare()
         self._documents.prepare()
 
     def now(self) -> datetime:
@@ -105,7 +111,7 @@ class AzureLedger:
         """Return when rows and documents can be written and removed, ``prepare`` done; raise why not."""
         self.prepare()
         trial = f"{_TRIAL}-{secrets.token_hex(8)}"
-        for table in (self._jobs, self._items, self._schedules):
+        for table in (self._jobs, self._items, self._schedules, self._tokens):
             table.create({"PartitionKey": _TRIAL, "RowKey": trial})
             table.delete(_TRIAL, trial)
         self._documents.write(f"{trial}/{_TRIAL}", _TRIAL)
@@ -266,6 +272,19 @@ class AzureLedger:
             condition += f" and ({' or '.join(f'fate eq {quote_text(fate)}' for fate in sorted(fates))})"
         rows = self._schedules.query(condition, limit=limit)
         return (read_occurrence(row, version_of(row)) for row in rows)
+
+    def add_token(self, token: Token) -> Token:
+        """Add a new token and return it with its version."""
+        return replace(token, version=self._tokens.create(token_row(token)))
+
+    def update_token(self, token: Token) -> Token:
+        """Replace a token's row and return it with its new version."""
+        return replace(token, version=self._tokens.replace(token_row(token), token.version))
+
+    def list_tokens(self) -> list[Token]:
+        """Return all tokens by name."""
+        rows = self._tokens.query(f"PartitionKey eq {quote_text(TOKENS_PARTITION)}")
+        return [read_token(row, version_of(row)) for row in rows]
 
 
 def _manifest_name(job_id: JobId, number: int, fence: int) -> str:

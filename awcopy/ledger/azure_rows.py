@@ -18,12 +18,14 @@ from awcopy.ledger.codec import decode_record, dump_members, encode_record, load
 from awcopy.model.items import Item, LargeFile
 from awcopy.model.job import Job, JobId
 from awcopy.model.schedule import Occurrence, Schedule
+from awcopy.model.token import Token
 
 Row = dict[str, Any]
-_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence)
+_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence, Token)
 
 JOBS_PARTITION = "jobs"
 SCHEDULES_PARTITION = "schedules"
+TOKENS_PARTITION = "tokens"
 # No name of a schedule holds a colon.
 _OCCURRENCES_OF = "of:"
 _LAST_SECOND = 10**11
@@ -42,6 +44,7 @@ _KEYS = {
     LargeFile: ("job_id", "number"),
     Schedule: ("name",),
     Occurrence: ("schedule", "planned_at"),
+    Token: ("name",),
 }
 _COLUMNS = {
     Job: ("state", "generation", "created_at", "changed_at"),
@@ -49,6 +52,7 @@ _COLUMNS = {
     LargeFile: ("state",),
     Schedule: ("is_paused",),
     Occurrence: ("fate",),
+    Token: ("role", "expires_at", "is_revoked"),
 }
 
 
@@ -131,7 +135,17 @@ def read_occurrence(row: Mapping[str, Any], version: str) -> Occurrence:
     return _read(Occurrence, row, version, schedule=name, planned_at=planned_at.isoformat())
 
 
-def _columns(record: Job | Item | LargeFile | Schedule | Occurrence) -> Row:
+def token_row(token: Token) -> Row:
+    """Return a token as a row."""
+    return {"PartitionKey": TOKENS_PARTITION, "RowKey": token.name, **_columns(token)}
+
+
+def read_token(row: Mapping[str, Any], version: str) -> Token:
+    """Return the token that a row holds."""
+    return _read(Token, row, version, name=row["RowKey"])
+
+
+def _columns(record: Job | Item | LargeFile | Schedule | Occurrence | Token) -> Row:
     members = encode_record(replace(record, version=""))
     for name in (*_KEYS[type(record)], *_COLUMNS[type(record)]):
         members.pop(name, None)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from awcopy.model.objects import SourceObject
     from awcopy.model.outcome import Outcome
     from awcopy.model.schedule import Fate, Occurrence, Schedule
+    from awcopy.model.token import Token
 
 # The most children and files that one ``extend`` may add: an Azure Tables transaction holds 100 operations.
 EXTEND_LIMIT = 99
@@ -166,3 +167,20 @@ class Ledger(Protocol):
         self, schedule: str, *, fates: Collection[Fate] = (), limit: int | None = None
     ) -> Iterator[Occurrence]:
         """Yield a schedule's occurrences, the latest first; only those of the given fates, if any are given."""
+
+    def add_token(self, token: Token) -> Token:
+        """Add a new token and return it with its version.
+
+        Raises:
+            Conflict: A token of this name is there already.
+        """
+
+    def update_token(self, token: Token) -> Token:
+        """Replace a token's row and return it with its new version.
+
+        Raises:
+            Conflict: The row is no longer the one that was read.
+        """
+
+    def list_tokens(self) -> list[Token]:
+        """Return all tokens by name, also those that count no more."""

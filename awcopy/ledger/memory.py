@@ -17,9 +17,10 @@ from awcopy.model.job import Job, JobId
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome
 from awcopy.model.schedule import Fate, Occurrence, Schedule
+from awcopy.model.token import Token
 
 _Key = TypeVar("_Key")
-_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence)
+_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence, Token)
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class MemoryLedger:
         self._jobs: dict[JobId, Job] = {}
         self._schedules: dict[str, Schedule] = {}
         self._occurrences: dict[tuple[str, datetime], Occurrence] = {}
+        self._tokens: dict[str, Token] = {}
         self._contents: defaultdict[JobId, _Contents] = defaultdict(_Contents)
 
     def prepare(self) -> None:
@@ -222,6 +224,21 @@ class MemoryLedger:
                 one for key, one in sorted(self._occurrences.items(), reverse=True) if key[0] == schedule
             ]
         return islice((one for one in found if not fates or one.fate in fates), limit)
+
+    def add_token(self, token: Token) -> Token:
+        """Add a new token and return it with its version."""
+        with self._lock:
+            return self._add(self._tokens, token.name, token)
+
+    def update_token(self, token: Token) -> Token:
+        """Replace a token's row and return it with its new version."""
+        with self._lock:
+            return self._update(self._tokens, token.name, token)
+
+    def list_tokens(self) -> list[Token]:
+        """Return all tokens by name."""
+        with self._lock:
+            return [token for _, token in sorted(self._tokens.items())]
 
     def _add(self, known: dict[_Key, _Record], key: _Key, record: _Record) -> _Record:
         if key in known:

@@ -31,6 +31,7 @@ from awcopy.model.job import Job, JobId, JobSpec, JobState, Selection, SinkSpec,
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome, Proof, Result, Tally, Totals
 from awcopy.model.schedule import Fate, Occurrence, Overlap, Schedule
+from awcopy.model.token import Role, Token
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 SPEC = JobSpec(
@@ -552,3 +553,23 @@ def test_occurrences_come_latest_first_by_fate_and_by_schedule(ledger):
     assert minutes_of(limit=2) == [7_000_000, 90]
     assert minutes_of(fates=(Fate.STARTED, Fate.MISSED)) == [90, 30, 0]
     assert minutes_of(fates=(Fate.STARTED,), limit=1) == [30]
+
+
+def make_token(name="dana", **changes) -> Token:
+    facts = {"role": Role.ADMIN, "digest": "0" * 64, "user": "ann", "created_at": NOW}
+    return Token(**{"name": name, **facts, "expires_at": NOW + timedelta(days=1), **changes})
+
+
+def test_a_token_is_kept_and_changed_only_as_it_was_read(ledger):
+    assert ledger.list_tokens() == []
+    added = ledger.add_token(make_token())
+    assert replace(added, version="") == make_token()
+    with pytest.raises(Conflict):
+        ledger.add_token(make_token())
+    changed = ledger.update_token(replace(added, used_at=NOW, is_revoked=True))
+    with pytest.raises(Conflict):
+        ledger.update_token(added)
+    with pytest.raises(Conflict):
+        ledger.update_token(make_token("nobody"))
+    other = ledger.add_token(make_token("a.b-c", role=Role.VIEWER))
+    assert ledger.list_tokens() == [other, changed]
