@@ -88,6 +88,8 @@ def http_api() -> str:
 def _request(path: str, method: str, about: dict[str, Any]) -> str:
     given = [one for one in about["parameters"] if one["in"] != "path"]
     lines = [f"## {method.upper()} {path}", "", about["summary"], ""]
+    if "x-role" in about:
+        lines.append(f"- role: {about['x-role']}")
     lines += [
         f"- {one['in']} `{one['name']}` ({_value(one['schema'])}): {one['description']}" for one in given
     ]

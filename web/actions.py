@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 import structlog
+from flask import current_app
 from flask import request as http_request
 
 from awcopy.cli.copy import MOST_AGENTS
@@ -15,11 +16,15 @@ from awcopy.errors import IllegalMove, UsageError
 from awcopy.jobs import control as jobs_control
 from awcopy.jobs.submit import JobRequest, submit_job
 from awcopy.jobs.submit_once import submit_once
+from web.auth import current_visitor, require_deleting_role
 from web.fleet import current_fleet, current_settings
+from web.rates import Rate
 from workers import control, publisher
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from flask import Flask
 
     from awcopy.model.job import Job, JobId
 
@@ -27,7 +32,14 @@ log = structlog.get_logger(__name__)
 
 LONGEST_KEY = 255
 LONGEST_REASON = 100
+MOST_CREATIONS = 30
+_RATE = "awcopy.creations"
 _KEY = re.compile(r"[\x21-\x7e]+", re.ASCII)
+
+
+def limit_creations(app: Flask) -> None:
+    """Let each visitor submit so many jobs a minute."""
+    app.extensions[_RATE] = Rate(MOST_CREATIONS, "new jobs")
 
 
 def create_job(values: Mapping[str, object], key: str | None, body: bytes) -> tuple[Job, bool]:
@@ -44,12 +56,18 @@ def create_job(values: Mapping[str, object], key: str | None, body: bytes) -> tu
         UsageError: The job cannot be done as it is written, or the key is none.
         IllegalMove: The key was another request's.
         ServiceUnreachable: Redis or the ledger does not answer.
+        RoleRefused: The job deletes, and the visitor may not have jobs delete.
+        TooManyRequests: The visitor submitted too many within a minute.
     """
+    rate: Rate = current_app.extensions[_RATE]
+    rate.take(current_visitor().name or http_request.remote_addr or "")
     asked = read_request(values)
+    if asked.spec.deletes:
+        require_deleting_role()
     if key is not None and not (_KEY.fullmatch(key) and len(key) <= LONGEST_KEY):
         raise UsageError(f"Idempotency-Key is 1 to {LONGEST_KEY} characters of ASCII, without spaces")
     fleet = current_fleet()
-    request = JobRequest(spec=asked.spec, name=asked.name)
+    request = JobRequest(spec=asked.spec, name=asked.name, user=current_visitor().name)
     job, is_new = (
         (submit_job(fleet, request), True) if key is None else submit_once(fleet, request, key, body)
     )
@@ -67,7 +85,7 @@ def pause_job(job_id: JobId) -> Job:
 
 def resume_job(job_id: JobId) -> Job:
     """Go on with a job, with the credentials that it has. Raises as ``awcopy.jobs.control`` does."""
-    _require_credentials(job_id)
+    _require_startable(job_id)
     _note("resume", job_id)
     return control.resume_job(current_settings(), current_fleet(), job_id)
 
@@ -87,7 +105,7 @@ def retry_job(job_id: JobId, reason: str = "") -> tuple[Job, int]:
     """
     if len(reason) > LONGEST_REASON:
         raise UsageError(f"a reason has at most {LONGEST_REASON} characters")
-    _require_credentials(job_id)
+    _require_startable(job_id)
     _note("retry", job_id, reason=reason)
     return control.retry_job(current_settings(), current_fleet(), job_id, reason=reason)
 
@@ -107,11 +125,15 @@ def command_of(job: Job) -> str:
 
 def _note(action: str, job_id: JobId, **facts: str | int) -> None:
     """Log what is asked for, before it is tried: also of what is refused, and of what ends in the middle."""
-    log.info("asked_over_http", action=action, job=job_id, address=http_request.remote_addr, **facts)
+    visitor, address = current_visitor(), http_request.remote_addr
+    log.info("asked_over_http", action=action, job=job_id, token=visitor.name, address=address, **facts)
 
 
-def _require_credentials(job_id: JobId) -> None:
+def _require_startable(job_id: JobId) -> None:
+    """Return when a job may go on from here: with its credentials, and with who asks for it."""
     job = current_fleet().ledger.get_job(job_id)
+    if job.spec.deletes:
+        require_deleting_role()
     if job.was_sealed and not job.sealed:
         # Its end wiped them. Without this, the workers would go on with their own, which nobody asked for.
         raise IllegalMove(

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, current_app, request
 from werkzeug.exceptions import ServiceUnavailable
 
 from awcopy.errors import AwcopyError, JobNotFound
+from web.auth import watch_visitor
 from web.fleet import current_watch
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def stream() -> Response:
     try:
         latest()  # a job that is not there is a 404 and no stream
         seen = request.headers.get("Last-Event-ID", "")
-        lines = tell_changes(latest, seen, is_stopping=current_app.extensions[_STOPPING])
+        is_stopping, is_here = current_app.extensions[_STOPPING], watch_visitor()
+        lines = tell_changes(latest, seen, is_stopping=lambda: is_stopping() or not is_here())
         response = Response(lines, content_type="text/event-stream; charset=utf-8")
     except BaseException:
         slots.release()

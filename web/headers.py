@@ -1,7 +1,9 @@
-"""What keeps other sites away from the dashboard in a visitor's browser: headers, and own names only."""
+"""What keeps other sites away from the dashboard in a visitor's browser: headers, and names that it answers to."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import request
@@ -17,7 +19,8 @@ CONTENT_SECURITY_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 API_PREFIX = "/api/"
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PORT = re.compile(r":\d{1,5}\Z", re.ASCII)
 # What a browser says of a request that the dashboard's own pages, or the person, made.
 _OWN_SITES = frozenset({"same-origin", "none"})
 _HEADERS = {
@@ -30,9 +33,23 @@ _HEADERS = {
 }
 
 
-def guard_browsers(app: Flask) -> None:
-    """Make every answer carry the headers, and refuse requests under names that are not this machine's."""
-    app.before_request(_refuse_foreign_name)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """From where the dashboard is reached; by default, from its own machine alone."""
+
+    names: frozenset[str] = (
+        frozenset()
+    )  # hosts that it answers to beside this machine's own names; lower case
+    proxies: int = 0  # servers in front, each of which adds to X-Forwarded-For and X-Forwarded-Proto
+    is_public: bool = False  # whether others than those on this machine reach it
+
+
+HERE_ALONE = Reach()
+
+
+def guard_browsers(app: Flask, reach: Reach) -> None:
+    """Make every answer carry the headers, and refuse requests under names that the dashboard does not answer to."""
+    app.before_request(lambda: _refuse_foreign_name(reach.names))
     app.before_request(_refuse_foreign_pages)
     app.after_request(_with_headers)
 
@@ -42,10 +59,11 @@ def is_api_request() -> bool:
     return request.path.startswith(API_PREFIX)
 
 
-def _refuse_foreign_name() -> None:
+def _refuse_foreign_name(names: frozenset[str]) -> None:
     # Flask's TRUSTED_HOSTS does the same but for IPv6, which it cannot match (Werkzeug 3.1.9).
-    if not is_own_name(request.headers.get("Host", "")):
-        raise BadRequest("awcopy answers under the names of this machine only, such as localhost")
+    host = request.headers.get("Host", "")
+    if not is_own_name(host) and _PORT.sub("", host.lower()) not in names:
+        raise BadRequest("awcopy does not answer to this name; `awcopy web --name` gives it one")
 
 
 def _refuse_foreign_pages() -> None:
@@ -53,7 +71,7 @@ def _refuse_foreign_pages() -> None:
 
     Every browser says with a POST where it comes from, and no page can change that.
     """
-    if request.method in _SAFE_METHODS:
+    if request.method in SAFE_METHODS:
         return
     origin = request.headers.get("Origin")
     is_own = origin is None or origin == request.host_url.rstrip("/")
@@ -63,6 +81,6 @@ def _refuse_foreign_pages() -> None:
 
 def _with_headers(response: Response) -> Response:
     response.headers.update(_HEADERS)
-    if is_api_request():
-        response.headers["Cache-Control"] = "no-store"
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"  # what one was allowed to see is not the next one's
     return response

@@ -17,6 +17,7 @@ from awcopy.model.items import ItemKind
 from awcopy.model.job import Compare, JobState
 from awcopy.model.outcome import PROOF_NAMES, Proof, Result, Route, RouteCounts
 from awcopy.model.schedule import CatchUp, Fate, Overlap
+from web.auth_roles import ANYONE, NEEDED
 from web.schedules import OWN_VALUES
 
 Schema = dict[str, Any]
@@ -45,10 +46,22 @@ def describe_api() -> Schema:
             "title": "awcopy",
             "version": awcopy.__version__,
             "description": "Jobs that copy objects from Amazon S3 to Azure Blob Storage. Errors are problems "
-            "(RFC 9457) with a `code` for programs and a `hint` for people. Bodies have at most 64 KiB.",
+            "(RFC 9457) with a `code` for programs and a `hint` for people. Bodies have at most 64 KiB. Each request "
+            "names the role that its token must have (`x-role`): a viewer looks, an operator creates and controls "
+            "jobs, an admin does so with jobs that delete, too.",
         },
         "paths": {f"{_PREFIX}{path}": item for path, item in _paths().items()},
-        "components": {"schemas": _schemas()},
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Made by `awcopy token create`. While there is none at all, and only whoever is on "
+                    "the dashboard's machine can reach it, none is needed.",
+                }
+            },
+        },
     }
 
 
@@ -348,7 +361,7 @@ def _create() -> Schema:
         "Job",
         parameters=[key],
         body="JobRequest",
-        errors=(400, 403, 409, 413, 415),
+        errors=(400, 403, 409, 413, 415, 429),
     )
     made["responses"]["201"] = {**made["responses"]["200"], "description": "The new job."}
     made["responses"]["200"]["description"] = "The job that an earlier request with this key made."
@@ -399,7 +412,14 @@ def _operation(
             },
             **_problems((*errors, 503)),
         },
+        "security": [],
     }
+    # An operation is called as the function that answers it.
+    role = next(needed for (_, endpoint), needed in NEEDED.items() if endpoint == f"api.{name}")
+    if role is not ANYONE:
+        operation["security"] = [{"token": []}]
+        operation["x-role"] = role.value
+        operation["responses"] |= _problems((401,))
     if body:
         content = {"application/json": {"schema": _ref(body)}}
         operation["requestBody"] = {
@@ -416,12 +436,13 @@ def _problems(statuses: tuple[int, ...]) -> Schema:
 
 _MEANINGS = {
     400: "The request cannot be done as it is written.",
-    403: "A page of another site sent it.",
+    401: "There is no token, or none that counts.",
+    403: "The token's role does not allow it, or a page of another site sent it.",
     404: "There is no such job or schedule.",
     409: "The job's state does not allow it, or the key was another request's.",
     413: "The body is too large.",
     415: "The body is not application/json.",
-    429: "Too many downloads at once; see Retry-After.",
+    429: "Too many downloads at once, or too many new jobs within a minute; see Retry-After.",
     503: "The ledger, Redis or the workers do not answer.",
 }
 

@@ -38,9 +38,11 @@ _STATUS: dict[type[AwcopyError], HTTPStatus] = {
 }
 _TITLES = {
     HTTPStatus.BAD_REQUEST: "That cannot be done as it is written",
+    HTTPStatus.UNAUTHORIZED: "Log in first",
     HTTPStatus.FORBIDDEN: "That is not allowed",
     HTTPStatus.NOT_FOUND: "There is nothing here",
     HTTPStatus.CONFLICT: "That cannot be done now",
+    HTTPStatus.TOO_MANY_REQUESTS: "That was asked too often",
     HTTPStatus.SERVICE_UNAVAILABLE: "awcopy cannot look right now",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here",
 }
@@ -97,6 +99,7 @@ def _answer_http(error: HTTPException) -> Response:
         status=status,
         code=status.name.lower(),
         message=error.description or status.description or status.phrase,
+        hint=getattr(error, "hint", ""),
     )
     response = _answer(problem)
     # Such as Allow, which a 405 must have.

@@ -19,6 +19,7 @@ from awcopy.jobs.schedules import run_now, settle_occurrences
 from awcopy.model.job import Compare, Sync
 from awcopy.model.schedule import CatchUp, Overlap, Schedule, is_schedule_name
 from awcopy.units import parse_duration
+from web.auth import current_visitor, require_deleting_role
 from web.fleet import current_fleet, current_settings
 from web.forms import require_token
 from workers import publisher
@@ -65,6 +66,7 @@ def show_schedule(name: str) -> str:
         "schedule.html",
         schedule=schedule_control.describe_schedule(fleet, schedule),
         coming=schedule_control.next_runs(schedule, fleet.ledger.now(), NEXT_RUNS),
+        deletes=schedule.spec.deletes,
         past=[schedule_control.describe_occurrence(fleet, one) for one in past],
     )
 
@@ -122,12 +124,14 @@ def create(values: dict[str, Any]) -> Schedule:
     if own["since"] not in ("", LAST):
         raise UsageError(f"since is {LAST!r} here, or left out")
     spec = replace(read_request(job).spec, sync=sync)
+    if spec.deletes:
+        require_deleting_role()
     fleet = current_fleet()
     fleet.ledger.prepare()
     now = fleet.ledger.now().replace(microsecond=0)
     schedule = Schedule(
         name=own["name"],
-        user="",
+        user=current_visitor().name,
         spec=spec,
         created_at=now,
         fired_to=now,
@@ -143,7 +147,7 @@ def create(values: dict[str, Any]) -> Schedule:
 
 def run(name: str) -> Schedule:
     """Run a schedule's job now, beside its times. Raises as ``find`` and ``run_now`` do."""
-    schedule, fleet = find(name), current_fleet()
+    schedule, fleet = _find_startable(name), current_fleet()
     _note("run", schedule)
     run_now(fleet, schedule)
     for job_id in settle_occurrences(fleet, schedule):
@@ -159,7 +163,7 @@ def pause(name: str) -> Schedule:
 
 def resume(name: str) -> Schedule:
     """Go on from the next occurrence. Raises as ``find`` does."""
-    _note("resume", schedule := find(name))
+    _note("resume", schedule := _find_startable(name))
     return schedule_control.resume_schedule(current_fleet(), schedule.name)
 
 
@@ -167,6 +171,13 @@ def remove(name: str) -> None:
     """Remove a schedule and its history. Raises as ``find`` does."""
     _note("remove", schedule := find(name))
     schedule_control.remove_schedule(current_fleet(), schedule.name)
+
+
+def _find_startable(name: str) -> Schedule:
+    schedule = find(name)
+    if schedule.spec.deletes:
+        require_deleting_role()
+    return schedule
 
 
 def _text(values: dict[str, Any], name: str, usual: str) -> str:
@@ -184,4 +195,5 @@ def _choose(kind: type[Choice], value: str) -> Choice:
 
 
 def _note(action: str, schedule: Schedule) -> None:
-    log.info("asked_over_http", action=action, schedule=schedule.name, address=request.remote_addr)
+    visitor, address = current_visitor(), request.remote_addr
+    log.info("asked_over_http", action=action, schedule=schedule.name, token=visitor.name, address=address)

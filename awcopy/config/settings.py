@@ -100,6 +100,12 @@ class Settings:
             "help": "Price table of estimates, which `awcopy config prices --refresh` writes; else awcopy's own."
         },
     )
+    web_key: Secret = field(
+        default=Secret(""),
+        metadata={
+            "help": "Key that signs the dashboard's sessions; without, each start makes one, and all log in anew."
+        },
+    )
     log_level: str = field(
         default="INFO",
         metadata={"help": "Least level of records that are logged: DEBUG, INFO, WARNING or ERROR."},

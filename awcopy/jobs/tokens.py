@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -91,14 +92,13 @@ def find_token(tokens: Iterable[Token], text: str, now: datetime) -> Token | Non
     return found if found.is_good(now) else None
 
 
-def note_use(ledger: Ledger, token: Token, now: datetime) -> None:
-    """Keep in the ledger that the token was used, at most every ten minutes."""
+def note_use(ledger: Ledger, token: Token, now: datetime) -> bool:
+    """Keep in the ledger that the token was used, at most every ten minutes; return whether it was time to."""
     if token.used_at and now - token.used_at < _USE_APART:
-        return
-    try:
+        return False
+    with suppress(Conflict):  # another process notes the same, or it is being revoked
         ledger.update_token(replace(token, used_at=now))
-    except Conflict:  # another process notes the same, or it is being revoked
-        return
+    return True
 
 
 def _add(ledger: Ledger, token: Token, now: datetime) -> Token:

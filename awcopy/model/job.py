@@ -255,6 +255,11 @@ class JobSpec:
     sync: Sync | None = None  # of `awcopy sync`; else each blob is looked at when its object's turn comes
 
     @property
+    def deletes(self) -> bool:
+        """Whether the job deletes objects at the source, or blobs at the sink."""
+        return self.deletion is not None or self.pruning is not None
+
+    @property
     def pruning(self) -> Pruning | None:
         """What is deleted at the sink, if anything is."""
         return self.sync.pruning if self.sync else None

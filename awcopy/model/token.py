@@ -12,8 +12,8 @@ class Role(StrEnum):
     """What a token may do; each may do what those before it may."""
 
     VIEWER = "viewer"  # looks
-    OPERATOR = "operator"  # creates, pauses, resumes, cancels and retries jobs
-    ADMIN = "admin"  # the same of jobs that delete
+    OPERATOR = "operator"  # creates and controls jobs and schedules
+    ADMIN = "admin"  # the same of those that delete
 
     def may(self, needed: Role) -> bool:
         """Return whether this role may do what the other is needed for."""

@@ -15,6 +15,7 @@
     try {
       if (!document.hidden && !document.documentElement.hasAttribute("data-paused") && !isInUse()) {
         const response = await fetch(location.href, { signal: AbortSignal.timeout(GIVE_UP_MS) });
+        if (response.redirected) return location.assign(response.url); // to the login: the session is over
         const fresh = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-part]");
         if (response.ok && fresh && !isInUse()) {
           part.toggleAttribute("data-final", fresh.hasAttribute("data-final"));

@@ -35,11 +35,16 @@ def started(monkeypatch: pytest.MonkeyPatch):
     [
         (["worker", "--processes", "2", "--concurrency", "16"], "run_worker", (16, 2)),
         (["beat"], "run_beat", ()),
-        (["web"], "run_web", ("127.0.0.1", 8080, "")),
+        (["web"], "run_web", ("127.0.0.1", 8080, "", (), 0)),
         (
             ["web", "--port", "0", "--host", "::1", "--flower-url", "http://127.0.0.1:1"],
             "run_web",
-            ("::1", 0, "http://127.0.0.1:1"),
+            ("::1", 0, "http://127.0.0.1:1", (), 0),
+        ),
+        (
+            ["web", "--name", "a.example", "--name", "b.example", "--proxies", "1"],
+            "run_web",
+            ("127.0.0.1", 8080, "", ("a.example", "b.example"), 1),
         ),
         (["flower", "--port", "5556"], "run_flower", ("127.0.0.1", 5556)),
     ],

@@ -67,11 +67,15 @@ def published(monkeypatch):
     return found
 
 
+def make_app(fleet, settings=None, **more):
+    app = create_app(settings or Settings(), fleet, flower_url="http://127.0.0.1:5555/", **more)
+    app.jinja_env.bytecode_cache = COMPILED_PAGES
+    return app
+
+
 @pytest.fixture
 def client(fleet, published):
-    app = create_app(Settings(), fleet, flower_url="http://127.0.0.1:5555/")
-    app.jinja_env.bytecode_cache = COMPILED_PAGES
-    return app.test_client()
+    return make_app(fleet).test_client()
 
 
 @pytest.fixture
