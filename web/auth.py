@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 FRESH_S = 2.0
+# Likewise for one that is not among them, since it may have been made just now.
+NEW_S = 0.2
 SESSION_LIFE = timedelta(hours=12)
 COOKIE = "awcopy_session"
 SHORTEST_KEY = 32
@@ -86,7 +88,7 @@ class TokenBook:
     ) -> None:
         self._ledger, self._is_public, self._clock = ledger, is_public, clock
         self._lock = threading.Lock()
-        self._until = 0.0
+        self._read_at = -FRESH_S
         self._tokens: list[Token] = []
         self._error: AwcopyError | None = None
 
@@ -96,29 +98,30 @@ class TokenBook:
 
     def find(self, text: str) -> Token | None:
         """Return the token whose text this is, if it counts."""
-        return self._using(find_token(self._read(), text, self._ledger.now()))
+        now = self._ledger.now()
+        return self._using(find_token(self._read(), text, now) or find_token(self._read(NEW_S), text, now))
 
     def recall(self, name: str, made: str) -> Token | None:
         """Return the token that a session began with, if it still counts; not a later one of the same name."""
         found = next((one for one in self._read() if one.name == name and _made(one) == made), None)
         return self._using(found) if found and found.is_good(self._ledger.now()) else None
 
-    def _read(self) -> list[Token]:
+    def _read(self, fresh_s: float | None = None) -> list[Token]:
         # One reads for all, also that the ledger does not answer, or each would wait for that in turn.
         with self._lock:
-            if self._clock() >= self._until:
+            if self._clock() - self._read_at >= (FRESH_S if fresh_s is None else fresh_s):
                 try:
                     self._tokens, self._error = self._ledger.list_tokens(), None
                 except AwcopyError as error:
                     self._error = error
-                self._until = self._clock() + FRESH_S
+                self._read_at = self._clock()
             if self._error:
                 raise self._error
             return self._tokens
 
     def _using(self, token: Token | None) -> Token | None:
         if token and note_use(self._ledger, token, self._ledger.now()):
-            self._until = 0.0
+            self._read_at = -FRESH_S
         return token
 
 

@@ -254,6 +254,24 @@ def test_tokens_are_looked_up_every_two_seconds(client, fleet, tokens, monkeypat
     assert client.get("/api/v1/jobs", headers=headers).status_code == 401
 
 
+def test_a_new_token_is_known_almost_at_once_and_a_wrong_one_costs_little(client, fleet, tokens, monkeypatch):
+    monkeypatch.setattr(auth, "FRESH_S", 2.0)
+    now, reads = [100.0], []
+    book = client.application.extensions["awcopy.tokens"]
+    monkeypatch.setattr(book, "_clock", lambda: now[0])
+    list_tokens = fleet.ledger.list_tokens
+    monkeypatch.setattr(fleet.ledger, "list_tokens", lambda: reads.append(now[0]) or list_tokens())
+    assert client.get("/api/v1/jobs", headers=bearer("awc_new_" + "0" * 48)).status_code == 401
+    text = create_token(fleet.ledger, "new", Role.VIEWER, 60, "")[1].reveal()
+    reads.clear()
+
+    for _ in range(5):
+        assert client.get("/api/v1/jobs", headers=bearer(text)).status_code == 401
+    assert reads == []
+    now[0] = 100.3
+    assert client.get("/api/v1/jobs", headers=bearer(text)).status_code == 200
+
+
 def test_a_use_is_kept(client, fleet, tokens):
     client.get("/api/v1/jobs", headers=bearer(tokens[Role.VIEWER]))
 
