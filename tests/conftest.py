@@ -27,6 +27,9 @@ from awcopy.demo.servers import (
 )
 from awcopy.errors import ServiceUnreachable
 
+# Whatever imports them first: without this their asserts say nothing.
+pytest.register_assert_rewrite("tests.faults.fleet", "tests.faults.invariants", "tests.faults.moments")
+
 TESTS = Path(__file__).parent
 IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - no setting of awcopy
 

@@ -27,9 +27,7 @@ class SourceObject:
     storage_class: str = "STANDARD"
     version_id: str = ""
     is_latest: bool = True  # else an older version of it, in a listing of all
-    is_delete_marker: bool = (
-        False  # in a listing of versions: it says that the object was deleted, and has no bytes
-    )
+    is_delete_marker: bool = False  # in a listing of versions: no bytes, only that the object was deleted
     is_restored: bool = False  # an archived object of which there is a copy that can be read, for a time
 
     @property

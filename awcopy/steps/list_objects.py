@@ -129,9 +129,8 @@ def _is_mark(obj: SourceObject, at: ListRange) -> bool:
 
 
 def _is_after_mark(obj: SourceObject, at: ListRange) -> bool:
-    if (
-        obj.key == at.planned_to and at.planned_at
-    ):  # a later version that has the same date may be planned twice
+    if obj.key == at.planned_to and at.planned_at:
+        # If the mark's own version is gone, one of the same date may be planned twice; none is lost.
         return obj.modified_at <= at.planned_at
     return obj.key > at.planned_to
 

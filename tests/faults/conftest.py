@@ -10,10 +10,7 @@ import pytest
 
 from awcopy.errors import ServiceUnreachable
 from tests.conftest import IN_CI, fault_seed
-
-pytest.register_assert_rewrite("tests.faults.fleet", "tests.faults.invariants", "tests.faults.moments")
-
-from tests.faults.fleet import TWO_PAGES, FaultFleet  # noqa: E402 - after the line above, or its asserts say nothing
+from tests.faults.fleet import TWO_PAGES, FaultFleet
 
 _TAIL = 40
 
