@@ -70,7 +70,6 @@ def run_web(
         _require_token(connect_fleet(settings).ledger)
     listener = _listen(host, port)
     configure_logging(settings.log_level)
-    log.info("web_listening", url=http_url(*listener.getsockname()[:2]))
     if reach.is_public and not proxies:
         log.warning(
             "web_without_tls", says="tokens cross the network in clear; put a server with TLS in front"
@@ -129,8 +128,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
     def load_config(self) -> None:
         """Set gunicorn's options."""
+        url = http_url(*self._listener.getsockname()[:2])
         for name, value in _options(self._listener.detach()).items():
             self.cfg.set(name, value)
+        # Not before gunicorn minds its signals: whoever reads the line may stop the server at once.
+        self.cfg.set("when_ready", lambda _arbiter: log.info("web_listening", url=url))
 
     def load(self) -> Flask:
         """Return the app; called in the worker process, so that no connection is shared over a fork."""

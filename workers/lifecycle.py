@@ -55,6 +55,7 @@ def run_beat(settings: Settings) -> None:
     housekeeper = Housekeeper(make_app(settings), context, settings.reconcile_s, name=name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: housekeeper.stop())
+    structlog.get_logger(__name__).info("beat_running", name=name)
     housekeeper.run()
 
 
