@@ -75,7 +75,10 @@ class Editions:
             if begun >= shelf.until:
                 self._read(shelf, read)
                 took_s = self._clock() - begun
-                shelf.until = begun + max(FRESH_S, _SHOWN_TIMES * took_s)
+                # The last one is read anew for whoever comes: it was not, if what had ended began again, as a job
+                # does that is retried.
+                is_last = shelf.error is None and shelf.edition is not None and shelf.edition.is_last
+                shelf.until = begun if is_last else begun + max(FRESH_S, _SHOWN_TIMES * took_s)
             if shelf.error:
                 raise shelf.error
             assert shelf.edition  # noqa: S101 - there is one or the other after the first read

@@ -79,6 +79,13 @@ def test_a_read_that_takes_long_is_repeated_the_more_rarely(editions, clock):
     assert len(reads) == 2
 
 
+def test_what_had_ended_and_begins_again_is_seen_at_once(editions):
+    assert editions.latest("job", lambda: ({"state": "completed_with_errors"}, True)).is_last
+    again = editions.latest("job", lambda: ({"state": "running"}, False))
+
+    assert (again.content, again.is_last) == ('{"state":"running"}', False)
+
+
 def test_a_ledger_that_is_away_is_asked_once_a_second_too(editions, clock):
     asked = []
 
