@@ -84,13 +84,13 @@ def _prove(servers: Servers, objects: int) -> int:
 
 
 def _wait_for_ctrl_c(servers: Servers, fleet: FleetProcesses, folder: Path) -> None:
-    print("\nEverything goes on running; Ctrl-C ends it. To use it from another shell:\n")
-    print(f"  export PATH='{Path(sys.executable).parent}':\"$PATH\"")
-    for name, value in user_environment(servers, folder).items():
-        if name.startswith(("AWCOPY_", "AWS_", "AZURE_")):
-            print(f"  export {name}='{value}'")
-    print(f"\n  Dashboard  {fleet.web_url}\n  Flower     {fleet.flower_url}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
+        print("\nEverything goes on running; Ctrl-C ends it. To use it from another shell:\n")
+        print(f"  export PATH='{Path(sys.executable).parent}':\"$PATH\"")
+        for name, value in user_environment(servers, folder).items():
+            if name.startswith(("AWCOPY_", "AWS_", "AZURE_")):
+                print(f"  export {name}='{value}'")
+        print(f"\n  Dashboard  {fleet.web_url}\n  Flower     {fleet.flower_url}", flush=True)
         threading.Event().wait()
 
 
