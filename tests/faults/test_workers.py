@@ -6,6 +6,7 @@ import os
 import signal
 from collections import Counter
 from contextlib import ExitStack
+from http import HTTPStatus
 from threading import Event
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from awcopy.model.items import Item, ItemState
 from awcopy.model.job import JobId
 from awcopy.units import MIB
-from tests.faults.fleet import LEASE_S, RECONCILE_S, VISIBILITY_S, FaultFleet, content_of
+from tests.faults.fleet import LEASE_S, RECONCILE_S, STORE_TIMEOUT_S, VISIBILITY_S, FaultFleet, content_of
 from tests.faults.http_proxy import Exchange, Fault, Op
 from tests.faults.invariants import Expected, assert_invariants
 from tests.faults.moments import at_request, kill
@@ -170,10 +171,12 @@ def test_worker_sigkill_at_half_of_a_large_file_sends_again_only_what_was_under_
     content = b"".join(part[shift:] + part[:shift] for shift in range(64))
     fleet.make_bucket("half", {"large.bin": content})
     known: set[str] = set()  # blocks that were staged, and said to be, before the kill
+    under_way: set[str] = set()
     reads: list[Exchange] = []
 
     def act(exchange: Exchange) -> int:
-        known.update(one.block_id for one in fleet.azure.log.staged() if one.seconds is not None)
+        known.update(one.block_id for one in fleet.azure.log.staged() if is_heard(one))
+        under_way.update(one.block_id for one in fleet.azure.log.staged() if one.seconds is None)
         reads.extend(fleet.s3.log.under_way())
         return kill(fleet, signal.SIGKILL)(exchange)
 
@@ -182,13 +185,20 @@ def test_worker_sigkill_at_half_of_a_large_file_sends_again_only_what_was_under_
     assert moment.wait()
     fleet.ended(job_id, within_s=180)
     assert_invariants(fleet, job_id, "half", LOST)
-    sent = Counter(one.block_id for one in fleet.azure.log.staged("large.bin"))
+    staged = fleet.azure.log.staged("large.bin")
+    sent = Counter(one.block_id for one in staged)
     again = {block_id for block_id, times in sent.items() if times > 1}
+    unheard = {one.block_id for one in staged if not is_heard(one)}
     assert len(sent) == size // block
     assert not again & known, "a block was sent again that was there"
-    assert max(sent.values()) <= 2
+    assert again <= under_way | unheard
     assert len(fleet.azure.log.commits("large.bin")) == 1
-    assert len(fleet.s3.log.gets("large.bin")) <= len(sent) + len(again) + len(reads)
+    assert len(fleet.s3.log.gets("large.bin")) <= len(staged) + len(reads)
+
+
+def is_heard(sent: Exchange) -> bool:
+    """Return whether the store took the block while its sender still waited for the answer."""
+    return sent.status == HTTPStatus.CREATED and sent.seconds is not None and sent.seconds < STORE_TIMEOUT_S
 
 
 # --- Redis
