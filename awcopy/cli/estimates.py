@@ -12,7 +12,8 @@ from awcopy.units import KIB, MIB, format_count, format_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from awcopy.cost.estimate import BlockChoice, Charge, Estimate, Part
+    from awcopy.cost.charges import Charge, Part
+    from awcopy.cost.estimate import BlockChoice, Estimate
     from awcopy.cost.usage import Usage
 
 SCHEMA = "awcopy.estimate/1"

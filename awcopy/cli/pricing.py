@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from awcopy.cli.values import SIZE
-from awcopy.cost.estimate import Terms
+from awcopy.cost.book import Terms
 from awcopy.cost.prices import Prices, parse_prices, shipped_prices
 from awcopy.errors import UsageError
 

@@ -86,6 +86,7 @@ class Usage:
         block_size_bytes: What was asked for with ``--block-size``.
         server_from_bytes: Objects of this size and more are read by Azure itself; None: all go through workers.
         restores: Whether archived objects are restored and copied; otherwise they are left alone.
+        deletes: Whether what is copied is deleted at the source, so that early deletion is charged for.
         may_read_twice: Whether some objects are read a second time, which is not counted.
         now: When the listing is taken to be, for the age of objects.
         least_days: How long each class is charged for at least.
@@ -97,6 +98,7 @@ class Usage:
     server_from_bytes: int | None = None
     may_read_twice: bool = False
     restores: bool = False
+    deletes: bool = False
     least_days: Mapping[str, int] = field(default_factory=dict)
     least_bytes: Mapping[str, int] = field(default_factory=dict)
     classes: dict[str, ClassUsage] = field(default_factory=dict)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from awcopy.cost.estimate import Estimate, Terms, estimate_copy, start_usage
+from awcopy.cost.book import Terms
+from awcopy.cost.estimate import Estimate, estimate_copy, start_usage
 from awcopy.cost.prices import Kind, shipped_prices
 from awcopy.cost.usage import ClassUsage
 from awcopy.model.job import Archived, Verify
@@ -223,9 +224,18 @@ WRITES = [
     (4 * MIB, "Cool", "262.15424"),  # 2,621.5424 x 0.10
     (4 * MIB, "Cold", "471.877632"),  # 2,621.5424 x 0.18
     (4 * MIB, "Archive", "262.15424"),  # 2,621.5424 x 0.10
+    # 8 MiB: 12,800 blocks each, 13,108,224 writes in all.
+    (8 * MIB, "Hot", "65.54112"),  # 1,310.8224 x 0.05
+    (8 * MIB, "Cool", "131.08224"),  # 1,310.8224 x 0.10
+    (8 * MIB, "Cold", "235.948032"),  # 1,310.8224 x 0.18
+    (8 * MIB, "Archive", "131.08224"),  # 1,310.8224 x 0.10
     # 64 MiB: 1,600 blocks each, 1,639,424 writes in all.
     (64 * MIB, "Hot", "8.19712"),  # 163.9424 x 0.05
+    (64 * MIB, "Cool", "16.39424"),  # 163.9424 x 0.10
     (64 * MIB, "Cold", "29.509632"),  # 163.9424 x 0.18
+    (64 * MIB, "Archive", "16.39424"),  # 163.9424 x 0.10
+    # 100 MiB: 1,024 blocks each, 1,049,600 writes in all.
+    (100 * MIB, "Hot", "5.248"),  # 104.96 x 0.05
 ]
 
 
