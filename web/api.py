@@ -10,7 +10,6 @@ from flask import Blueprint, Response, request, url_for
 import awcopy
 from awcopy.errors import ServiceUnreachable, UsageError
 from awcopy.jobs import health
-from awcopy.jobs.failures import group_failures
 from awcopy.jobs.held import list_held
 from awcopy.jobs.queries import snapshot_of
 from awcopy.jobs.schedule_control import describe_occurrence, describe_schedule
@@ -22,6 +21,7 @@ from web.fleet import (
     current_settings,
     jobs_record,
     parse_job_id,
+    read_failures,
     read_job,
     read_jobs,
     read_overview,
@@ -88,8 +88,7 @@ def show_spec(job_id: str) -> dict[str, Any]:
 @blueprint.get("/jobs/<job_id>/failures")
 def show_failures(job_id: str) -> dict[str, Any]:
     """Return what failed, by reason."""
-    fleet = current_fleet()
-    return group_failures(fleet, fleet.ledger.get_job(parse_job_id(job_id)).id).to_json()
+    return read_failures(read_job(job_id)).to_json()
 
 
 @blueprint.get("/jobs/<job_id>/agents")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import current_app, request
 
 from awcopy.errors import JobNotFound, UsageError
+from awcopy.jobs.failures import Examples, Failures, group_failures
 from awcopy.jobs.overview import Overview, take_overview
 from awcopy.jobs.queries import JobSnapshot, snapshot_of, take_snapshot
 from awcopy.jobs.search import JobFilter, find_jobs
@@ -38,7 +39,7 @@ _JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{16}", re.ASCII)
 def attach_fleet(app: Flask, fleet: Fleet, settings: Settings) -> None:
     """Make the fleet the one that the app's views look at, and the settings those that they publish with."""
     app.extensions[_EXTENSION] = fleet, settings
-    app.extensions[_WATCH] = Editions(), History()
+    app.extensions[_WATCH] = Editions(), History(), Examples()
 
 
 def current_fleet() -> Fleet:
@@ -87,6 +88,12 @@ def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
         JobNotFound: ``after`` cannot be a job's id.
     """
     return _look_at_page(current_fleet(), current_history(), parse_query())
+
+
+def read_failures(snapshot: JobSnapshot) -> Failures:
+    """Return what failed of a job that was just read, by reason."""
+    examples: Examples = current_app.extensions[_WATCH][2]
+    return group_failures(current_fleet(), snapshot.job.id, snapshot.totals, examples)
 
 
 def jobs_record(snapshots: list[JobSnapshot], following: JobId | None) -> dict[str, Any]:

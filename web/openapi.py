@@ -224,7 +224,12 @@ def _schemas() -> dict[str, Schema]:
                 "objects": _COUNT,
                 "bytes": _COUNT,
                 "hint": _TEXT,
-                "example": _record({"key": _TEXT, "blob": _TEXT, "detail": _TEXT, "attempts": _COUNT}),
+                "example": {
+                    "oneOf": [
+                        _record({"key": _TEXT, "blob": _TEXT, "detail": _TEXT, "attempts": _COUNT}),
+                        {"type": "null"},
+                    ]
+                },
             }
         ),
         "Agents": _record(

@@ -17,7 +17,6 @@ from awcopy.cli.copy import MOST_AGENTS
 from awcopy.cli.request import command_words, read_request
 from awcopy.errors import UsageError
 from awcopy.jobs import health
-from awcopy.jobs.failures import group_failures
 from awcopy.jobs.held import list_held
 from awcopy.model.job import Archived, JobState, Overwrite
 from web import actions
@@ -26,6 +25,7 @@ from web.fleet import (
     current_history,
     current_settings,
     parse_job_id,
+    read_failures,
     read_filter,
     read_job,
     read_jobs,
@@ -105,7 +105,7 @@ def show_job(job_id: str) -> str:
     return render_template(
         "job.html",
         job=JobView(snapshot=snapshot, now=datetime.now(UTC)),
-        failures=group_failures(fleet, job.id) if snapshot.totals.failed.objects else None,
+        failures=read_failures(snapshot) if snapshot.totals.failed.objects else None,
         held=[] if job.has_ended else list_held(fleet, job.id),
         command=actions.command_of(job),
         paces=current_history().paces(job.id),

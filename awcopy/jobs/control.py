@@ -113,7 +113,7 @@ def retry_job(
             f"job {job_id} is {say_state(job.state)}: only one that completed with errors can be retried",
             hint=_RETRY_HINTS.get(job.state, "wait for its end: `awcopy jobs watch` follows it"),
         )
-    objects = count_failed(fleet, job_id, reason)
+    objects = count_failed(fleet, job, reason)
     if not reason and job.spec.deletion:
         objects += job.totals.deletable.objects
     if not objects:

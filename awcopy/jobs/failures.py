@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from awcopy.model.outcome import Outcome, Result, Tally
+from awcopy.model.outcome import FailureCount, FailureCounts, Outcome, Result, Tally, Totals, tally_outcomes
 
 if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
     from awcopy.model.job import JobId
 
 FAILURES_SCHEMA = "awcopy.failures/1"
-# Each item has its outcomes in a document of its own. A person waits, so no more are read for one answer.
+# Of items that an older awcopy recorded, which did not count by reason, no more documents are read for one answer.
 MOST_DOCUMENTS = 100
+_MOST_EXAMPLES = 256
 
 HINTS = {
     "access_denied": "allow the job's credentials to read these objects and to write their blobs, then retry",
@@ -47,9 +50,13 @@ HINTS = {
 class FailureGroup:
     """All objects that failed for one reason."""
 
-    reason: str
-    tally: Tally
-    example: Outcome
+    count: FailureCount
+    example: Outcome | None  # None when it cannot be looked up
+
+    @property
+    def reason(self) -> str:
+        """The reason."""
+        return self.count.reason
 
     @property
     def hint(self) -> str:
@@ -58,17 +65,14 @@ class FailureGroup:
 
     def to_json(self) -> dict[str, Any]:
         """Return the group as the JSON API has it."""
+        one = self.example
         return {
             "reason": self.reason,
-            "objects": self.tally.objects,
-            "bytes": self.tally.size_bytes,
+            "objects": self.count.tally.objects,
+            "bytes": self.count.tally.size_bytes,
             "hint": self.hint,
-            "example": {
-                "key": self.example.key,
-                "blob": self.example.blob,
-                "detail": self.example.detail,
-                "attempts": self.example.attempts,
-            },
+            "example": one
+            and {"key": one.key, "blob": one.blob, "detail": one.detail, "attempts": one.attempts},
         }
 
 
@@ -88,28 +92,64 @@ class Failures:
         }
 
 
-def group_failures(fleet: Fleet, job_id: JobId) -> Failures:
-    """Return what failed so far, by reason, out of the first documents that hold a failure."""
-    groups: dict[str, FailureGroup] = {}
-    documents = 0
+class Examples:
+    """One outcome for each reason, looked up once: what a claim has recorded never changes. Safe for many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[JobId, FailureCount], Outcome] = OrderedDict()
+
+    def find(self, fleet: Fleet, job_id: JobId, count: FailureCount) -> Outcome | None:
+        """Return the first outcome with the reason in the document that the count names."""
+        key = job_id, replace(count, tally=Tally())
+        with self._lock:
+            if found := self._known.get(key):
+                self._known.move_to_end(key)
+                return found
+        outcomes = fleet.ledger.read_outcomes(job_id, count.item, count.fence) if count.item else []
+        found = next((one for one in outcomes if _is(one, count.reason)), None)
+        if found:
+            with self._lock:
+                self._known[key] = found
+                while len(self._known) > _MOST_EXAMPLES:
+                    self._known.popitem(last=False)
+        return found
+
+
+def group_failures(fleet: Fleet, job_id: JobId, totals: Totals, examples: Examples | None = None) -> Failures:
+    """Return what failed so far, by reason, the job's totals being these.
+
+    Args:
+        fleet: Where the job is.
+        job_id: The job.
+        totals: Its totals at this moment.
+        examples: What was looked up before.
+    """
+    examples = examples or Examples()
+    counts, is_complete = totals.failures, True
+    if not totals.are_failures_counted:
+        counts, is_complete = _count_failures(fleet, job_id)
+    groups = [
+        FailureGroup(count=count, example=examples.find(fleet, job_id, count)) for count in counts.counts
+    ]
+    groups.sort(key=lambda group: (-group.count.tally.objects, group.reason))
+    return Failures(groups=tuple(groups), is_complete=is_complete)
+
+
+def _count_failures(fleet: Fleet, job_id: JobId) -> tuple[FailureCounts, bool]:
+    """Return the counts of all items, those that have none read from the first documents; and whether all were."""
+    counts, documents = FailureCounts(), 0
     for item in fleet.ledger.list_items(job_id):
-        if not (item.outcome_fence and item.totals.failed.objects):
-            continue
-        if documents == MOST_DOCUMENTS:
-            return Failures(groups=_sorted(groups), is_complete=False)
-        documents += 1
-        for outcome in fleet.ledger.read_outcomes(job_id, item.number, item.outcome_fence):
-            if outcome.result is Result.FAILED:
-                groups[outcome.reason] = _with(groups.get(outcome.reason), outcome)
-    return Failures(groups=_sorted(groups))
+        if item.totals.are_failures_counted:
+            counts += item.totals.failures
+        elif documents == MOST_DOCUMENTS:
+            return counts, False
+        elif item.outcome_fence:
+            documents += 1
+            outcomes = fleet.ledger.read_outcomes(job_id, item.number, item.outcome_fence)
+            counts += tally_outcomes(outcomes).failures.recorded(item.number, item.outcome_fence)
+    return counts, True
 
 
-def _with(group: FailureGroup | None, outcome: Outcome) -> FailureGroup:
-    tally = Tally(objects=1, size_bytes=outcome.size_bytes)
-    if group is None:
-        return FailureGroup(reason=outcome.reason, tally=tally, example=outcome)
-    return FailureGroup(reason=group.reason, tally=group.tally + tally, example=group.example)
-
-
-def _sorted(groups: dict[str, FailureGroup]) -> tuple[FailureGroup, ...]:
-    return tuple(sorted(groups.values(), key=lambda group: (-group.tally.objects, group.reason)))
+def _is(outcome: Outcome, reason: str) -> bool:
+    return outcome.result is Result.FAILED and outcome.reason == reason

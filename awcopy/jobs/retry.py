@@ -17,14 +17,17 @@ from awcopy.model.items import FIRST_ITEM, ItemState, Retry
 if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
     from awcopy.model.items import Item
-    from awcopy.model.job import Job, JobId
+    from awcopy.model.job import Job
+    from awcopy.model.outcome import Totals
 
 log = structlog.get_logger(__name__)
 
 
-def count_failed(fleet: Fleet, job_id: JobId, reason: str) -> int:
-    """Return how many objects of the job failed for a reason, or at all if it is empty."""
-    return sum(_count(fleet, item, reason) for item in fleet.ledger.list_items(job_id))
+def count_failed(fleet: Fleet, job: Job, reason: str) -> int:
+    """Return how many objects of a job that has ended failed for a reason, or at all if it is empty."""
+    if job.totals.are_failures_counted:
+        return _count_counted(job.totals, reason)
+    return sum(_count(fleet, item, reason) for item in fleet.ledger.list_items(job.id))
 
 
 def reopen_failed(fleet: Fleet, job: Job) -> None:
@@ -53,7 +56,11 @@ def reopen_deletion(fleet: Fleet, job: Job) -> None:
 
 
 def _count(fleet: Fleet, item: Item, reason: str) -> int:
-    if not item.totals.failed.objects:
-        return 0
+    if item.totals.are_failures_counted:
+        return _count_counted(item.totals, reason)
     retry = Retry(fence=item.outcome_fence, reason=reason)
     return sum(map(retry.takes, fleet.ledger.read_outcomes(item.job_id, item.number, item.outcome_fence)))
+
+
+def _count_counted(totals: Totals, reason: str) -> int:
+    return sum(count.tally.objects for count in totals.failures.counts if reason in ("", count.reason))

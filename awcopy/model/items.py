@@ -176,7 +176,7 @@ def put_off(
         state=ItemState.WAITING,
         not_before=until,
         restore_until=restore_until,
-        totals=totals,
+        totals=_recorded(totals, item.number, item.fence),
         retry=retry,
     )
 
@@ -206,9 +206,17 @@ def complete(item: Item, totals: Totals, *, has_outcomes: bool) -> Item:
         state=ItemState.DONE,
         agent=-1,
         lease_until=None,
-        totals=totals,
+        totals=_recorded(totals, item.number, item.fence) if has_outcomes else totals,
         outcome_fence=item.fence if has_outcomes else 0,
         retry=None,
         careful=None,
         restore_until=None,
+    )
+
+
+def _recorded(totals: Totals, number: int, fence: int) -> Totals:
+    return (
+        replace(totals, failures=totals.failures.recorded(number, fence))
+        if totals.failures.counts
+        else totals
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from functools import reduce
 from operator import add
@@ -137,6 +137,42 @@ class RouteCounts:
         return RouteCounts(server=self.server + other.server, stream=self.stream + other.stream)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureCount:
+    """How many objects failed for one reason, and where one of them can be looked up."""
+
+    reason: str
+    tally: Tally = Tally()
+    item: int = 0  # that has the outcome of one of them; 0: not known
+    fence: int = 0  # of the claim that recorded it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureCounts:
+    """What failed, by reason; each reason stands here once."""
+
+    counts: tuple[FailureCount, ...] = ()
+
+    def __add__(self, other: FailureCounts) -> FailureCounts:
+        """Add reason by reason."""
+        if not (self.counts and other.counts):
+            return self if self.counts else other
+        sums = {count.reason: count for count in self.counts}
+        for count in other.counts:
+            known = sums.get(count.reason)
+            sums[count.reason] = replace(known, tally=known.tally + count.tally) if known else count
+        return FailureCounts(counts=tuple(sums.values()))
+
+    @property
+    def objects(self) -> int:
+        """How many objects failed, for any reason."""
+        return sum(count.tally.objects for count in self.counts)
+
+    def recorded(self, item: int, fence: int) -> FailureCounts:
+        """Return the same counts as those of outcomes that one claim of an item recorded."""
+        return FailureCounts(counts=tuple([replace(count, item=item, fence=fence) for count in self.counts]))
+
+
 PROOF_NAMES = tuple(count.name for count in fields(ProofCounts))  # strongest first
 
 
@@ -165,10 +201,16 @@ class Totals:
     proofs: ProofCounts = ProofCounts()
     routes: RouteCounts = RouteCounts()
     incomplete: int = 0  # of those copied; each has notices that say what its blob lacks
+    failures: FailureCounts = FailureCounts()  # the failed ones by reason
 
     def __add__(self, other: Totals) -> Totals:
         """Add tally by tally."""
         return Totals(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Totals)})
+
+    @property
+    def are_failures_counted(self) -> bool:
+        """Whether each failure is counted by its reason; those of rows that an older awcopy wrote are not."""
+        return self.failures.objects == self.failed.objects
 
     @property
     def ended(self) -> Tally:
@@ -202,4 +244,7 @@ def tally_outcome(outcome: Outcome) -> Totals:
         tallies["unchanged"] = tally
     if outcome.at_source:
         tallies[outcome.at_source.value] = tally
-    return Totals(proofs=proofs, routes=routes, incomplete=incomplete, **tallies)
+    failures = FailureCounts()
+    if outcome.result is Result.FAILED:
+        failures = FailureCounts(counts=(FailureCount(reason=outcome.reason, tally=tally),))
+    return Totals(proofs=proofs, routes=routes, incomplete=incomplete, failures=failures, **tallies)

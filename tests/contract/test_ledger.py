@@ -29,7 +29,7 @@ from awcopy.model.items import (
 )
 from awcopy.model.job import Job, JobId, JobSpec, JobState, Selection, SinkSpec, SourceSpec, new_job_id
 from awcopy.model.objects import SourceObject
-from awcopy.model.outcome import Outcome, Proof, Result, Tally, Totals
+from awcopy.model.outcome import FailureCount, FailureCounts, Outcome, Proof, Result, Tally, Totals
 from awcopy.model.schedule import Fate, Occurrence, Overlap, Schedule
 from awcopy.model.token import Role, Token
 
@@ -107,7 +107,12 @@ def test_a_job_is_read_as_it_was_added(ledger):
         ),
         sealed="c2VhbGVk",
         sink_was_empty=True,
-        totals=Totals(listed=Tally(objects=2**40, size_bytes=2**60)),
+        totals=Totals(
+            listed=Tally(objects=2**40, size_bytes=2**60),
+            failures=FailureCounts(
+                counts=(FailureCount(reason="corrupt", tally=Tally(objects=2**40), item=10**12 - 1, fence=3),)
+            ),
+        ),
     )
     added = ledger.add_job(job)
     assert added.version

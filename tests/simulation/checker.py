@@ -231,6 +231,14 @@ class Checker:
             tally = getattr(totals, result.value)
             if (tally.objects, tally.size_bytes) != (counted[result.value], sizes[result.value]):
                 self.fail(f"{result}: the totals say {tally}, the report {counted[result.value]} objects")
+        reasons = Counter(outcome.reason for outcome in outcomes if outcome.result is Result.FAILED)
+        told = {count.reason: count.tally.objects for count in totals.failures.counts}
+        if told != reasons:
+            self.fail(f"the totals say {told} failed, the report {dict(reasons)}")
+        for count in totals.failures.counts:
+            recorded = self.world.ledger.read_outcomes(job.id, count.item, count.fence)
+            if not any(one.reason == count.reason for one in recorded):
+                self.fail(f"no example of {count.reason} is where the totals say: {count}")
         expected = _END_BY_FAILED[bool(totals.failed.objects or totals.kept.objects or job.guard)]
         if job.state is not expected and not (
             job.state is JobState.CANCELLED and self.world.weather.user_acts_every_s

@@ -7,6 +7,8 @@ import pytest
 
 from awcopy.model.outcome import (
     PROOF_NAMES,
+    FailureCount,
+    FailureCounts,
     Proof,
     ProofCounts,
     Result,
@@ -70,3 +72,30 @@ def test_objects_that_lost_something_are_counted_once(notices, incomplete):
 
 def test_each_proof_is_counted_by_its_name_strongest_first():
     assert list(PROOF_NAMES) == [proof.value for proof in Proof if proof]
+
+
+def fail(*reasons):
+    return [make_outcome(result=Result.FAILED, reason=reason) for reason in reasons]
+
+
+def test_failures_are_counted_by_reason():
+    totals = tally_outcomes([make_outcome(), *fail("throttled", "corrupt", "throttled")])
+    assert totals.failures.counts == (
+        FailureCount(reason="throttled", tally=Tally(objects=2, size_bytes=14)),
+        FailureCount(reason="corrupt", tally=Tally(objects=1, size_bytes=7)),
+    )
+    assert totals.are_failures_counted
+
+
+def test_counts_of_failures_keep_where_the_first_was_recorded():
+    one = tally_outcomes(fail("throttled")).failures.recorded(2, 1)
+    two = tally_outcomes(fail("throttled", "corrupt")).failures.recorded(3, 4)
+    found = [(count.reason, count.tally.objects, count.item, count.fence) for count in (one + two).counts]
+    assert found == [("throttled", 2, 2, 1), ("corrupt", 1, 3, 4)]
+    assert one + FailureCounts() == FailureCounts() + one == one
+
+
+def test_totals_of_an_older_awcopy_do_not_count_as_counted():
+    counted, older = tally_outcomes(fail("throttled")), Totals(failed=Tally(objects=1))
+    assert (counted + Totals()).are_failures_counted
+    assert not (counted + older).are_failures_counted
