@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -17,12 +19,14 @@ from azure.core.credentials import AzureSasCredential, TokenCredential
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import HttpTransport, RequestsTransport
 from azure.data.tables import TableServiceClient
-from azure.storage.blob import BlobServiceClient
 from requests.adapters import HTTPAdapter
 
 from awcopy.config import DEVELOPMENT_STORAGE, Secret
 from awcopy.errors import UsageError
 from awcopy.ledger.azure_errors import choose_pause_s, is_conflict, translate_azure
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
 
 _Answer = TypeVar("_Answer")
 
@@ -126,13 +130,16 @@ class Account:
         self.clock = ServiceClock()
         self._transport = ClockedTransport(transport or _pooled_transport(), self.clock)
         self._sleep = sleep
-        try:
-            self.tables, self.blobs = _open_clients(address.reveal(), self._transport)
-        except ValueError as exc:
-            # The SDK's message may quote the connection string, so the chain is cut.
-            reason = "https is needed for these credentials" if "HTTPS" in str(exc) else "it cannot be read"
-            raise UsageError(f"AWCOPY_LEDGER names no storage account: {reason}", hint=_HINT) from None
+        with _refusing():
+            self._way = _read_address(address)
+            self.tables = _open_tables(self._way, self._transport)
         self._host = urlsplit(self.tables.url).netloc
+
+    @cached_property
+    def blobs(self) -> BlobServiceClient:
+        """The client of the documents; most commands need none, and its import takes them as long as all the rest."""
+        with _refusing():
+            return _open_blobs(self._way, self._transport)
 
     def call(
         self, request: Callable[[], _Answer], *, recover: Callable[[], _Answer | None] | None = None
@@ -176,20 +183,51 @@ def _pooled_transport() -> HttpTransport[Any, Any]:
     return transport
 
 
-def _open_clients(address: str, transport: ClockedTransport) -> tuple[TableServiceClient, BlobServiceClient]:
-    shared: dict[str, Any] = {"transport": transport, "user_agent": "awcopy", **_NO_RETRIES}
-    blob_only: dict[str, Any] = {**shared, "api_version": _BLOB_API_VERSION}
-    if not address.startswith(("https://", "http://")):
-        return (
-            TableServiceClient.from_connection_string(_plain_connection_string(address), **shared),
-            BlobServiceClient.from_connection_string(_plain_connection_string(address), **blob_only),
-        )
-    blob_url, table_url, sas = _split_url(address)
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turn what the SDKs say of an address into awcopy's error."""
+    try:
+        yield
+    except ValueError as exc:
+        # The SDK's message may quote the connection string, so the chain is cut.
+        reason = "https is needed for these credentials" if "HTTPS" in str(exc) else "it cannot be read"
+        raise UsageError(f"AWCOPY_LEDGER names no storage account: {reason}", hint=_HINT) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How the account is reached: by a connection string, or by the URLs of its services and a credential."""
+
+    connection_string: Secret | None = None
+    blob_url: str = ""
+    table_url: str = ""
+    credential: AzureSasCredential | TokenCredential | None = None
+
+
+def _read_address(address: Secret) -> _Way:
+    text = address.reveal()
+    if not text.startswith(("https://", "http://")):
+        return _Way(connection_string=Secret(_plain_connection_string(text)))
+    blob_url, table_url, sas = _split_url(text)
     credential = AzureSasCredential(sas) if sas else _own_credential()
-    return (
-        TableServiceClient(table_url, credential=credential, **shared),
-        BlobServiceClient(blob_url, credential=credential, **blob_only),
-    )
+    return _Way(blob_url=blob_url, table_url=table_url, credential=credential)
+
+
+def _open_tables(way: _Way, transport: ClockedTransport) -> TableServiceClient:
+    shared: dict[str, Any] = {"transport": transport, "user_agent": "awcopy", **_NO_RETRIES}
+    if way.connection_string:
+        return TableServiceClient.from_connection_string(way.connection_string.reveal(), **shared)
+    return TableServiceClient(way.table_url, credential=way.credential, **shared)
+
+
+def _open_blobs(way: _Way, transport: ClockedTransport) -> BlobServiceClient:
+    from azure.storage.blob import BlobServiceClient  # noqa: PLC0415 - slow to import, and not always needed
+
+    shared: dict[str, Any] = {"transport": transport, "user_agent": "awcopy", **_NO_RETRIES}
+    shared["api_version"] = _BLOB_API_VERSION
+    if way.connection_string:
+        return BlobServiceClient.from_connection_string(way.connection_string.reveal(), **shared)
+    return BlobServiceClient(way.blob_url, credential=way.credential, **shared)
 
 
 # The SDK for tables compares the short form without regard to case, the one for blobs with it.

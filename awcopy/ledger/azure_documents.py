@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import zstandard
-from azure.storage.blob import ContentSettings
 
 from awcopy.errors import AwcopyError, Conflict
 from awcopy.ledger.azure_account import Account
 from awcopy.ledger.azure_errors import RowMissing, StoreMissing
 
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
 # What the service takes in one batch of deletions.
 _BATCH_LIMIT = 256
-_CONTENT = ContentSettings(content_type="application/zstd")
+_CONTENT_TYPE = "application/zstd"
 
 
 class Documents:
@@ -21,7 +24,11 @@ class Documents:
 
     def __init__(self, account: Account, container: str) -> None:
         self._account = account
-        self._client = account.blobs.get_container_client(container)
+        self._container = container
+
+    @cached_property
+    def _client(self) -> ContainerClient:
+        return self._account.blobs.get_container_client(self._container)
 
     def prepare(self) -> None:
         """Create the container if it is missing."""
@@ -32,10 +39,13 @@ class Documents:
 
     def write(self, name: str, text: str) -> None:
         """Store an ASCII text; one of the same name is replaced."""
+        from azure.storage.blob import ContentSettings  # noqa: PLC0415 - slow to import, and not always needed
+
+        content = ContentSettings(content_type=_CONTENT_TYPE)
         packed = zstandard.ZstdCompressor(write_checksum=True).compress(text.encode("ascii"))
         try:
             self._account.call(
-                lambda: self._client.upload_blob(name, packed, overwrite=True, content_settings=_CONTENT)
+                lambda: self._client.upload_blob(name, packed, overwrite=True, content_settings=content)
             )
         except RowMissing as exc:
             raise AwcopyError(exc.message) from exc

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from awcopy.cli.help import Exit
 from awcopy.cli.main import COMMANDS
 
 SDKS = (
@@ -29,22 +30,22 @@ SCRIPT = """
 import sys
 from awcopy.cli.main import main
 code = main(sys.argv[1:])
-found = sorted({name.partition(".")[0] for name in sys.modules})
-sys.stderr.write(f"{code} " + " ".join(found))
+sys.stderr.write(f"\\n{code} " + " ".join(sys.modules))
 """
 
 
-def modules_after(*words: str) -> tuple[int, set[str]]:
-    """Return the exit code of a command line, and the top-level modules that it imported."""
+def modules_after(*words: str, **variables: str) -> tuple[int, set[str]]:
+    """Return the exit code of a command line, and the modules that it imported."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *words],
         cwd=ROOT,
+        env={**os.environ, **variables},  # noqa: TID251 - no setting of awcopy
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    code, *names = done.stderr.split()
+    code, *names = done.stderr.splitlines()[-1].split()
     return int(code), set(names)
 
 
@@ -56,6 +57,17 @@ def test_help_imports_no_sdk(words: list[str]) -> None:
     assert code == 0
     assert "click" in names
     assert not names & set(SDKS)
+
+
+@pytest.mark.parametrize(
+    "words", [["jobs", "list"], ["jobs", "show", "@last"], ["schedule", "list"]], ids=" ".join
+)
+def test_looking_at_jobs_imports_neither_the_stores_clients_nor_celery(words: list[str]) -> None:
+    ledger = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:1/a"
+    code, names = modules_after(*words, AWCOPY_LEDGER=ledger)
+    assert code == Exit.UNREACHABLE
+    assert "azure.data.tables" in names
+    assert not names & {"boto3", "botocore", "azure.storage.blob", "awscrt", "celery", "kombu", "flask"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
