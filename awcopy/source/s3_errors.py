@@ -173,25 +173,51 @@ def error_from_botocore(exc: Exception, *, op: str, bucket: str) -> AwcopyError:
     # botocore's own text may name a URL, so it is not passed on.
     kind, why, hint = next(
         (entry for faults, entry in _FAULTS if isinstance(exc, faults)),
-        (RequestRefused, f"unexpected {type(exc).__name__}", "check the bucket, the region and the endpoint"),
+        (
+            RequestRefused,
+            f"AWS's client says: {_in_words(exc)}",
+            "check the bucket, the region, the endpoint and AWS's configuration files",
+        ),
     )
     return kind(f"{op} in s3://{bucket} failed: {why}", hint=hint)
 
 
+def _in_words(exc: Exception) -> str:
+    """Return what an exception's class says, as words: ``InvalidRegionError`` is "invalid region"."""
+    return " ".join(
+        re.findall(r"[A-Z]+\d*(?![a-z])|[A-Z][a-z]+\d*", type(exc).__name__.removesuffix("Error"))
+    ).lower()
+
+
 _GIVE: Final = "give an access key and secret, or configure them for boto3"
 _SIGN_IN: Final = "sign in again (aws sso login), then resume the job"
+_SIGN_IN_ANEW: Final = "sign in again (aws login), then resume the job"
+_FILES: Final = "check AWS's configuration files on this machine"
 _NETWORK: Final = "check the endpoint, the network and the proxy"
 # The most particular class first.
 _FAULTS: Final[tuple[tuple[type[Exception], tuple[type[AwcopyError], str, str]], ...]] = (
     (boto.UnauthorizedSSOTokenError, (CredentialsRefused, "the sign-in to AWS has ended", _SIGN_IN)),
     (boto.SSOTokenLoadError, (CredentialsRefused, "nobody is signed in to AWS here", _SIGN_IN)),
     (boto.TokenRetrievalError, (CredentialsRefused, "the sign-in to AWS cannot be renewed", _SIGN_IN)),
+    (boto.SSOError, (CredentialsRefused, "the sign-in to AWS failed", _SIGN_IN)),
+    (boto.LoginError, (CredentialsRefused, "the sign-in to AWS has ended", _SIGN_IN_ANEW)),
+    (boto.NoAuthTokenError, (CredentialsRefused, "nobody is signed in to AWS here", _SIGN_IN)),
     (boto.NoCredentialsError, (CredentialsError, "this machine has no AWS credentials", _GIVE)),
     (boto.PartialCredentialsError, (CredentialsError, "a part of the AWS credentials is missing", _GIVE)),
     (boto.CredentialRetrievalError, (CredentialsError, "the AWS credentials could not be fetched", _GIVE)),
     (boto.MetadataRetrievalError, (CredentialsError, "the instance's role could not be fetched", _GIVE)),
     (boto.ProfileNotFound, (CredentialsError, "AWS's configuration files have no such profile", _GIVE)),
     (boto.ConfigParseError, (CredentialsError, "AWS's configuration file cannot be read", _GIVE)),
+    (boto.ConfigNotFound, (CredentialsError, "AWS's configuration file is missing", _FILES)),
+    (boto.InvalidConfigError, (CredentialsError, "AWS's configuration file contradicts itself", _FILES)),
+    (
+        boto.UnknownCredentialError,
+        (CredentialsError, "AWS's configuration names no known way to sign in", _FILES),
+    ),
+    (
+        boto.MissingDependencyException,
+        (CredentialsError, "a package for this way to sign in is missing", _FILES),
+    ),
     (boto.InfiniteLoopConfigError, (CredentialsError, "AWS's configuration names roles in a circle", _GIVE)),
     (boto.RefreshWithMFAUnsupportedError, (CredentialsError, "the role wants a one-time code", _GIVE)),
     (boto.ProxyConnectionError, (ConnectionLost, "the proxy cannot be reached", _NETWORK)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from awcopy.model.job import Addressing, SourceSpec
 from awcopy.model.objects import SourceObject, Span
 from awcopy.source import s3
 from awcopy.source.s3 import S3Source, find_region
-from awcopy.source.s3_errors import error_from_answer, translating_botocore
+from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import head_from_headers
 from awcopy.source.s3_listing import parse_list_page, parse_tags
 from tests.unit.factories import make_object
@@ -606,3 +607,17 @@ def test_a_restore_that_is_under_way_is_not_asked_for_twice():
     source.request_restore(make_object(), tier="Bulk", days=3)
     with pytest.raises(errors.AccessDenied):
         source.request_restore(make_object(), tier="Bulk", days=3)
+
+
+EXCEPTIONS = [
+    kind for kind in vars(boto).values() if isinstance(kind, type) and issubclass(kind, boto.BotoCoreError)
+]
+
+
+@pytest.mark.parametrize("kind", EXCEPTIONS, ids=lambda kind: kind.__name__)
+def test_whatever_botocore_raises_is_said_in_words(kind: type[Exception]) -> None:
+    error = error_from_botocore(kind.__new__(kind), op="listing", bucket="b")
+    assert error.message.startswith("listing in s3://b failed: ")
+    assert kind.__name__ not in error.message
+    assert not re.search("[a-z][A-Z]", error.message)
+    assert error.hint
