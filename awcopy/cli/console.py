@@ -78,6 +78,15 @@ def print_json(record: object, *, is_line: bool = False) -> None:
         sys.stdout.flush()
 
 
+def print_records(records: Iterable[object], output: str) -> None:
+    """Print records as one list of JSON, or with ``ndjson`` a line each, as they come."""
+    if output == "json":
+        print_json(list(records))
+        return
+    for record in records:
+        print_json(record, is_line=True)
+
+
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows as RFC 4180 CSV, as they come; what is not to be seen is shown escaped, line breaks too."""
     writer = csv.writer(sys.stdout)

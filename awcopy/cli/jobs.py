@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from awcopy.cli.console import print_csv, print_json, print_note, print_table
+from awcopy.cli.console import print_csv, print_json, print_note, print_records, print_table
 from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import COPY_CODES, Exit, helpful, helpful_group
 from awcopy.cli.jobs_control import CONTROL_COMMANDS
@@ -58,26 +58,23 @@ def list_jobs(limit: int, output: str, *, wants_all: bool) -> None:
     snapshots = (snapshot_of(fleet, job) for job in shown)
     if output == "table":
         print_table(_COLUMNS, map(_row, snapshots))
-    elif output == "json":
-        print_json([snapshot.to_json() for snapshot in snapshots])
     else:
-        for snapshot in snapshots:
-            print_json(snapshot.to_json(), is_line=True)
+        print_records((snapshot.to_json() for snapshot in snapshots), output)
     if len(jobs_found) > len(shown):
         print_note(f"these are the newest {limit}; there are more: --limit N, or --all")
 
 
 @jobs.command("show", cls=helpful("awcopy jobs show 0d2k", "awcopy jobs show @last -o json | jq .totals"))
 @_JOB_ARGUMENT
-@output_option("table", "json")
+@output_option("table", "json", "ndjson")
 def show_job(job_id: str, output: str) -> None:
     """Show one job: its state, its numbers and what to do next."""
     fleet = open_fleet(begin())
     snapshot = snapshot_of(fleet, find_job(fleet, job_id))
-    if output == "json":
-        print_json(snapshot.to_json())
-    else:
+    if output == "table":
         print_summary(snapshot)
+    else:
+        print_json(snapshot.to_json(), is_line=output == "ndjson")
 
 
 @jobs.command(

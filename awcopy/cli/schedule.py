@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from awcopy.cli.console import print_json, print_line, print_note, print_table
+from awcopy.cli.console import print_json, print_line, print_note, print_records, print_table
 from awcopy.cli.copy import make_spec
 from awcopy.cli.encryption import read_encryption
 from awcopy.cli.follow import watch_hint
@@ -138,26 +138,26 @@ def add_schedule(name: str, **options: Any) -> None:  # noqa: ANN401 - made a re
 
 
 @schedule.command("list", cls=helpful("awcopy schedule list", "awcopy schedule list -o json"))
-@output_option("table", "json")
+@output_option("table", "json", "ndjson")
 def list_schedules(output: str) -> None:
     """List the schedules, when each is due next, and what became of the latest occurrence."""
     fleet = open_fleet(begin())
     found = fleet.ledger.list_schedules()
-    if output == "json":
-        print_json([describe_schedule(fleet, one) for one in found])
-    else:
+    if output == "table":
         print_table(_COLUMNS, (_row(fleet, one) for one in found))
+    else:
+        print_records((describe_schedule(fleet, one) for one in found), output)
 
 
 @schedule.command("show", cls=helpful("awcopy schedule show photos", "awcopy schedule show photos -o json"))
 @_NAME
-@output_option("table", "json")
+@output_option("table", "json", "ndjson")
 def show_schedule(name: str, output: str) -> None:
     """Show one schedule."""
     fleet = open_fleet(begin())
     record = describe_schedule(fleet, find_schedule(fleet, name))
-    if output == "json":
-        print_json(record)
+    if output != "table":
+        print_json(record, is_line=output == "ndjson")
         return
     for key, value in record.items():
         if key != "schema":
@@ -171,16 +171,16 @@ def show_schedule(name: str, output: str) -> None:
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most occurrences."
 )
-@output_option("table", "json")
+@output_option("table", "json", "ndjson")
 def show_history(name: str, limit: int, output: str) -> None:
     """Show what became of each time at which the schedule was due, the latest first."""
     fleet = open_fleet(begin())
     find_schedule(fleet, name)
-    rows = [describe_occurrence(fleet, one) for one in fleet.ledger.list_occurrences(name, limit=limit)]
-    if output == "json":
-        print_json(rows)
-    else:
+    rows = (describe_occurrence(fleet, one) for one in fleet.ledger.list_occurrences(name, limit=limit))
+    if output == "table":
         print_table(_HISTORY_COLUMNS, (tuple(row.values()) for row in rows))
+    else:
+        print_records(rows, output)
 
 
 @schedule.command("run", cls=helpful("awcopy schedule run photos", "awcopy jobs watch @last"))
