@@ -18,7 +18,7 @@ from awcopy.cli.copy import make_sink, make_source
 from awcopy.cli.credentials import credentials_for
 from awcopy.cli.encryption import KEY_FORMS
 from awcopy.cli.help import PLAIN_CODES, Exit, helpful
-from awcopy.cli.preflight import check_sink, check_source
+from awcopy.cli.preflight import check_sink, check_source, warn_of_siblings
 from awcopy.cli.secrets import read_customer_key
 from awcopy.cli.selection import make_selection, selection_options
 from awcopy.cli.setup import begin
@@ -131,6 +131,7 @@ def check(**options: Any) -> Exit:  # noqa: ANN401 - made a record at once
     with ExitStack() as stack:
         stores = stack.enter_context(closing(open_stores(settings, spec, credentials)))
         check_source(spec.source, stores.source)
+        warn_of_siblings(spec, stores.source)
         check_sink(spec, stores.sink, create_container=False)
         checked = Check(
             spec=spec,

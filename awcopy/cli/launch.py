@@ -12,7 +12,7 @@ from awcopy.cli.console import print_json, print_line, print_note, print_warning
 from awcopy.cli.deletion import confirm_deletion
 from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import Exit
-from awcopy.cli.preflight import check_both, check_sink, check_source, without_profiles
+from awcopy.cli.preflight import check_both, check_sink, check_source, warn_of_siblings, without_profiles
 from awcopy.cli.progress import choose_display, journalled
 from awcopy.cli.setup import open_fleet, user_name
 from awcopy.cli.summary import exit_code_of, print_summary
@@ -158,6 +158,7 @@ def _check_own_sides(launch: Launch) -> Launch:
         elif given.aws:
             _say(launch, "the workers check the destination, with their own credentials")
             check_source(launch.spec.source, stores.source, launch.spec.versions)
+            warn_of_siblings(launch.spec, stores.source)
         else:
             _say(launch, "the workers check the source, with their own credentials")
             check_sink(launch.spec, stores.sink, create_container=launch.create_container)

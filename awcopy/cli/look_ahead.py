@@ -12,7 +12,7 @@ from awcopy.cli.console import print_note
 from awcopy.cli.estimates import print_estimate
 from awcopy.cli.help import Exit
 from awcopy.cli.plans import PlanSums, print_plans
-from awcopy.cli.preflight import check_sink, check_source
+from awcopy.cli.preflight import check_sink, check_source, warn_of_siblings
 from awcopy.cli.pricing import load_prices, make_terms
 from awcopy.cost.estimate import estimate_copy, start_usage
 from awcopy.errors import StoreNotFound
@@ -44,6 +44,7 @@ def look_ahead(launch: Launch, options: Mapping[str, Any]) -> Exit:
     usage = start_usage(prices, launch.spec, datetime.now(UTC))
     with closing(open_stores(launch.settings, launch.spec, launch.credentials)) as stores:
         check_source(launch.spec.source, stores.source, launch.spec.versions)
+        warn_of_siblings(launch.spec, stores.source)
         terms = make_terms(options, launch.spec.source, stores.source) if options["estimate"] else None
 
         def estimated() -> Estimate | None:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from awcopy.cli.console import print_warning
 from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES
 from awcopy.errors import ConnectionLost, CredentialsError, StoreNotFound, UsageError
 from awcopy.model.job import Versions
+from awcopy.planning.filters import compile_selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
     from awcopy.bootstrap import Stores
     from awcopy.config import Settings
     from awcopy.model.job import JobSpec, SourceSpec
+    from awcopy.model.objects import SourceObject
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
     from awcopy.vault.credentials import JobCredentials
 
+_LAST_CHARACTER = "\U0010ffff"  # sorts after everything that a key can go on with
+_SHOWN_KEY = 80
 _S3_ENDPOINT = "check the network, and --endpoint-url or AWS_ENDPOINT_URL"
 _NO_CONTAINER = "check the container's name, or create it: `awcopy copy` does, with --create-container"
 _AZURE_ENDPOINT = "check the network, and --azure-endpoint or AZURE_STORAGE_SERVICE_ENDPOINT"
@@ -33,6 +38,7 @@ def check_both(spec: JobSpec, stores: Stores, *, create_container: bool) -> None
     check_source(spec.source, stores.source, spec.versions)
     with _explaining(str(spec.sink), f"set {AZURE_VARIABLES}", _AZURE_ENDPOINT, _NO_CONTAINER):
         check_stores(spec, stores.source, stores.sink, create_container=create_container)
+    warn_of_siblings(spec, stores.source)
 
 
 def check_source(spec: SourceSpec, source: Source, versions: Versions = Versions.LATEST) -> None:
@@ -49,6 +55,36 @@ def check_source(spec: SourceSpec, source: Source, versions: Versions = Versions
     if spec.prefix and not page.objects:
         hint = f"`awcopy ls {quote(f's3://{spec.bucket}')}` shows what there is"
         raise UsageError(f"no key of bucket {spec.bucket} starts with {spec.prefix!r}", hint=hint)
+
+
+def warn_of_siblings(spec: JobSpec, source: Source) -> None:
+    """Warn where a prefix that looks like a folder takes keys beside it, too: ``data`` takes ``data2/k``.
+
+    Costs one list, and two more where there is such a folder.
+    """
+    prefix = spec.source.prefix
+    if not prefix or prefix.endswith("/"):
+        return
+    folder = f"{prefix}/"
+    if not _first_key(source, folder):
+        return
+    is_selected = compile_selection(spec.selection, prefix)
+    # The first one may lie before the folder or behind it.
+    for after in ("", f"{folder}{_LAST_CHARACTER}"):
+        found = _first_key(source, prefix, after)
+        if found and not found.key.startswith(folder) and is_selected(found):
+            shown = found.key if len(found.key) <= _SHOWN_KEY else f"{found.key[:_SHOWN_KEY]}..."
+            print_warning(
+                f"{spec.source} takes keys beside the folder, too, such as {shown}; "
+                f"for what is in the folder alone, write {quote(f'{spec.source}/')}"
+            )
+            return
+
+
+def _first_key(source: Source, prefix: str, after: str = "") -> SourceObject | None:
+    from awcopy.jobs.submit import look
+
+    return next(iter(look(lambda: source.list_page(prefix, after=after, limit=1)).objects), None)
 
 
 def check_sink(spec: JobSpec, sink: Sink, *, create_container: bool) -> None:

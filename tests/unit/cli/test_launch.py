@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,9 +13,10 @@ from awcopy.bootstrap import Stores, memory_fleet
 from awcopy.cli import launch as module
 from awcopy.cli.help import Exit
 from awcopy.cli.launch import Launch, run_locally, run_on_fleet
+from awcopy.cli.setup import begin
 from awcopy.config import AwsKeys, AzureKeys, Secret, load_settings
 from awcopy.errors import ConnectionLost, CredentialsError, ServiceUnreachable, StoreNotFound, UsageError
-from awcopy.model.job import JobSpec, JobState, SinkSpec, SourceSpec
+from awcopy.model.job import JobSpec, JobState, Selection, SinkSpec, SourceSpec
 from awcopy.sink.memory import MemorySink
 from awcopy.source.memory import MemorySource
 from awcopy.vault.credentials import JobCredentials
@@ -49,6 +51,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path, monkeypatch: pytest.MonkeyPatch) -> World:
+    begin()  # as the command does: only errors are logged
     create_keys(tmp_path)
     world = World(tmp_path)
     monkeypatch.setattr(module, "open_fleet", lambda _settings: world.fleet)
@@ -211,3 +214,31 @@ def test_a_local_copy_copies_and_lists_its_failures(world: World, capsys: pytest
 def test_a_quiet_local_copy_says_nothing(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_locally(world.launch(quiet=True)) is Exit.OK
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("sibling", ["data-old/k", "data.csv", "data2/k"])
+def test_a_prefix_that_takes_keys_beside_the_folder_is_warned_about(
+    world: World, capsys: pytest.CaptureFixture[str], sibling: str
+) -> None:
+    world.source.put_object(sibling, b"")
+    run_on_fleet(world.launch(prefix="data", is_detached=True))
+    warned = capsys.readouterr().err
+    assert f"s3://bucket/data takes keys beside the folder, too, such as {sibling};" in warned
+    assert "write s3://bucket/data/" in warned
+
+
+@pytest.mark.parametrize(
+    ("prefix", "others"), [("data", []), ("data/", ["data2/k"]), ("data/a.csv", []), ("", ["x"])]
+)
+def test_no_other_prefix_is_warned_about(world: World, capsys, prefix: str, others: list[str]) -> None:
+    for key in others:
+        world.source.put_object(key, b"")
+    run_on_fleet(world.launch(prefix=prefix, is_detached=True))
+    assert "beside the folder" not in capsys.readouterr().err
+
+
+def test_a_sibling_that_the_filters_leave_out_is_no_reason_to_warn(world: World, capsys) -> None:
+    world.source.put_object("data2/k", b"")
+    launch = world.launch(prefix="data", is_detached=True)
+    run_on_fleet(replace(launch, spec=replace(launch.spec, selection=Selection(exclude=("data2/*",)))))
+    assert "beside the folder" not in capsys.readouterr().err
