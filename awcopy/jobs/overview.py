@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 OVERVIEW_SCHEMA = "awcopy.overview/1"
 LATELY = timedelta(hours=24)
 MOST_SHOWN = 20  # open jobs with their totals
-# The ledger lists jobs by when they were submitted: what ended lately is looked for among so many of them.
-MOST_LOOKED_AT = 200
 _MOST_NEXT = 5
 _MOST_MISSED = 3
 _FAILED = frozenset({JobState.FAILED, JobState.COMPLETED_WITH_ERRORS})
@@ -49,7 +47,7 @@ class Overview:
     failed_lately: int
     workers: int
     slots: int
-    copied_bytes: int  # of jobs that are open or ended in the last 24 hours
+    copied_bytes: int  # of jobs that ended in the last 24 hours, and of those shown
     jobs: tuple[JobSnapshot, ...]  # the newest that are open
     attention: tuple[Attention, ...]
     coming: tuple[tuple[str, datetime], ...]  # which schedules are due next, and when
@@ -70,14 +68,11 @@ class Overview:
 
 
 def take_overview(fleet: Fleet) -> Overview:
-    """Return how the fleet is now; reads the open jobs, the newest 200, and the schedules."""
+    """Return how the fleet is now; reads the jobs that are open or ended lately, and the schedules."""
     now = fleet.ledger.now()
-    opened = fleet.ledger.open_jobs()
-    lately = [
-        job
-        for job in fleet.ledger.list_jobs(limit=MOST_LOOKED_AT)
-        if job.has_ended and now - job.changed_at <= LATELY
-    ]
+    found = fleet.ledger.open_jobs(ended_since=now - LATELY)
+    opened = [job for job in found if not job.has_ended]
+    lately = [job for job in found if job.has_ended]
     states = Counter(job.state for job in opened)
     shown = tuple(snapshot_of(fleet, job) for job in opened[:MOST_SHOWN])
     workers, slots = _count_workers(fleet)

@@ -35,7 +35,7 @@ from awcopy.ledger.azure_rows import (
     schedule_row,
     token_row,
 )
-from awcopy.ledger.azure_tables import Table, quote_text, version_of
+from awcopy.ledger.azure_tables import Table, quote_moment, quote_text, version_of
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.ledger.codec import dump_objects, dump_outcomes, load_objects, load_outcomes
 from awcopy.model.items import Item, ItemState, LargeFile
@@ -144,10 +144,11 @@ class AzureLedger:
             condition += f" and RowKey gt {quote_text(after)}"
         return [read_job(row, version_of(row)) for row in self._jobs.query(condition, limit=limit)]
 
-    def open_jobs(self) -> list[Job]:
-        """Return all jobs that have not ended, newest first."""
-        condition = f"PartitionKey eq {quote_text(JOBS_PARTITION)}"
-        condition += "".join(f" and state ne {quote_text(state)}" for state in sorted(ENDED))
+    def open_jobs(self, *, ended_since: datetime | None = None) -> list[Job]:
+        """Return all jobs that have not ended, or have since that moment if one is given; newest first."""
+        is_open = " and ".join(f"state ne {quote_text(state)}" for state in sorted(ENDED))
+        wanted = f"(({is_open}) or changed_at ge {quote_moment(ended_since)})" if ended_since else is_open
+        condition = f"PartitionKey eq {quote_text(JOBS_PARTITION)} and {wanted}"
         return [read_job(row, version_of(row)) for row in self._jobs.query(condition)]
 
     def delete_job(self, job_id: JobId) -> None:

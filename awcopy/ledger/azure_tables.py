@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -185,6 +186,11 @@ def version_of(row: TableEntity) -> str:
 def quote_text(text: str) -> str:
     """Return a text as a condition holds it."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def quote_moment(moment: datetime) -> str:
+    """Return a moment as a condition holds it."""
+    return f"datetime'{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}'"
 
 
 def _sign(row: Row) -> Row:

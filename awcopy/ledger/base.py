@@ -63,8 +63,8 @@ class Ledger(Protocol):
     def list_jobs(self, *, id_prefix: str = "", limit: int = 50, after: JobId | None = None) -> list[Job]:
         """Return jobs, newest first, at most ``limit``, older than ``after`` if given."""
 
-    def open_jobs(self) -> list[Job]:
-        """Return all jobs that have not ended, newest first."""
+    def open_jobs(self, *, ended_since: datetime | None = None) -> list[Job]:
+        """Return all jobs that have not ended, or have since that moment if one is given; newest first."""
 
     def delete_job(self, job_id: JobId) -> None:
         """Remove a job with its items, files and documents; nothing happens when it is gone."""

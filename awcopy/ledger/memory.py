@@ -80,10 +80,11 @@ class MemoryLedger:
             ids = sorted(job_id for job_id in self._jobs if job_id.startswith(id_prefix))
             return [self._jobs[job_id] for job_id in ids if after is None or job_id > after][:limit]
 
-    def open_jobs(self) -> list[Job]:
-        """Return all jobs that have not ended, newest first."""
+    def open_jobs(self, *, ended_since: datetime | None = None) -> list[Job]:
+        """Return all jobs that have not ended, or have since that moment if one is given; newest first."""
         with self._lock:
-            return [self._jobs[job_id] for job_id in sorted(self._jobs) if not self._jobs[job_id].has_ended]
+            jobs = [self._jobs[job_id] for job_id in sorted(self._jobs)]
+        return [job for job in jobs if not job.has_ended or (ended_since and job.changed_at >= ended_since)]
 
     def delete_job(self, job_id: JobId) -> None:
         """Remove a job with its items, files and documents; nothing happens when it is gone."""

@@ -181,6 +181,25 @@ def test_jobs_are_listed_in_parts(ledger):
     assert ledger.list_jobs(limit=0) == []
 
 
+def test_jobs_that_are_open_or_ended_lately_are_told_from_all_others(ledger):
+    long_ago = NOW - timedelta(days=1, seconds=1)
+    for job_id, state, changed_at in (
+        ("0a", JobState.RUNNING, long_ago),
+        ("0b", JobState.COMPLETED, long_ago),
+        ("0c", JobState.FAILED, NOW - timedelta(days=1)),
+        ("0d", JobState.QUEUED, NOW),
+        ("0e", JobState.CANCELLED, NOW),
+    ):
+        ledger.add_job(replace(make_job(job_id), state=state, changed_at=changed_at))
+    assert [job.id for job in ledger.open_jobs()] == ["0a", "0d"]
+    assert [job.id for job in ledger.open_jobs(ended_since=NOW - timedelta(days=1))] == [
+        "0a",
+        "0c",
+        "0d",
+        "0e",
+    ]
+
+
 @pytest.mark.parametrize(
     ("prefix", "found"),
     [("0a", ["0a", "0ab", "0az"]), ("0ab", ["0ab"]), ("0z", []), ("0a'", []), ("/", [])],

@@ -40,6 +40,8 @@ def test_jobs_are_counted_by_what_becomes_of_them(fleet, add):
     for number, state in enumerate(states):
         add(number, state, totals=copied)
     add(90, JobState.FAILED, hours_ago=25, totals=copied)
+    for number in range(100, 400):  # newer, and no matter how many
+        add(number, JobState.COMPLETED)
 
     found = take_overview(fleet)
 
