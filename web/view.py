@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup, escape
+
 from awcopy.jobs.queries import Phase
 from awcopy.model.job import MOVES, JobState
 from awcopy.units import format_count, format_duration, format_size
@@ -126,6 +128,7 @@ def add_filters(app: Flask) -> None:
         moment=format_moment,
         visible=escape_invisible,
         capitalize_first=capitalize_first,
+        codes=mark_codes,
     )
 
 
@@ -137,6 +140,17 @@ def format_moment(moment: datetime) -> str:
 def capitalize_first(text: str) -> str:
     """Return a sentence with its first letter large, and all others as they are."""
     return text[:1].upper() + text[1:]
+
+
+def mark_codes(text: str) -> Markup:
+    """Return a text of ours as HTML in which what stands between two backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one of them has no other
+        return escape(text)
+    codes = (
+        Markup("<code>{}</code>").format(part) if at % 2 else escape(part) for at, part in enumerate(parts)
+    )
+    return Markup().join(codes)
 
 
 def escape_invisible(text: str) -> str:

@@ -156,6 +156,8 @@ class History:
         """Remember how far the job is."""
         totals = snapshot.totals
         moved = max(snapshot.moved_bytes, totals.copied.size_bytes)
+        if snapshot.job.has_ended:
+            at = snapshot.job.changed_at  # whoever looks later must not draw a line at zero
         sample = Sample(at=at or datetime.now(UTC), moved_bytes=moved, ended_objects=totals.ended.objects)
         with self._lock:
             if snapshot.job.has_ended and snapshot.job.id not in self._tracks:

@@ -77,7 +77,14 @@ def next_runs(schedule: Schedule, now: datetime, count: int = 1) -> list[datetim
 
 def say_when(schedule: Schedule) -> str:
     """Return the times of a schedule for a person."""
-    return f"{schedule.cron} {schedule.zone}" if schedule.cron else f"every {schedule.every_s} s"
+    return f"{schedule.cron} {schedule.zone}" if schedule.cron else f"every {_largest_unit(schedule.every_s)}"
+
+
+def _largest_unit(seconds: int) -> str:
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds % length_s == 0:
+            return f"{seconds // length_s} {unit}"
+    return f"{seconds} s"
 
 
 def describe_schedule(fleet: Fleet, one: Schedule) -> dict[str, object]:

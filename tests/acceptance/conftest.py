@@ -6,7 +6,7 @@ import json
 import subprocess
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,13 @@ class Place:
 
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder: Path = tmp_path_factory.mktemp("fleet")
+    with open_place(tmp_path_factory.mktemp("fleet")) as place:
+        yield place
+
+
+@contextmanager
+def open_place(folder: Path) -> Iterator[Place]:
+    """Start everything, with its files in a folder, and end it."""
     with ExitStack() as stack:
         servers = start_servers(folder, stack)
         processes = start_fleet(servers, folder, stack)

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.acceptance.any_key_s3 import serve_any_keys
 from tests.acceptance.conftest import Place
 from tests.acceptance.conftest import place as place  # noqa: PLC0414 - a fleet of these tests' own
 from tests.browser.chromium import HOW, find_chromium
-from tests.browser.odd_keys import ODD_OBJECTS
-from tests.browser.stage import ODD_BUCKET, Stage
+from tests.browser.stage import Stage, open_stage
 from tests.browser.visitor import LIMIT_MS, Visitor, launch
 from tests.conftest import IN_CI
-from tests.faults.http_proxy import HttpProxy
 
 expect.set_options(timeout=LIMIT_MS)
 
@@ -46,11 +42,7 @@ def browser(chromium_path: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def stage(place: Place) -> Iterator[Stage]:
-    port = urlsplit(place.servers.source.endpoint_url).port
-    assert port
-    with HttpProxy(port, "s3") as s3, serve_any_keys(ODD_BUCKET, ODD_OBJECTS) as odd_url:
-        stage = Stage(place=place, s3=s3)
-        stage.prepare(odd_url)
+    with open_stage(place) as stage:
         yield stage
 
 

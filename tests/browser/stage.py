@@ -8,13 +8,17 @@ import json
 import secrets
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from awcopy.vault.profile_files import write_profile
+from tests.acceptance.any_key_s3 import serve_any_keys
 from tests.acceptance.conftest import Place
+from tests.browser.odd_keys import ODD_OBJECTS
 from tests.faults.http_proxy import HttpProxy, Op
 from tests.faults.moments import Gate, hold
 
@@ -93,6 +97,17 @@ class Stage:
         request = urllib.request.Request(f"{self.url}api/v1/{path}", json.dumps(body).encode(), headers)
         with urllib.request.build_opener(_FromNextAddress()).open(request, timeout=LIMIT_S) as answer:
             return json.load(answer)
+
+
+@contextmanager
+def open_stage(place: Place) -> Iterator[Stage]:
+    """Put the proxy and the bucket of odd keys in front of a fleet, and take them away."""
+    port = urlsplit(place.servers.source.endpoint_url).port
+    assert port
+    with HttpProxy(port, "s3") as s3, serve_any_keys(ODD_BUCKET, ODD_OBJECTS) as odd_url:
+        stage = Stage(place=place, s3=s3)
+        stage.prepare(odd_url)
+        yield stage
 
 
 class _FromNextAddress(urllib.request.HTTPHandler):

@@ -12,6 +12,9 @@ from tests.browser.stage import Stage, add_schedule
 from tests.browser.visitor import LOOKS, Look, Visitor, hindrances, too_wide
 
 NARROWEST = 320  # what remains of a desktop at 400 % (WCAG 1.4.10)
+CARDS_BELOW = 768  # tables are cards there, of which nothing is beside the window
+_SCROLLING = """[...document.querySelectorAll(".wide")].filter((one) => one.scrollWidth > one.clientWidth)
+  .map((one) => one.textContent.trim().slice(0, 50))"""
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,8 @@ def test_nothing_hinders_breaks_the_policy_or_is_wider_than_the_window(
                 page.set_viewport_size({"width": width, "height": look.height})
                 if more := too_wide(page):
                     found[f"{name} at {width}"] = more
+                if width < CARDS_BELOW and (tables := page.evaluate(_SCROLLING)):
+                    found[f"{name} at {width}: tables"] = tables
             page.set_viewport_size({"width": look.width, "height": look.height})
     assert found == {}
 

@@ -15,6 +15,11 @@
     const power = [4, 3, 2, 1].find((p) => n >= 1024 ** p) || 0;
     return `${(n / 1024 ** power).toFixed(power ? 1 : 0)} ${["B", "KiB", "MiB", "GiB", "TiB"][power]}/s`;
   };
+  const clock = (marks) => { // in UTC, with the date where the hour alone would not tell
+    const [from, to] = marks.at(-1) - marks[0] > 86_400 ? [5, 16] : [11, 19];
+    return marks.map((seconds) => new Date(seconds * 1000).toISOString().slice(from, to).replace("T", " "));
+  };
+  const doublings = Array.from({ length: 50 }, (_, power) => 2 ** power);
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const axis = (more) => ({ stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, ...more });
 
@@ -22,9 +27,9 @@
     if (chart) chart.destroy();
     chart = new uPlot({
       width: place.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { show: false },
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       scales: { y: { range: (_, _low, high) => [0, Math.max(1, high * 1.1)] } },
-      axes: [axis({ incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400] }), axis({ size: 84, values: (_, marks) => marks.map(size) })],
+      axes: [axis({ incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400],
+        space: 90, values: (_, marks) => clock(marks) }), axis({ size: 84, incrs: doublings, values: (_, marks) => marks.map(size) })],
       series: [{}, { stroke: colour("--pending"), width: 2, fill: `${colour("--pending")}22`, points: { show: false } }],
     }, [times, rates], place);
   }

@@ -4,6 +4,7 @@
 "use strict";
 (() => {
   const RATE_WINDOW_MS = 10_000;
+  const SHORTEST_RATE_MS = 2_500; // of less, one event more or less would say anything
   const STALE_AFTER_MS = 5_000;
   const ANNOUNCE_EVERY_MS = 10_000;
   const GIVE_UP_MS = 10_000;
@@ -72,7 +73,7 @@
     samples.push([now, moved]);
     while (samples.length > 2 && now - samples[1][0] >= RATE_WINDOW_MS) samples.shift();
     const [[at, bytes]] = samples;
-    return now - at < 900 ? null : ((moved - bytes) * 1000) / (now - at);
+    return now - at < SHORTEST_RATE_MS ? null : ((moved - bytes) * 1000) / (now - at);
   }
 
   function show(box, job) {

@@ -84,7 +84,7 @@ def test_a_schedule_is_listed_shown_paused_resumed_and_removed(fleet, capsys) ->
     capsys.readouterr()
     assert main(["schedule", "list", "-o", "json"]) == 0
     [shown] = json.loads(capsys.readouterr().out)
-    assert (shown["state"], shown["next"], shown["when"]) == ("paused", "", "every 21600 s")
+    assert (shown["state"], shown["next"], shown["when"]) == ("paused", "", "every 6 h")
     assert main(["schedule", "resume", "nightly"]) == 0
     assert main(["schedule", "list"]) == 0
     assert main(["schedule", "show", "nightly"]) == 0

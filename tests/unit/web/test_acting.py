@@ -197,9 +197,9 @@ def test_what_agents_do_is_shown(client, fleet, add_job):
 
     section = client.get(f"/jobs/{job.id}").text.partition('<h2 id="agents">')[2]
 
-    assert "<td>3</td>" in section
+    assert '<td data-label="Agent">3</td>' in section
     assert "copies files" in section
-    assert "<td>500</td>" in section
+    assert '<td data-label="Objects">500</td>' in section
 
 
 def test_the_job_tells_the_command_that_asks_for_it(client, add_job):
@@ -234,11 +234,11 @@ def test_the_workers_page_shows_who_is_there(client, fleet):
 
     page = client.get("/workers").text
     assert "&lt;b&gt;host&lt;/b&gt;" in page
-    assert "<td>8</td>" in page
+    assert '<td data-label="Slots">8</td>' in page
 
 
 def test_the_system_page_shows_what_doctor_finds(client):
     page = client.get("/system").text
 
     assert "none is running" in page
-    assert "start one with `awcopy worker`" in unescape(page)
+    assert "start one with <code>awcopy worker</code>" in unescape(page)

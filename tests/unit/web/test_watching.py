@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from awcopy.errors import ServiceUnreachable
 from awcopy.jobs.queries import take_snapshot
+from awcopy.model.job import JobState
 from awcopy.model.outcome import Totals
 from tests.unit.web.conftest import CREATED
 from web.watching import MOST_SAMPLES, Editions, History
@@ -140,3 +142,19 @@ def test_a_new_run_begins_a_new_history(fleet, snapshot):
     note(history, fleet, snapshot, 5, 0)
 
     assert history.paces(snapshot.job.id) == []
+
+
+def test_looking_at_a_job_that_has_ended_draws_no_line_at_zero(fleet, add_job):
+    history = History()
+    running = take_snapshot(fleet, add_job(totals=Totals()).id)
+    note(history, fleet, running, 0, 0)
+    note(history, fleet, running, 10, 1_000)
+    ended_at = CREATED + timedelta(seconds=12)
+    ended = replace(
+        running, moved_bytes=1_200, job=replace(running.job, state=JobState.COMPLETED, changed_at=ended_at)
+    )
+
+    for _ in range(3):
+        history.note(ended, CREATED + timedelta(hours=1))
+
+    assert [pace.bytes_per_s for pace in history.paces(running.job.id)] == [100.0, 100.0]
