@@ -29,7 +29,7 @@
       width: place.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { show: false },
       scales: { y: { range: (_, _low, high) => [0, Math.max(1, high * 1.1)] } },
       axes: [axis({ incrs: [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400],
-        space: 90, values: (_, marks) => clock(marks) }), axis({ size: 84, incrs: doublings, values: (_, marks) => marks.map(size) })],
+        size: 28, space: 90, values: (_, marks) => clock(marks) }), axis({ size: 84, space: 24, incrs: doublings, values: (_, marks) => marks.map(size) })],
       series: [{}, { stroke: colour("--pending"), width: 2, fill: `${colour("--pending")}22`, points: { show: false } }],
     }, [times, rates], place);
   }
