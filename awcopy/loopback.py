@@ -40,7 +40,7 @@ def require_loopback(address: str, *, what: str) -> None:
     """
     if not is_loopback(address):
         raise UsageError(
-            f"{what} has no authentication yet, so it does not listen at {address!r}",
+            f"{what} speaks plain HTTP and is for its own machine: it does not listen at {address!r}",
             hint="listen at 127.0.0.1 and reach it through an SSH tunnel: ssh -L PORT:127.0.0.1:PORT HOST",
         )
 

@@ -62,10 +62,11 @@ def run_beat(settings: Settings) -> None:
 def run_flower(settings: Settings, address: str, port: int) -> None:
     """Run Flower on the fleet's application."""
     from workers.app import make_app
+    from workers.flower import find_password
     from workers.flower import run_flower as start_flower
 
     configure_logging(settings.log_level)
-    start_flower(make_app(settings), address, port)
+    start_flower(make_app(settings), find_password(settings.flower_password), address, port)
 
 
 def count_own(settings: Settings, *, runs_tasks: bool) -> int:

@@ -54,7 +54,8 @@ def turn_task(turn: Turn) -> str:
 def describe_turn(turn: Turn) -> str:
     """Return what Flower and the logs show of a turn."""
     what = f"item {turn.item}" if turn.item else "looks for work"
-    return f"job {turn.job_id}, agent {turn.place}: {what}"
+    holds = f": {turn.holds}" if turn.holds else ""
+    return f"job {turn.job_id}, agent {turn.place}, {what}{holds}"
 
 
 def publish_generation(app: Celery, generation: Generation) -> None:

@@ -15,7 +15,11 @@ from awcopy.config import load_settings
     "--port", type=click.IntRange(1, 65_535), default=5555, show_default=True, help="Port to listen at."
 )
 def flower(address: str, port: int) -> None:
-    """Run Flower until it is told to stop. Whoever reaches it sees tasks and workers."""
+    """Run Flower until it is told to stop.
+
+    It asks for a password, with any user's name: that of AWCOPY_FLOWER_PASSWORD, else the one in
+    ~/.awcopy/flower.password, which it makes if it is not there.
+    """
     from workers.lifecycle import run_flower
 
     settings = load_settings()

@@ -106,6 +106,12 @@ class Settings:
             "help": "Key that signs the dashboard's sessions; without, each start makes one, and all log in anew."
         },
     )
+    flower_password: Secret = field(
+        default=Secret(""),
+        metadata={
+            "help": "Password that Flower asks for; without, it makes one in `~/.awcopy/flower.password`."
+        },
+    )
     log_level: str = field(
         default="INFO",
         metadata={"help": "Least level of records that are logged: DEBUG, INFO, WARNING or ERROR."},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -78,7 +79,11 @@ def fleet_environment(servers: Servers, folder: Path) -> dict[str, str]:
     if not keys.exists():
         create_keys(keys)
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed to children as it is
+    password = folder / "flower.password"
+    if not password.exists():
+        password.write_text(secrets.token_hex(8), encoding="utf-8")
     return kept | {
+        "AWCOPY_FLOWER_PASSWORD": f"@file:{password}",
         "AWCOPY_REDIS_URL": servers.redis.url,
         "AWCOPY_LEDGER": servers.ledger.connection_string,
         "AWCOPY_KEYS": str(keys),
@@ -112,6 +117,7 @@ class FleetProcesses:
     flower: ChildProcess
     web_url: str
     flower_url: str
+    flower_password: str
 
 
 def start_fleet(servers: Servers, folder: Path, stack: ExitStack, *, processes: int = 2) -> FleetProcesses:
@@ -121,7 +127,12 @@ def start_fleet(servers: Servers, folder: Path, stack: ExitStack, *, processes: 
     live = RedisLive(Secret(servers.redis.url), "awcopy")
     plan: list[tuple[str, list[str], list[int], Callable[[], bool]]] = [
         ("worker", ["worker", "--processes", str(processes)], [], lambda: len(live.workers()) >= processes),
-        ("web", ["web", "--port", str(web_port)], [], _answers(web_port)),
+        (
+            "web",
+            ["web", "--port", str(web_port), "--flower-url", f"http://127.0.0.1:{flower_port}/tasks"],
+            [],
+            _answers(web_port),
+        ),
         ("flower", ["flower", "--port", str(flower_port)], [flower_port], always),
     ]
     children = {
@@ -136,6 +147,7 @@ def start_fleet(servers: Servers, folder: Path, stack: ExitStack, *, processes: 
         **children,
         web_url=f"http://127.0.0.1:{web_port}/",
         flower_url=f"http://127.0.0.1:{flower_port}/tasks",
+        flower_password=(folder / "flower.password").read_text(encoding="utf-8"),
     )
 
 

@@ -45,13 +45,18 @@ def run_demo(*, keep: bool) -> int:
         with _step(f"Filling the bucket s3://{BUCKET}") as say:
             objects, size = make_sample(servers.source)
             say(f"{format_count(objects)} objects, {format_size(size)}")
-        print(f"\n  Dashboard  {fleet.web_url}\n  Flower     {fleet.flower_url}\n", flush=True)
+        print(f"\n{_where(fleet)}\n", flush=True)
         code = _copy(servers, folder)
         if code == 0:
             code = _prove(servers, objects)
         if keep:
             _wait_for_ctrl_c(servers, fleet, folder)
         return code
+
+
+def _where(fleet: FleetProcesses) -> str:
+    flower = f"{fleet.flower_url}  (any name, password {fleet.flower_password})"
+    return f"  Dashboard  {fleet.web_url}\n  Flower     {flower}"
 
 
 def _copy(servers: Servers, folder: Path) -> int:
@@ -90,7 +95,7 @@ def _wait_for_ctrl_c(servers: Servers, fleet: FleetProcesses, folder: Path) -> N
         for name, value in user_environment(servers, folder).items():
             if name.startswith(("AWCOPY_", "AWS_", "AZURE_")):
                 print(f"  export {name}='{value}'")
-        print(f"\n  Dashboard  {fleet.web_url}\n  Flower     {fleet.flower_url}", flush=True)
+        print(f"\n{_where(fleet)}", flush=True)
         threading.Event().wait()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from awcopy.model.items import BlockRange, Item, ItemState, ListRange
+from awcopy.units import format_size, say_count
 
 if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
@@ -45,6 +46,17 @@ class HeldItem:
             "generation": self.item.generation,
             "lease_until": until.isoformat() if until else None,
         }
+
+
+def say_what_it_holds(item: Item) -> str:
+    """Return what is in an item, for people and without a key: ``500 files, 12.0 MiB``; nothing of a listing."""
+    match item.range:
+        case BlockRange(file=file, first=first, end=end):
+            return f"blocks {first} to {end - 1} of large file {file}, {format_size(item.size_bytes)}"
+        case ListRange():
+            return ""
+        case _:
+            return f"{say_count(item.objects, 'file')}, {format_size(item.size_bytes)}"
 
 
 def list_held(fleet: Fleet, job_id: JobId) -> list[HeldItem]:

@@ -25,6 +25,7 @@ from awcopy.errors import (
     PermanentError,
     ServiceUnreachable,
 )
+from awcopy.jobs.held import say_what_it_holds
 from awcopy.model.items import ItemKind, ItemState, claim
 from awcopy.model.job import Job, JobId, JobState, move
 from awcopy.steps.copy_blocks import copy_blocks
@@ -60,6 +61,7 @@ _REFILL_EVERY_S = 1.0
 class _Following:
     number: int = 0
     kind: ItemKind | None = None
+    holds: str = ""
 
 
 class End(Enum):
@@ -94,9 +96,15 @@ def _pass_on(context: StepContext, turn: Turn, following: _Following, *, has_run
     """Return the next turn of the place; when its generation is over, one in a place that is kept for it."""
     fleet = context.fleet
     if fleet.live.pass_turn(turn.job_id, turn.generation, turn.place, turn.turn):
-        return replace(turn, turn=turn.turn + 1, item=following.number, kind=following.kind)
+        return replace(
+            turn, turn=turn.turn + 1, item=following.number, kind=following.kind, holds=following.holds
+        )
     kept = take_kept_place(fleet, turn.job_id, turn.generation) if has_run else None
-    return replace(kept, item=following.number, kind=following.kind) if kept else End.SUPERSEDED
+    return (
+        replace(kept, item=following.number, kind=following.kind, holds=following.holds)
+        if kept
+        else End.SUPERSEDED
+    )
 
 
 def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
@@ -257,7 +265,7 @@ def _pop(context: StepContext, job: Job, *, timeout_s: float) -> _Following | No
     if number == _WAKE:
         return _Following()
     item = context.fleet.ledger.get_item(job.id, number)
-    return _Following(number, item.task) if item else _Following()
+    return _Following(number, item.task, say_what_it_holds(item)) if item else _Following()
 
 
 def _may_bring_more(item: Item) -> bool:

@@ -6,7 +6,7 @@ at its next turn: should the message come after all, it is a turn too late and d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import structlog
@@ -40,6 +40,7 @@ class Turn:
     turn: int = 0
     item: int = 0  # 0: look for one
     kind: ItemKind | None = None
+    holds: str = field(default="", compare=False)  # what is in the item, for people who look at tasks
 
 
 def revive_places(context: StepContext, job: Job) -> list[Turn] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import urllib.request
@@ -88,6 +89,14 @@ class Place:
         """Return how many keys rclone finds the same, byte for byte, and its lines about all others."""
         found = compare(self.servers.source, source, self.servers.sink, sink)
         return found.same, found.differences
+
+    def ask_flower(self, path: str) -> str:
+        """Return what Flower answers to somebody who knows its password."""
+        word = base64.b64encode(f"test:{self.processes.flower_password}".encode()).decode()
+        url = self.processes.flower_url.replace("tasks", path)
+        request = urllib.request.Request(url, headers={"Authorization": f"Basic {word}"})
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
+            return answer.read().decode()
 
     def redis_dump(self) -> tuple[list[bytes], bytes]:
         """Return the names of all keys in Redis, and everything that they hold, as bytes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import signal
@@ -15,6 +16,7 @@ import pytest
 from celery import Celery
 
 # Port 1 of loopback: nothing answers there.
+KNOWN = {"Authorization": "Basic " + base64.b64encode(b"anybody:password-of-tests").decode()}
 NOWHERE = "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=YQ==;TableEndpoint=http://127.0.0.1:1/a;BlobEndpoint=http://127.0.0.1:1/a;"
 RUN_WEB = f"""
 from awcopy.config import Secret, Settings
@@ -23,9 +25,10 @@ run_web(Settings(ledger=Secret({NOWHERE!r}), redis_url=Secret("redis://127.0.0.1
 """
 RUN_FLOWER = """
 import sys
+from awcopy.config import Secret
 from celery import Celery
 from workers.flower import run_flower
-run_flower(Celery(broker=sys.argv[1]), "127.0.0.1", 0)
+run_flower(Celery(broker=sys.argv[1]), Secret("password-of-tests"), "127.0.0.1", 0)
 """
 
 
@@ -94,16 +97,37 @@ def test_flower_shows_readable_arguments_and_no_secret(flower_port, redis_server
     def send_and_look():
         with Celery(broker=redis_server.url) as app, app.connection() as connection:
             app.events.Dispatcher(connection).send("task-failed", **facts)
-        return json.loads(get(flower_port, "/api/tasks")[1])
+        return json.loads(get(flower_port, "/api/tasks", **KNOWN)[1])
 
     [task] = wait_for(send_and_look).values()
 
     assert task["kwargs"] == "job zybq, item 17"
-    pages = [get(flower_port, path)[1] for path in ("/api/tasks", "/task/1", "/api/task/info/1")]
+    pages = [get(flower_port, path, **KNOWN)[1] for path in ("/api/tasks", "/task/1", "/api/task/info/1")]
     assert b"SECRET" not in b"".join(pages)
 
 
 def test_flower_is_for_this_machine_only(flower_port):
-    assert get(flower_port, "/api/tasks", Host="rebound.example")[0] == 400
-    assert get(flower_port, "/api/task/result/1")[0] == 403
-    assert "Access-Control-Allow-Origin" not in get(flower_port, "/api/tasks", Origin="https://x.example")[2]
+    assert get(flower_port, "/api/tasks", Host="rebound.example", **KNOWN)[0] == 400
+    assert get(flower_port, "/api/task/result/1", **KNOWN)[0] == 403
+    asked = get(flower_port, "/api/tasks", Origin="https://x.example", **KNOWN)
+    assert "Access-Control-Allow-Origin" not in asked[2]
+
+
+def test_flower_shows_nothing_without_the_password(flower_port):
+    wrong = {"Authorization": "Basic " + base64.b64encode(b"anybody:password-of-test").decode()}
+    for path in (
+        "/",
+        "/tasks",
+        "/api/tasks",
+        "/api/workers",
+        "/metrics",
+        "/static/css/flower.css",
+        "/login",
+        "/x",
+    ):
+        for headers in ({}, wrong):
+            status, body, answered = get(flower_port, path, **headers)
+            assert (status, "Basic" in answered["WWW-Authenticate"]) == (401, True), path
+            assert b"celery" not in body.lower()
+    assert get(flower_port, "/healthcheck")[:2] == (200, b"OK")
+    assert get(flower_port, "/tasks", **KNOWN)[0] == 200

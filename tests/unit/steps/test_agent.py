@@ -49,6 +49,7 @@ def with_item(turn, number=2):
 def test_a_turn_without_item_finds_the_next_one(world, turn):
     following = take_turn(world.context, turn)
     assert following == replace(turn, turn=1, item=2, kind=ItemKind.COPY_FILES)
+    assert following.holds == "1 file, 1 B"
     assert item(world).state is ItemState.READY
 
 

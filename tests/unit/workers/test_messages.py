@@ -50,7 +50,7 @@ def test_a_task_without_an_item_is_an_agents():
     assert messages.turn_task(Turn(job_id=JOB_ID, generation=1, place=0)) == "awcopy.agent"
 
 
-@pytest.mark.parametrize(("item", "shown"), [(0, "agent 2: looks for work"), (41, "agent 2: item 41")])
+@pytest.mark.parametrize(("item", "shown"), [(0, "agent 2, looks for work"), (41, "agent 2, item 41")])
 def test_a_turn_is_described_in_words(item, shown):
     turn = Turn(job_id=JOB_ID, generation=3, place=2, item=item)
     assert messages.describe_turn(turn) == f"job {JOB_ID}, {shown}"
@@ -95,3 +95,8 @@ def test_a_generation_is_a_chord_of_its_places_and_then_finish(app, monkeypatch)
     assert {one.kwargs["generation"] for one in header} == {2}
     assert (body.task, body.kwargs) == (messages.FINISH, {"job": JOB_ID, "generation": 2})
     assert body.immutable
+
+
+def test_a_turn_says_what_its_item_holds():
+    turn = Turn(job_id=JOB_ID, generation=3, place=2, item=17, holds="500 files, 12.0 MiB")
+    assert messages.describe_turn(turn) == f"job {JOB_ID}, agent 2, item 17: 500 files, 12.0 MiB"
