@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import awcopy
 from awcopy.bootstrap import connect_fleet
-from web import api, auth_pages, events, pages, schedules
+from web import api, auth_pages, events, metrics, pages, schedules
 from web.actions import limit_creations
 from web.auth import require_login
 from web.fleet import attach_fleet
@@ -57,11 +57,13 @@ def create_app(
     limit_creations(app)
     show_problems(app)
     events.allow_streams(app)
+    metrics.keep_metrics(app)
     app.register_blueprint(auth_pages.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(api.blueprint)
     app.register_blueprint(schedules.blueprint)
     app.register_blueprint(events.blueprint)
+    app.register_blueprint(metrics.blueprint)
     if reach.proxies:
         # Whoever could reach the port past them could claim any address; without them, nothing of it is believed.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=reach.proxies, x_proto=reach.proxies, x_host=0)  # type: ignore[method-assign]  # as Werkzeug documents it

@@ -254,7 +254,7 @@ def _let_in() -> Response | None:
         return None
     visitor = recognize()
     if visitor is None:
-        if request.method in SAFE_METHODS and request.blueprint not in {"api", "events"}:
+        if request.method in SAFE_METHODS and request.blueprint not in {"api", "events", "metrics"}:
             asked = request.full_path.rstrip("?")
             return redirect(url_for("auth.ask_for_token", next=asked), HTTPStatus.SEE_OTHER)
         raise TokenRefused("a token is needed, and there is none that counts")

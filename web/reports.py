@@ -14,6 +14,7 @@ from werkzeug.exceptions import TooManyRequests
 
 from awcopy.cli.console import safe_cell, safe_text
 from awcopy.errors import UsageError
+from awcopy.jobs.journal import retell
 from awcopy.jobs.queries import read_report
 from awcopy.jobs.report import REPORT_COLUMNS, report_cells, report_record
 from awcopy.model.outcome import Result
@@ -80,3 +81,20 @@ def _csv_line(cells: Iterator[str] | tuple[str, ...]) -> str:
     line = io.StringIO()
     csv.writer(line).writerow(cells)
     return line.getvalue()
+
+
+def send_journal(text: str) -> Response:
+    """Return the journal of the job with this id: what happened to it, and how each object ended.
+
+    Raises:
+        JobNotFound: There is no such job.
+        TooManyRequests: Four others are being downloaded.
+    """
+    fleet = current_fleet()
+    job = fleet.ledger.get_job(parse_job_id(text))
+    if not _downloads.acquire(blocking=False):
+        raise TooManyRequests(f"{MOST_DOWNLOADS} reports are being downloaded", retry_after=_BUSY_S)
+    response = Response(retell(job, read_report(fleet, job.id)), content_type=TYPES["ndjson"])
+    response.call_on_close(_downloads.release)
+    response.headers["Content-Disposition"] = f'attachment; filename="awcopy-{job.id}.log"'
+    return response

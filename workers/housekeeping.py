@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,6 +13,7 @@ import structlog
 from awcopy import __version__
 from awcopy.errors import AwcopyError
 from awcopy.jobs.schedules import fire_schedules
+from awcopy.live.base import Vitals
 from awcopy.steps.reconcile import reconcile
 from workers import messages
 
@@ -24,6 +27,16 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 BEAT_EVERY_S = 5.0
+_STATM = Path("/proc/self/statm")
+
+
+def memory_bytes() -> int:
+    """Return how much memory this process has resident; 0 where the system does not say so."""
+    try:
+        pages = int(_STATM.read_text(encoding="ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class Housekeeper:
@@ -62,7 +75,9 @@ class Housekeeper:
             self._stopping.wait(min(BEAT_EVERY_S, self._reconcile_s))
 
     def _beat(self) -> None:
-        self._context.fleet.live.beat(self._name, self._slots, __version__)
+        counts = self._context.retries
+        vitals = Vitals(memory_bytes=memory_bytes(), retries=counts.retries, throttles=counts.throttles)
+        self._context.fleet.live.beat(self._name, self._slots, __version__, vitals)
 
     def _reconcile(self) -> None:
         if self._context.fleet.live.once_every("reconcile", self._reconcile_s / 2):

@@ -17,9 +17,10 @@ from awcopy.errors import UsageError
 from awcopy.jobs.report import report_record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from awcopy.jobs.queries import JobSnapshot
+    from awcopy.model.job import Job
     from awcopy.model.outcome import Outcome
 
 
@@ -93,6 +94,16 @@ class Journal:
             self._lost += 1
 
 
-def _line(event: str, facts: dict[str, object]) -> str:
-    record = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **facts}
+def retell(job: Job, outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """Yield the lines of a journal as the ledger remembers the job: its latest events, then how each object ended."""
+    for one in job.events:
+        yield _line("job_event", {"job": job.id, "what": one.what, "detail": one.detail}, one.at)
+    # As in a journal that a command keeps: told when the job has ended, or is looked at.
+    told_at = job.changed_at if job.has_ended else None
+    for outcome in outcomes:
+        yield _line("object_ended", report_record(outcome), told_at)
+
+
+def _line(event: str, facts: Mapping[str, object], at: datetime | None = None) -> str:
+    record = {"time": (at or datetime.now(UTC)).isoformat(timespec="milliseconds"), "event": event, **facts}
     return json.dumps(record) + "\n"

@@ -112,13 +112,16 @@ def take_snapshot(fleet: Fleet, job_id: JobId) -> JobSnapshot:
     return snapshot_of(fleet, fleet.ledger.get_job(job_id))
 
 
-def snapshot_of(fleet: Fleet, job: Job) -> JobSnapshot:
-    """Return the snapshot of a job that was just read; an ended job's items are not read again."""
+def snapshot_of(fleet: Fleet, job: Job, sums: Sums | None = None) -> JobSnapshot:
+    """Return the snapshot of a job that was just read, with its items' sums if they were, too.
+
+    An ended job's items are not read again.
+    """
     if job.has_ended and job.state is not JobState.FAILED:
         return JobSnapshot(
             job=job, phase=Phase.ENDED, totals=job.totals, moved_bytes=job.totals.copied.size_bytes
         )
-    sums = sum_items(fleet, job.id)
+    sums = sums or sum_items(fleet, job.id)
     return JobSnapshot(
         job=job,
         phase=_phase(job, sums),

@@ -36,6 +36,8 @@ class Sums:
     open_items: int = 0
     busy_agents: int = 0
     waiting_items: int = 0
+    ready_items: int = 0
+    first_ready: int = 0  # the number of the first item that is ready; 0: none
     is_listing: bool = False
     is_deleting: bool = False
     seconds: float = 0.0  # that it took to find this
@@ -57,10 +59,14 @@ def sum_items(fleet: Fleet, job_id: JobId, clock: Callable[[], float] = time.mon
 
 def _sum(fleet: Fleet, job_id: JobId) -> Sums:
     totals, open_items, busy, waiting, listing, deleting = Totals(), 0, 0, 0, False, False
+    ready = first_ready = 0
     for item in fleet.ledger.list_items(job_id):
         totals += item.totals
         if item.state is not ItemState.DONE:
             open_items += 1
+            if item.state is ItemState.READY:
+                ready += 1
+                first_ready = first_ready or item.number
             busy += item.state is ItemState.LEASED
             waiting += item.state is ItemState.WAITING
             listing = listing or item.task is ItemKind.LIST_OBJECTS
@@ -70,6 +76,8 @@ def _sum(fleet: Fleet, job_id: JobId) -> Sums:
         open_items=open_items,
         busy_agents=busy,
         waiting_items=waiting,
+        ready_items=ready,
+        first_ready=first_ready,
         is_listing=listing,
         is_deleting=deleting,
     )

@@ -24,6 +24,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """What a process says about itself with each sign of life; zeros when it did not say."""
+
+    memory_bytes: int = 0  # resident
+    retries: int = 0  # of requests, since the process began
+    throttles: int = 0  # of these, those of which a store asked for fewer requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessBeat:
     """One process of the fleet that said lately that it is there."""
 
@@ -31,6 +40,7 @@ class ProcessBeat:
     slots: int  # tasks that it runs at once; 0 for beat, which runs none
     seconds_ago: float
     version: str = ""  # of awcopy; empty when it did not say
+    vitals: Vitals = Vitals()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +107,7 @@ class Live(Protocol):
     def shared_limit(self, store: str) -> float | None:
         """Return the least limit told in the last 10 s, or None."""
 
-    def beat(self, name: str, slots: int, version: str = "") -> None:
+    def beat(self, name: str, slots: int, version: str = "", vitals: Vitals = Vitals()) -> None:
         """Say that a process is there, with 0 slots one that runs no tasks; forgotten after 30 s."""
 
     def processes(self) -> list[ProcessBeat]:

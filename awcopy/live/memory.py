@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from awcopy.live.base import KEPT, LiveFacts, Place, ProcessBeat
+from awcopy.live.base import KEPT, LiveFacts, Place, ProcessBeat, Vitals
 from awcopy.model.job import JobId
 
 _READY_LIMIT = 10_000
@@ -39,7 +39,7 @@ class MemoryLive:
         self._clock = clock
         self._changed = threading.Condition()
         self._jobs: defaultdict[JobId, _JobState] = defaultdict(_JobState)
-        self._beats: dict[str, tuple[int, str, float]] = {}
+        self._beats: dict[str, tuple[int, str, Vitals, float]] = {}
         self._done_until: dict[str, float] = {}
         self._limits: dict[str, tuple[float, float]] = {}
 
@@ -145,19 +145,21 @@ class MemoryLive:
             limit, at = self._limits.get(store, (0.0, float("-inf")))
             return limit if self._clock() - at <= _LIMIT_LIFE_S else None
 
-    def beat(self, name: str, slots: int, version: str = "") -> None:
+    def beat(self, name: str, slots: int, version: str = "", vitals: Vitals = Vitals()) -> None:
         """Say that a process is there, with 0 slots one that runs no tasks; forgotten after 30 s."""
         with self._changed:
-            self._beats[name] = (slots, version, self._clock())
+            self._beats[name] = (slots, version, vitals, self._clock())
 
     def processes(self) -> list[ProcessBeat]:
         """Return the processes that said so in the last 30 s, by name."""
         with self._changed:
             now = self._clock()
-            self._beats = {name: beat for name, beat in self._beats.items() if now - beat[2] <= _BEAT_LIFE_S}
+            self._beats = {name: beat for name, beat in self._beats.items() if now - beat[-1] <= _BEAT_LIFE_S}
             return [
-                ProcessBeat(name=name, slots=slots, seconds_ago=max(0.0, now - at), version=version)
-                for name, (slots, version, at) in sorted(self._beats.items())
+                ProcessBeat(
+                    name=name, slots=slots, seconds_ago=max(0.0, now - at), version=version, vitals=vitals
+                )
+                for name, (slots, version, vitals, at) in sorted(self._beats.items())
             ]
 
     def workers(self) -> list[ProcessBeat]:

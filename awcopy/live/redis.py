@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ from redis.retry import Retry
 
 from awcopy.config import Secret
 from awcopy.errors import AwcopyError, CredentialsError, ServiceUnreachable, UsageError
-from awcopy.live.base import KEPT, LiveFacts, Place, ProcessBeat
+from awcopy.live.base import KEPT, LiveFacts, Place, ProcessBeat, Vitals
 from awcopy.model.job import JobId
 
 _CONNECT_TIMEOUT_S = 5
@@ -49,6 +50,7 @@ _JOB_LIFE_S = 7 * 24 * 3600
 _READY_LIMIT = 10_000
 _BEAT_LIFE_S = 30
 _LIMIT_LIFE_S = 10
+_VITALS = tuple(field.name for field in fields(Vitals))
 _MICROSECONDS = 1_000_000
 _AT = ":at"
 
@@ -236,10 +238,11 @@ class RedisLive:
             limit = self._redis.get(f"{self._namespace}:limit:{store}")
         return None if limit is None else float(limit)
 
-    def beat(self, name: str, slots: int, version: str = "") -> None:
+    def beat(self, name: str, slots: int, version: str = "", vitals: Vitals = Vitals()) -> None:
         """Say that a process is there, with 0 slots one that runs no tasks; forgotten after 30 s."""
+        about = f"{slots}/{version}/{vitals.memory_bytes}/{vitals.retries}/{vitals.throttles}"
         with self._translating():
-            self._beat([self._workers_key], [f"{slots}/{version} {name}", _BEAT_LIFE_S])
+            self._beat([self._workers_key], [f"{about} {name}", _BEAT_LIFE_S])
 
     def processes(self) -> list[ProcessBeat]:
         """Return the processes that said so in the last 30 s, by name."""
@@ -281,8 +284,9 @@ class RedisLive:
 
 def _read_beat(member: str, seconds_ago: float) -> ProcessBeat:
     about, _, name = member.partition(" ")
-    slots, _, version = about.partition("/")
-    return ProcessBeat(name=name, slots=int(slots), seconds_ago=seconds_ago, version=version)
+    slots, version, *numbers = about.split("/")  # an earlier version of awcopy tells no numbers
+    vitals = Vitals(**dict(zip(_VITALS, map(int, numbers), strict=False)))
+    return ProcessBeat(name=name, slots=int(slots), seconds_ago=seconds_ago, version=version, vitals=vitals)
 
 
 def _read_facts(told: Mapping[str, Any], snapshots: str) -> LiveFacts:

@@ -20,7 +20,7 @@ from awcopy.transfer.buffers import BufferPool
 from awcopy.transfer.context import Transfer
 from awcopy.transfer.limited import LimitedSink, LimitedSource
 from awcopy.transfer.limiter import Limiters
-from awcopy.transfer.retry import Retrier
+from awcopy.transfer.retry import Retrier, RetryCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +90,7 @@ class StepContext:
     buffers: BufferPool = field(default_factory=BufferPool)
     stores: StoreCache = field(default_factory=StoreCache)
     breakers: Breakers = field(default_factory=Breakers)
+    retries: RetryCounts = field(default_factory=RetryCounts)
     limiters: Limiters = field(init=False)
 
     def __post_init__(self) -> None:
@@ -172,4 +173,4 @@ class StepContext:
                 self.sleep(nap)
                 seconds -= nap
 
-        return Retrier(wait=wait, chance=self.chance)
+        return Retrier(wait=wait, chance=self.chance, note=self.retries.note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -48,15 +49,32 @@ def delay_before_retry(error: StorageError, tries: int, chance: float) -> float 
     return None
 
 
+class RetryCounts:
+    """How often this process has tried a request again since it began. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.retries = 0
+        self.throttles = 0  # of the retries, those of which a store asked for fewer requests
+
+    def note(self, error: StorageError) -> None:
+        """Count one more retry, for this error."""
+        with self._lock:
+            self.retries += 1
+            self.throttles += isinstance(error, Throttled)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrier:
     """Calls again what failed and may succeed; stops at once when the work is no longer wanted.
 
-    ``wait`` sleeps the given seconds, and raises when the work is interrupted meanwhile.
+    ``wait`` sleeps the given seconds, and raises when the work is interrupted meanwhile. ``note`` is told of each
+    error for which there is another try.
     """
 
     wait: Callable[[float], None]
     chance: Callable[[], float]
+    note: Callable[[StorageError], None] = lambda _error: None
 
     def call(self, attempt: Callable[[], T]) -> T:
         """Return what ``attempt`` returns, trying it as often as its errors allow.
@@ -73,4 +91,5 @@ class Retrier:
                 delay = delay_before_retry(error, tries, self.chance())
                 if delay is None:
                     raise
+                self.note(error)
                 self.wait(delay)

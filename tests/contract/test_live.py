@@ -10,7 +10,7 @@ from threading import Timer
 import pytest
 
 from awcopy.config import Secret
-from awcopy.live.base import KEPT
+from awcopy.live.base import KEPT, Vitals
 from awcopy.live.memory import MemoryLive
 from awcopy.live.redis import RedisLive
 from awcopy.model.job import JobId
@@ -256,6 +256,13 @@ def test_a_process_without_slots_is_there_and_is_no_worker(live):
         ("w1", 8, ""),
     ]
     assert [worker.name for worker in live.workers()] == ["w1"]
+
+
+def test_a_process_tells_its_memory_and_retries(live):
+    vitals = Vitals(memory_bytes=2**33, retries=7, throttles=2)
+    live.beat("w1", 8, "1.2.3", vitals)
+    live.beat("w2", 8)
+    assert [one.vitals for one in live.processes()] == [vitals, Vitals()]
 
 
 def test_it_says_what_it_is_and_keeps(live):

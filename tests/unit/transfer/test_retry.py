@@ -28,6 +28,7 @@ from awcopy.transfer.retry import (
     MAX_THROTTLED_TRIES,
     MAX_TRIES,
     Retrier,
+    RetryCounts,
     delay_before_retry,
 )
 
@@ -115,6 +116,23 @@ def test_a_call_is_made_again_until_it_succeeds():
 
     assert make_retrier(waits).call(attempt) == 7
     assert waits == [0.5, 1.0]
+
+
+def test_retries_are_counted_and_throttles_among_them():
+    counts = RetryCounts()
+    answers = iter([ConnectionLost("1"), Throttled("2"), Throttled("3"), 7, ObjectNotFound("4")])
+
+    def attempt():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    retrier = Retrier(wait=lambda _: None, chance=lambda: 0.5, note=counts.note)
+    retrier.call(attempt)
+    with pytest.raises(ObjectNotFound):
+        retrier.call(attempt)
+    assert (counts.retries, counts.throttles) == (3, 2)
 
 
 def test_the_last_error_is_the_one_that_is_raised():

@@ -3,12 +3,13 @@ from __future__ import annotations
 import csv
 import json
 import threading
+from dataclasses import replace
 
 import pytest
 
 from awcopy.errors import ServiceUnreachable
 from awcopy.model.items import Item, ItemKind, ItemState
-from awcopy.model.job import JobState
+from awcopy.model.job import JobEvent, JobState
 from awcopy.model.outcome import Outcome, Result
 from tests.unit.hostile import HOSTILE_TEXTS
 from web import reports
@@ -50,6 +51,21 @@ def test_no_cell_of_a_csv_is_run_or_breaks_a_line(client, job):
     assert len(rows) == 1 + len(HOSTILE_TEXTS)
     assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for row in rows for cell in row)
     assert not any(ord(mark) < 32 and mark not in "\r\n" for mark in text)
+
+
+def test_a_journal_tells_what_happened_and_then_how_each_object_ended(client, fleet, job):
+    event = JobEvent(at=job.created_at, what="queued", detail=HOSTILE_TEXTS[0])
+    fleet.ledger.update_job(replace(fleet.ledger.get_job(job.id), events=(event,)))
+
+    response = client.get(f"/jobs/{job.id}/journal")
+    first, *others = [json.loads(line) for line in response.text.splitlines()]
+
+    assert (first["event"], first["what"], first["detail"]) == ("job_event", "queued", HOSTILE_TEXTS[0])
+    assert first["time"] == job.created_at.isoformat(timespec="milliseconds")
+    assert [line["key"] for line in others] == list(HOSTILE_TEXTS)
+    assert {line["event"] for line in others} == {"object_ended"}
+    assert response.headers["Content-Disposition"] == f'attachment; filename="awcopy-{job.id}.log"'
+    assert client.get("/jobs/zybq000000000000/journal").status_code == 404
 
 
 def test_only_the_outcomes_asked_for_are_sent(client, job):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from structlog.testing import capture_logs
 
 from awcopy import __version__
-from awcopy.errors import ServiceUnreachable
+from awcopy.errors import ConnectionLost, ServiceUnreachable, Throttled
 from awcopy.steps.reconcile import Repairs
 from tests.unit.factories import JOB_ID, make_schedule
 from tests.unit.world import World
@@ -60,6 +62,21 @@ def test_a_worker_says_in_every_round_that_it_is_there(house):
     [beat] = house.world.live.workers()
     assert (beat.name, beat.slots, beat.seconds_ago) == ("w1", 8, 5.0)
     assert beat.version == __version__
+    assert (beat.vitals.memory_bytes > 2**20) is Path("/proc/self/statm").exists()
+
+
+def test_a_worker_tells_how_often_it_has_tried_again(house):
+    house.world.context.retries.note(ConnectionLost("lost"))
+    house.world.context.retries.note(Throttled("slow down"))
+    house.run(1)
+    [beat] = house.world.live.workers()
+    assert (beat.vitals.retries, beat.vitals.throttles) == (2, 1)
+
+
+def test_where_the_system_tells_no_memory_there_is_none(house, monkeypatch):
+    monkeypatch.setattr(housekeeping, "_STATM", Path("/there/is/no/such"))
+    house.run(1)
+    assert house.world.live.workers()[0].vitals.memory_bytes == 0
 
 
 def test_a_process_that_runs_no_tasks_is_seen_but_is_no_worker(house):
