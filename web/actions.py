@@ -126,7 +126,7 @@ def command_of(job: Job) -> str:
 def _note(action: str, job_id: JobId, **facts: str | int) -> None:
     """Log what is asked for, before it is tried: also of what is refused, and of what ends in the middle."""
     visitor, address = current_visitor(), http_request.remote_addr
-    log.info("asked_over_http", action=action, job=job_id, token=visitor.name, address=address, **facts)
+    log.info("asked_over_http", action=action, job_id=job_id, token=visitor.name, address=address, **facts)
 
 
 def _require_startable(job_id: JobId) -> None:

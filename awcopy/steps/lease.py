@@ -85,7 +85,9 @@ class Lease:
         except LeaseLost as error:
             self._stop = error
         except AwcopyError as error:
-            log.warning("lease_not_renewed", item=self._item.number, error=error.code)
+            log.warning(
+                "lease_not_renewed", job_id=self._item.job_id, item=self._item.number, error=error.code
+            )
 
     def _prolong(self, item: Item, until: datetime) -> Item:
         if item.state is not ItemState.LEASED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -52,7 +53,8 @@ def run_each(
     if most <= 1:
         return [_checked(transfer, work, one) for one in todo]
     with ThreadPoolExecutor(most, thread_name_prefix="transfer") as pool:
-        futures = [pool.submit(_checked, transfer, work, one) for one in todo]
+        # With what the log says of whose work this is.
+        futures = [pool.submit(copy_context().run, _checked, transfer, work, one) for one in todo]
         try:
             return [future.result() for future in futures]
         except BaseException:

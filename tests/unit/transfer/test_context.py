@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+import structlog
 
 from awcopy.errors import JobInterrupted
 from awcopy.transfer.context import run_each
@@ -13,6 +14,17 @@ from tests.unit.world import World, make_transfer
 def test_results_come_in_the_order_of_the_inputs(connections):
     transfer = make_transfer(World(), connections=connections)
     assert run_each(transfer, lambda number: number * 2, range(50)) == [number * 2 for number in range(50)]
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_the_log_of_every_thread_says_whose_work_it_is(connections):
+    with structlog.contextvars.bound_contextvars(job_id="0abc"):
+        seen = run_each(
+            make_transfer(World(), connections=connections),
+            lambda _: structlog.contextvars.get_contextvars(),
+            range(8),
+        )
+    assert seen == [{"job_id": "0abc"}] * 8
 
 
 def test_nothing_to_do_is_done_at_once():

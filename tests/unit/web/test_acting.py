@@ -109,7 +109,7 @@ def test_whatever_is_asked_for_leaves_a_line_in_the_log(client, add_job):
         press(client, job, "agents", agents="12")
 
     [line] = [line for line in lines if line["event"] == "asked_over_http"]
-    assert (line["action"], line["job"], line["agents"], line["address"]) == (
+    assert (line["action"], line["job_id"], line["agents"], line["address"]) == (
         "agents",
         job.id,
         12,

@@ -136,7 +136,7 @@ def test_an_absent_ledger_is_a_503_page_without_a_traceback(client, fleet, monke
     def fail(**_):
         raise error("the ledger does not answer", hint="start it")
 
-    monkeypatch.setattr(fleet.ledger, "list_jobs", fail)
+    monkeypatch.setattr(fleet.ledger, "open_jobs", fail)
 
     response = client.get("/")
 
@@ -150,7 +150,7 @@ def test_a_fault_of_ours_is_a_500_page_that_tells_nothing(client, fleet, monkeyp
     def fail(**_):
         raise RuntimeError("secret=hunter2")
 
-    monkeypatch.setattr(fleet.ledger, "list_jobs", fail)
+    monkeypatch.setattr(fleet.ledger, "open_jobs", fail)
 
     response = client.get("/")
 
