@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import urllib.request
@@ -96,15 +97,18 @@ def test_every_part_works_with_the_rights_of_its_role(fleet):
     run(env, "jobs", "watch", job, "-q")
     run(env, "jobs", "rm", job)
     run(env, "doctor")
+    password = Path(env["AWCOPY_FLOWER_PASSWORD"].removeprefix("@file:")).read_text()
+    known = {"Authorization": "Basic " + base64.b64encode(f"me:{password}".encode()).decode()}
     for page in (
         pages[0],
         f"{pages[0]}workers",
         f"{pages[0]}system",
+        f"{pages[0]}metrics",
         pages[1],
         f"{pages[1]}api/workers?refresh=1",
         f"{pages[1]}broker",
     ):
-        with urllib.request.urlopen(page, timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(page, headers=known), timeout=60) as answer:
             assert answer.status == 200
     refused = [
         (each["username"], each["reason"], each["object"], each["context"]) for each in admin.acl_log()
