@@ -16,7 +16,7 @@ def test_only_this_machine_reaches_its_loopback(address):
 )
 def test_others_may_reach_anything_else(address):
     assert not is_loopback(address)
-    with pytest.raises(UsageError, match="it has no authentication yet"):
+    with pytest.raises(UsageError, match="it speaks plain HTTP"):
         require_loopback(address, what="it")
 
 
