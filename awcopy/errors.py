@@ -33,6 +33,7 @@ AwcopyError
         ├── BlobProtected           the blob that is there may not be touched: leased, immutable, archived
         ├── NameNotAllowed          Azure does not take the blob's name
         ├── NameConflict            a directory has the blob's name, or a blob that of one of its directories
+        ├── WrongBlobLeft           the sink wrote other bytes than were sent, and the blob could not be voided
         ├── BlocksMissing           the sink does not hold the blocks that a commit names
         ├── MetadataNotAllowed      Azure does not take the metadata, and the policy is not to change it
         ├── TagsNotAllowed          the same of tags
@@ -299,6 +300,12 @@ class NameConflict(PermanentError):
     """In an account with directories a file and a directory cannot have one name."""
 
     code = "name_conflict"
+
+
+class WrongBlobLeft(PermanentError):
+    """The sink wrote other bytes than were sent; the blob is there, and looks like a copy."""
+
+    code = "wrong_blob_left"
 
 
 class BlocksMissing(PermanentError):

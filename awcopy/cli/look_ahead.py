@@ -96,7 +96,7 @@ def _counted(plans: Iterable[Plan | None], sums: PlanSums, usage: Usage) -> Iter
         sums.add(plan)
         # What is archived is not copied now, and its restore is a part of the estimate.
         if plan.intent in _WRITTEN or plan.reason in _COUNTED_REASONS:
-            usage.add(plan.object)
+            usage.add(plan.object, replaces=plan.intent is Intent.OVERWRITE)
         else:
             usage.leave()
         yield plan

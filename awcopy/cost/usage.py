@@ -40,12 +40,15 @@ class Requests:
 
 
 STREAMED_WHOLE = Requests(reads=1, writes=1, looks=1)  # a GET, a HEAD at Azure and a Put Blob
+REPLACED_WHOLE = Requests(reads=1, writes=2, looks=1)  # a Put Block and Put Block List in its place
 # Put Block From URL, for which Azure makes one GET; a HEAD at S3, a HEAD at Azure, and Put Block List.
 SERVER_WHOLE = Requests(reads=2, writes=2, looks=1)
 
 
-def count_requests(size_bytes: int, block_size_bytes: int, *, by_sink: bool) -> Requests:
-    """Return the requests for one object that nothing goes wrong with.
+def count_requests(
+    size_bytes: int, block_size_bytes: int, *, by_sink: bool, replaces: bool = False
+) -> Requests:
+    """Return the requests for one object that nothing goes wrong with; ``replaces`` when a blob has its name.
 
     Of several blocks: a GET for each block, or for each run of them that Azure reads by itself, and two HEADs;
     a Put Block for each, where it is one of several runs a receipt too, and Put Block List; Get Block List and
@@ -53,7 +56,8 @@ def count_requests(size_bytes: int, block_size_bytes: int, *, by_sink: bool) -> 
     """
     plan = plan_blocks(size_bytes, block_size_bytes, 1)
     if plan.blocks <= 1:
-        return SERVER_WHOLE if by_sink and size_bytes else STREAMED_WHOLE
+        streamed = REPLACED_WHOLE if replaces and size_bytes else STREAMED_WHOLE
+        return SERVER_WHOLE if by_sink and size_bytes else streamed
     pieces = -(-plan.blocks // plan.blocks_per_run) if by_sink else plan.blocks
     receipts = pieces if by_sink and pieces > 1 else 0
     return Requests(reads=pieces + 2, writes=pieces + receipts + 1, looks=3)
@@ -66,6 +70,7 @@ class ClassUsage:
     objects: int = 0
     size_bytes: int = 0
     server_whole: int = 0  # objects of one block, whatever its size, that Azure reads by itself
+    replaced_whole: int = 0  # the others of one block, not empty, where a blob is replaced
     counted: int = 0  # objects whose requests depend on the block size
     requests: dict[int, Requests] = field(default_factory=dict)  # of these, by block size
     # What would be charged for and not be stored, if the objects were deleted at once.
@@ -73,9 +78,10 @@ class ClassUsage:
 
     def requests_of(self, block_size_bytes: int) -> Requests:
         """Return the requests of all objects."""
-        streamed = STREAMED_WHOLE.times(self.objects - self.server_whole - self.counted)
+        replaced = REPLACED_WHOLE.times(self.replaced_whole)
+        new = STREAMED_WHOLE.times(self.objects - self.server_whole - self.replaced_whole - self.counted)
         rest = self.requests.get(block_size_bytes, Requests())
-        return streamed + SERVER_WHOLE.times(self.server_whole) + rest
+        return new + replaced + SERVER_WHOLE.times(self.server_whole) + rest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,8 +121,8 @@ class Usage:
         """The lists that the keys took; an empty bucket takes one too."""
         return max(1, -(-self.listed // KEYS_PER_LIST))
 
-    def add(self, obj: SourceObject) -> None:
-        """Count an object that is to be copied; folder markers are only listed."""
+    def add(self, obj: SourceObject, *, replaces: bool = False) -> None:
+        """Count an object that is to be copied, over a blob or as a new one; folder markers are only listed."""
         self.listed += 1
         size = obj.size_bytes
         if not size and obj.key.endswith("/"):
@@ -129,9 +135,11 @@ class Usage:
         of_class.size_bytes += size
         by_sink = self.server_from_bytes is not None and size >= self.server_from_bytes
         if size > self.block_sizes[0]:
-            self._count_blocks(of_class, size, by_sink=by_sink)
+            self._count_blocks(of_class, size, by_sink=by_sink, replaces=replaces)
         elif by_sink:
             of_class.server_whole += 1
+        elif replaces and size:
+            of_class.replaced_whole += 1
         if obj.storage_class in self.least_days:
             self._count_early(of_class, obj)
 
@@ -144,11 +152,12 @@ class Usage:
         self.listed += 1
         self.left_alone += 1
 
-    def _count_blocks(self, of_class: ClassUsage, size: int, *, by_sink: bool) -> None:
+    def _count_blocks(self, of_class: ClassUsage, size: int, *, by_sink: bool, replaces: bool) -> None:
         of_class.counted += 1
         for block_size in self.block_sizes:
             before = of_class.requests.get(block_size, Requests())
-            of_class.requests[block_size] = before + count_requests(size, block_size, by_sink=by_sink)
+            asked = count_requests(size, block_size, by_sink=by_sink, replaces=replaces)
+            of_class.requests[block_size] = before + asked
 
     def _count_early(self, of_class: ClassUsage, obj: SourceObject) -> None:
         age_s = max(0, int((self.now - obj.modified_at).total_seconds()))

@@ -42,6 +42,7 @@ HINTS = {
     "source_unstable": "the objects were changed while they were copied; retry copies them as they are now",
     "tags_denied": "allow the credentials to read tags (s3:GetObjectTagging), or leave out --tags",
     "tags_not_allowed": "copy them with --metadata rename or exclude, or without --tags",
+    "wrong_blob_left": "these blobs hold wrong bytes, and could not be emptied: delete them, then retry",
     "throttled": "the store asked for fewer requests all the time; retry later, or with fewer agents",
 }
 

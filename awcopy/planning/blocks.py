@@ -173,6 +173,11 @@ def block_id(pin: str, index: int, crc64: int) -> BlockId:
     return BlockId(f"{pin}{index:05x}{crc64:016x}")
 
 
+def fit_block_id(name: BlockId, length: int) -> BlockId:
+    """Return an id of that length, 1 to 64: the sink takes no block with one of another length than it holds."""
+    return BlockId(name.rjust(length, "0")[-length:])
+
+
 def read_block_id(pin: str, text: str) -> tuple[int, int] | None:
     """Return the index and CRC-64 of a block id with this pin; None for anyone else's block."""
     if not text.startswith(pin) or not _ID_END.fullmatch(text, len(pin)):

@@ -14,8 +14,8 @@ from awcopy.sink.base import BlobPage
 
 
 def encode_block_id(block_id: BlockId) -> str:
-    """Return a block id as requests carry it: base64 of its characters, as the SDK makes it too."""
-    return base64.b64encode(block_id.encode()).decode("ascii")
+    """Return a block id as requests carry it: base64 of its bytes, which are its characters."""
+    return base64.b64encode(block_id.encode("latin-1")).decode("ascii")
 
 
 def write_block_list(block_ids: Sequence[BlockId]) -> bytes:
@@ -38,7 +38,8 @@ def parse_staged_blocks(body: bytes) -> tuple[StagedBlock, ...]:
     try:
         return tuple(
             StagedBlock(
-                block_id=BlockId(base64.b64decode(_text(block, "Name"), validate=True).decode()),
+                # Other programs' ids may be any bytes, as those of .NET's client are.
+                block_id=BlockId(base64.b64decode(_text(block, "Name"), validate=True).decode("latin-1")),
                 size_bytes=int(_text(block, "Size")),
             )
             for block in root.iterfind("UncommittedBlocks/Block")

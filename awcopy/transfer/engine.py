@@ -19,6 +19,7 @@ from awcopy.errors import (
     SourceChanged,
     StorageError,
     StoreNotFound,
+    WrongBlobLeft,
 )
 from awcopy.model.job import Archived
 from awcopy.model.outcome import Outcome, Proof, Result, Route
@@ -43,12 +44,12 @@ from awcopy.transfer.blocks import (
     read_again,
     stage_blocks,
     staged_pieces,
-    void_blob,
 )
 from awcopy.transfer.context import run_each
 from awcopy.transfer.digests import open_digest
 from awcopy.transfer.properties import check_properties, properties_of
 from awcopy.transfer.server_side import proof_needs_blocks, reads_by_itself, stage_or
+from awcopy.transfer.whole import write_new, write_over
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -262,8 +263,9 @@ def _copy(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied
     try:
         return _copy_as_planned(transfer, file, condition)
     except ForeignBlocks:
-        if not condition.if_absent and file.object.size_bytes <= LARGE_FILE_BYTES:
-            # One call needs no blocks, and drops those of others.
+        is_streamed = not (transfer.server_side and transfer.server_side.is_forced)
+        if is_streamed and not condition.if_absent and file.object.size_bytes <= LARGE_FILE_BYTES:
+            # A single block can have an id as long as theirs, and its commit drops them.
             return _copy_whole(transfer, file, condition)
         drop_staged(transfer, file.blob, condition)
         raise BlocksMissing("another program's blocks were in the way, and were dropped") from None
@@ -283,15 +285,8 @@ def _copy_whole(transfer: Transfer, file: PinnedFile, condition: Condition) -> _
         head, crc, proof = transfer.retrier.call(lambda: _read_proved(transfer, obj, content))
         properties = properties_of(transfer, head, obj, crc64=crc, proof=proof, md5=head.md5)
         transfer.check()
-        try:
-            transfer.retrier.call(
-                lambda: transfer.sink.put_blob(
-                    file.blob, content, crc64=crc, properties=properties, condition=condition
-                )
-            )
-        except Miswritten as error:
-            void_blob(transfer, file.blob, error.etag)
-            raise
+        write = write_new if condition.if_absent else write_over
+        write(transfer, file, content, crc64=crc, properties=properties, condition=condition)
     transfer.moved(obj.size_bytes)
     return _Copied(proof=proof, crc64=crc, notices=properties.notices)
 
@@ -378,6 +373,8 @@ def _failed(transfer: Transfer, obj: SourceObject, error: StorageError) -> Outco
         raise error
     if isinstance(error, ObjectArchived):  # known only now: in Intelligent-Tiering, or restored no longer
         return _archived(transfer.job, obj, blob_of(transfer.job.spec, obj))
+    if isinstance(error, WrongBlobLeft):  # its stamp is not to be believed
+        return _outcome(obj, blob_of(transfer.job.spec, obj), Result.FAILED, error.code, error.message)
     reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), error.code)
     return fail_object(transfer, obj, reason, error.message)
 

@@ -362,6 +362,12 @@ def test_block_ids_of_one_blob_have_one_length(case):
         case.sink.stage_block(case.prefix + "ids", BlockId("1"), memoryview(b"x"), crc64=crc64(b"x"))
 
 
+def test_another_programs_block_id_may_be_any_bytes(case):
+    foreign = BlockId("\0\x80\xff\r\n<&")
+    case.sink.stage_block(case.prefix + "ids", foreign, memoryview(b"x"), crc64=crc64(b"x"))
+    assert case.sink.staged_blocks(case.prefix + "ids") == (StagedBlock(block_id=foreign, size_bytes=1),)
+
+
 def test_an_empty_commit_drops_all_blocks_and_makes_an_empty_blob(case):
     case.stage("ids", 1, b"x")
     etag = case.commit("ids", (), IF_ABSENT, metadata={"a": "b"})

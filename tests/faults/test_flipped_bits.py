@@ -43,20 +43,15 @@ class Row:
     times: int | None
     at_source: bool = False
     checksum: str = "CRC64NVME"
-    left: bytes = OLD  # what is under its name if it fails
-
-    @property
-    def is_committed_before_it_is_known(self) -> bool:
-        """Whether the sink says only with its answer to a whole blob's write that it is wrong."""
-        return self.size == WHOLE and self.act in (SAYS_OTHER, KEEPS_OTHER)
+    is_new: bool = False  # no blob was there before
 
 
 def read(key: str, size: int, times: int | None, checksum: str = "CRC64NVME") -> Row:
     return Row(key=key, size=size, act=FLIP_READ, times=times, at_source=True, checksum=checksum)
 
 
-def written(key: str, size: int, act: Fault, times: int | None, left: bytes = OLD) -> Row:
-    return Row(key=key, size=size, act=act, times=times, left=left)
+def written(key: str, size: int, act: Fault, times: int | None, *, is_new: bool = False) -> Row:
+    return Row(key=key, size=size, act=act, times=times, is_new=is_new)
 
 
 STREAMED = (
@@ -77,16 +72,23 @@ STREAMED = (
     written("to/whole-always", WHOLE, FLIP_SENT, ALWAYS),
     written("to/blocks-once", BLOCKS, FLIP_SENT, ONCE),
     written("to/blocks-always", BLOCKS, FLIP_SENT, ALWAYS),
-    # In the sink. A blob that it writes in one call is there when it says what it has written: an empty one, which
-    # stands for nothing, takes its place.
+    # In the sink.
     written("in/whole-says-once", WHOLE, SAYS_OTHER, ONCE),
-    written("in/whole-says-always", WHOLE, SAYS_OTHER, ALWAYS, left=b""),
+    written("in/whole-says-always", WHOLE, SAYS_OTHER, ALWAYS),
     written("in/whole-keeps-once", WHOLE, KEEPS_OTHER, ONCE),
-    written("in/whole-keeps-always", WHOLE, KEEPS_OTHER, ALWAYS, left=b""),
+    written("in/whole-keeps-always", WHOLE, KEEPS_OTHER, ALWAYS),
     written("in/blocks-says-once", BLOCKS, SAYS_OTHER, ONCE),
     written("in/blocks-says-always", BLOCKS, SAYS_OTHER, ALWAYS),
     written("in/blocks-keeps-once", BLOCKS, KEEPS_OTHER, ONCE),
     written("in/blocks-keeps-always", BLOCKS, KEEPS_OTHER, ALWAYS),
+)
+# A small blob where none was is written in one call, and is there when the sink says what it has written. Nothing is
+# lost: an empty blob, which stands for nothing, takes its place, and is replaced in two calls as any other.
+NEW = (
+    written("new/says-once", WHOLE, SAYS_OTHER, ONCE, is_new=True),
+    written("new/says-always", WHOLE, SAYS_OTHER, ALWAYS, is_new=True),
+    written("new/keeps-once", WHOLE, KEEPS_OTHER, ONCE, is_new=True),
+    written("new/keeps-always", WHOLE, KEEPS_OTHER, ALWAYS, is_new=True),
 )
 # What Azure reads by itself: from the source to it is one way.
 SERVER_SIDE = (
@@ -100,14 +102,15 @@ SERVER_SIDE = (
 
 
 def run(fleet: FaultFleet, bucket: str, rows: tuple[Row, ...], *options: str) -> JobId:
-    """Copy an object for each row over a blob that is there, with the row's fault, and return the ended job."""
+    """Copy an object for each row, over a blob unless it is new, with the row's fault; return the ended job."""
     fleet.client.create_bucket(Bucket=bucket)
     container = fleet.blobs.create_container(bucket)
     for row in rows:
         # Random bytes for every block would take longer than the copy.
         content = content_of(f"{bucket}/{row.key}", min(row.size, MIB)) * (row.size // MIB + 1)
         fleet.put(bucket, row.key, content[: row.size], checksum=row.checksum)
-        container.upload_blob(row.key, OLD)
+        if not row.is_new:
+            container.upload_blob(row.key, OLD)
         if row.at_source:
             fleet.s3.add(row.act, Op.GET, name=row.key, times=row.times, title=row.key)
         else:
@@ -131,19 +134,20 @@ def check(
     expected = Expected(
         state=JobState.COMPLETED_WITH_ERRORS if fails else JobState.COMPLETED,
         failed=dict.fromkeys(fails, "corrupt"),
-        before={row.key: row.left for row in rows},
+        before={row.key: b"" if row.is_new else OLD for row in rows},
     )
     lines = {line.key: line for line in assert_invariants(fleet, job_id, bucket, expected)}
     faults = fleet.s3.log.faults() + fleet.azure.log.faults()
     for row in rows:
         assert faults[row.key] >= 1, f"{row.key}: nothing was done to it"
         assert row.times is None or faults[row.key] == row.times
-        if row.is_committed_before_it_is_known:
-            continue
         done = [
             one.status for one in fleet.azure.log.all(Op.PUT, Op.COMMIT, name=row.key) if one.status == 201
         ]
-        assert len(done) == (row.key not in fails), f"{row.key}: {len(done)} writes of the blob"
+        wrong_and_void = 2 if row.is_new else 0
+        assert len(done) == (row.key not in fails) + wrong_and_void, (
+            f"{row.key}: {len(done)} writes of the blob"
+        )
     return lines
 
 
@@ -154,6 +158,12 @@ def test_bits_flipped_where_workers_carry_them(fleet: FaultFleet) -> None:
     for row in STREAMED:
         if row.key not in fails:
             assert lines[row.key].proof is (Proof.CRC64 if row.checksum else Proof.MD5)
+
+
+def test_bits_flipped_in_new_blobs_that_are_written_in_one_call(fleet: FaultFleet) -> None:
+    job_id = run(fleet, "flips-new", NEW)
+    lines = check(fleet, job_id, "flips-new", NEW, {row.key for row in NEW if row.times is ALWAYS})
+    assert {line.proof for line in lines.values() if line.result is Result.COPIED} == {Proof.CRC64}
 
 
 def test_bits_flipped_where_azure_reads_by_itself(fleet: FaultFleet) -> None:

@@ -113,7 +113,7 @@ def test_a_frozen_workers_late_request_undoes_nothing(overwrite, op):
     """It stands still at the request, the object changes, another worker copies the new content, it goes on."""
     load = make_load([30, 250], overwrite=overwrite)
     old = memoryview(b"was there before")
-    for name in ("k0", "k1"):
+    for name in ("k0", "k1") if op != "put_blob" else ():  # what is there is replaced by other requests
         load.sink.put_blob(name, old, crc64=crc64(old), properties=BlobProperties(), condition=ALWAYS)
     load.before = dict(load.sink.blobs)
     frozen = []

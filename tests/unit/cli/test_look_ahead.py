@@ -9,8 +9,10 @@ import pytest
 from awcopy import bootstrap
 from awcopy.bootstrap import Stores
 from awcopy.cli.main import main
-from awcopy.sink.memory import MemorySink
+from awcopy.sink.memory import MemorySink, StoredBlob
 from awcopy.source.memory import MemorySource
+from awcopy.units import MIB
+from tests.unit.factories import make_blob
 
 LINE = ["copy", "s3://bucket/data/", "az://acme/backup/x", "--dry-run"]
 READS = {"probe", "list_page", "head", "account", "find_region"}
@@ -86,6 +88,20 @@ def test_an_estimate_of_a_dry_run_leaves_out_what_is_skipped(stores, capsys) -> 
         "STANDARD": 2,
         "DEEP_ARCHIVE": 1,
     }
+
+
+def test_an_estimate_of_a_dry_run_counts_two_writes_for_what_is_replaced(stores, capsys) -> None:
+    writes = []
+    old = {"x/a.txt": StoredBlob(content=b"old", head=make_blob(name="x/a.txt", size_bytes=3))}
+    for there in ({}, old):
+        stores[1].blobs.update(there)
+        stores[1]._sorted = None  # it lists anew
+        assert main([*LINE, "--include", "a*", "--estimate", "-o", "json"]) == 0
+        found = json.loads(capsys.readouterr().out)["estimate"]
+        writes += [each["azure_writes"] for each in found["block_sizes"] if each["block_size"] == 8 * MIB]
+    assert writes == [1, 2]
+    assert {**stores[1].blobs} == old
+    stores[1].blobs.clear()
 
 
 def test_a_missing_container_is_planned_for_only_where_it_would_be_created(stores, capsys) -> None:

@@ -13,10 +13,10 @@ from tests.unit.factories import make_object
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def count(*sizes: int, block: int = 8 * MIB, **facts) -> Usage:
+def count(*sizes: int, block: int = 8 * MIB, replaces: bool = False, **facts) -> Usage:
     usage = Usage(block_size_bytes=block, now=NOW, **facts)
     for size in sizes:
-        usage.add(make_object(size_bytes=size))
+        usage.add(make_object(size_bytes=size), replaces=replaces)
     return usage
 
 
@@ -52,6 +52,22 @@ def test_requests_of_an_object_that_azure_reads_by_itself(size, reads, writes, l
     usage = count(size, server_from_bytes=MIB)
     (used,) = usage.classes.values()
     assert used.requests_of(8 * MIB) == Requests(reads=reads, writes=writes, looks=looks)
+
+
+@pytest.mark.parametrize(
+    ("size", "writes"),
+    [
+        (0, 1),  # an empty blob has no block
+        (1, 2),  # a Put Block, and Put Block List once Azure has confirmed it
+        (8 * MIB, 2),
+        (8 * MIB + 1, 3),  # as where no blob is
+    ],
+)
+def test_requests_of_an_object_that_replaces_a_blob(size, writes) -> None:
+    (used,) = count(size, replaces=True).classes.values()
+    assert used.requests_of(8 * MIB).writes == writes
+    (by_azure,) = count(size, replaces=True, server_from_bytes=1).classes.values()
+    assert by_azure.requests_of(8 * MIB).writes == min(writes, 2)
 
 
 def test_a_block_size_smaller_than_those_offered_is_counted_too() -> None:

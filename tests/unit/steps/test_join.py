@@ -75,7 +75,7 @@ def test_a_blob_that_changed_after_it_was_listed_is_looked_at_again():
     def write_meanwhile():
         world.sink.blobs["a"] = other.sink.blobs["a"]
 
-    world.sink_calls.do("put_blob", write_meanwhile, times=1)
+    world.sink_calls.do("commit_blocks", write_meanwhile, times=1)
     world.sink.blobs["a"] = replace(
         world.sink.blobs["a"], head=replace(world.sink.blobs["a"].head, etag="0xSEEN")
     )

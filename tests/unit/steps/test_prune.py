@@ -320,7 +320,7 @@ def test_a_large_sync_costs_requests_for_what_changed_alone():
     }  # fmt: skip
     assert world.sink_calls.calls == {
         "list_page": count // 5000 + 1, "probe": 1, "account": 1,
-        "head": changed, "put_blob": changed, "delete_blob": deleted,
+        "head": changed, "stage_block": changed, "commit_blocks": changed, "delete_blob": deleted,
     }  # fmt: skip
     assert len(world.sink.blobs) == count - deleted
     assert cpu_us < CPU_BOUND_US, f"{cpu_us:.0f} us a key"

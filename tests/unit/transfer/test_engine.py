@@ -9,10 +9,12 @@ import pytest
 from awcopy.crc64 import crc64
 from awcopy.errors import (
     AccessDenied,
+    BlobProtected,
     ConnectionLost,
     CredentialsRefused,
     IntegrityError,
     JobInterrupted,
+    KeyMismatch,
     LeaseLost,
     Miswritten,
     ObjectArchived,
@@ -395,7 +397,8 @@ def test_a_blob_that_is_written_again_and_again_is_a_conflict(world, content):
         head = make_blob(size_bytes=3, etag=f"0x{next(etags)}")
         world.sink.blobs["k"] = StoredBlob(content=b"old", head=head)
 
-    world.sink_calls.do("put_blob" if content is SMALL else "commit_blocks", write_other)
+    for op in ("put_blob", "commit_blocks"):
+        world.sink_calls.do(op, write_other)
     outcome = copy(world, world.source.put_object("k", content))
     assert (outcome.result, outcome.reason) == (Result.FAILED, "blob_conflict")
     assert outcome.attempts == MAX_RESTARTS + 1
@@ -704,7 +707,7 @@ def test_a_file_that_fails_has_one_outcome_too(world):
 
 
 class MiswritingSink(MemorySink):
-    """A sink that keeps other bytes than it gets, some times, and says so when it is too late."""
+    """A sink that keeps other bytes than it gets, some times, and says so with its answer."""
 
     __slots__ = ("left",)
 
@@ -719,12 +722,17 @@ class MiswritingSink(MemorySink):
         etag = MemorySink.put_blob(self, name, memoryview(b"wrong"), crc64=WRONG_CRC, **facts)
         raise Miswritten("the sink received other bytes than were sent", etag=etag)
 
+    def stage_block(self, name: str, block_id: BlockId, data: memoryview, *, crc64: int) -> None:
+        if not self.left:
+            MemorySink.stage_block(self, name, block_id, data, crc64=crc64)
+            return
+        self.left -= 1
+        MemorySink.stage_block(self, name, block_id, memoryview(b"wrong"), crc64=WRONG_CRC)
+        raise IntegrityError("the sink received other bytes than were sent")
 
-@pytest.mark.parametrize("there", [True, False])
-def test_a_blob_that_the_sink_says_is_wrong_is_written_again(world, there):
-    world.sink = MiswritingSink().miswrite(1)
-    if there:
-        put_old(world)
+
+def test_a_blob_that_the_sink_says_is_wrong_is_written_again(world):
+    world.sink = MiswritingSink(fault=world.sink_calls).miswrite(1)
     outcome = copy(world, world.source.put_object("k", SMALL))
     assert (outcome.result, outcome.attempts) == (Result.COPIED, 2)
     assert world.sink.blobs["k"].content == SMALL
@@ -732,7 +740,7 @@ def test_a_blob_that_the_sink_says_is_wrong_is_written_again(world, there):
 
 
 def test_a_blob_that_is_wrong_each_time_is_never_taken_for_a_copy(world):
-    world.sink = MiswritingSink().miswrite(100)
+    world.sink = MiswritingSink(fault=world.sink_calls).miswrite(100)
     outcome = copy(world, world.source.put_object("k", SMALL))
     assert (outcome.result, outcome.reason) == (Result.FAILED, "corrupt")
     assert STAMP_PLACEHOLDER in outcome.detail
@@ -741,20 +749,93 @@ def test_a_blob_that_is_wrong_each_time_is_never_taken_for_a_copy(world):
     assert list(left.head.metadata) == [STAMP_PLACEHOLDER]
 
 
+def test_a_wrong_blob_that_cannot_be_voided_is_not_taken_for_a_copy_either(world):
+    world.sink = MiswritingSink(fault=world.sink_calls).miswrite(1)
+    world.sink_calls.fail("commit_blocks", AccessDenied("no"))
+    outcome = copy(world, world.source.put_object("k", SMALL))
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "wrong_blob_left")
+    assert "delete the blob" in outcome.detail
+
+
+# A blob that is there is replaced only after the sink said that it has the right bytes.
+
+
+@pytest.mark.parametrize("content", [b"", SMALL, bytes(BLOCK)])
+def test_a_blob_that_is_there_is_replaced_with_all_that_the_object_has(world, content):
+    put_old(world)
+    outcome = copy(world, world.source.put_object("k", content, metadata={"owner": "dana"}))
+    assert (outcome.result, outcome.proof, outcome.attempts) == (Result.COPIED, Proof.CRC64, 1)
+    blob = world.sink.blobs["k"]
+    assert (blob.content, blob.head.metadata["owner"]) == (content, "dana")
+    assert blob.head.content_md5 == hashlib.md5(content).digest()
+    calls = world.sink_calls.calls
+    assert (calls["put_blob"], calls["stage_block"], calls["commit_blocks"]) == (0, 1 if content else 0, 1)
+
+
+@pytest.mark.parametrize(("times", "result"), [(1, Result.COPIED), (100, Result.FAILED)])
+def test_the_old_blob_stays_until_the_sink_has_the_right_bytes(world, times, result):
+    world.sink = MiswritingSink(fault=world.sink_calls).miswrite(times)
+    put_old(world)
+    outcome = copy(world, world.source.put_object("k", SMALL))
+    assert (outcome.result, world.sink_calls.calls["put_blob"]) == (result, 0)
+    assert world.sink.blobs["k"].content == (SMALL if result is Result.COPIED else b"old")
+
+
+def test_a_worker_that_may_not_go_on_replaces_nothing(world):
+    put_old(world)
+    obj = world.source.put_object("k", SMALL)
+
+    def check():
+        if world.sink_calls.calls["stage_block"]:
+            raise LeaseLost("the lease is another's")
+
+    with pytest.raises(LeaseLost):
+        copy(world, obj, check=check)
+    assert world.sink.blobs["k"].content == b"old"
+
+
+@pytest.mark.parametrize(
+    ("op", "error"),
+    [
+        ("stage_block", BlobProtected("written through the Data Lake API", status=409)),
+        ("commit_blocks", BlobProtected("written through the Data Lake API", status=409)),
+        ("stage_block", KeyMismatch("blocks under another key", status=409)),
+    ],
+)
+def test_a_blob_that_takes_no_blocks_is_replaced_in_one_call(world, op, error):
+    put_old(world)
+    world.sink_calls.fail(op, error)
+    outcome = copy(world, world.source.put_object("k", SMALL))
+    assert (outcome.result, world.sink_calls.calls["put_blob"]) == (Result.COPIED, 1)
+    assert world.sink.blobs["k"].content == SMALL
+
+
+def test_a_blob_that_may_not_be_replaced_stays(world):
+    put_old(world)
+    for op in ("stage_block", "put_blob"):
+        world.sink_calls.fail(op, BlobProtected("it is leased", status=412))
+    outcome = copy(world, world.source.put_object("k", SMALL))
+    assert (outcome.result, outcome.reason) == (Result.FAILED, "blob_protected")
+    assert world.sink.blobs["k"].content == b"old"
+
+
 # Blocks that somebody else has staged, with ids of another length.
 
 
-def stage_foreign(world):
-    world.sink.stage_block("k", BlockId("1"), memoryview(b"x"), crc64=crc64(b"x"))
+def stage_foreign(world, name="1"):
+    world.sink.stage_block("k", BlockId(name), memoryview(b"x"), crc64=crc64(b"x"))
 
 
-def test_foreign_blocks_go_when_a_blob_that_is_there_is_replaced_in_one_call(world):
+@SIZES
+@pytest.mark.parametrize("length", [1, 36, 64])
+def test_foreign_blocks_go_when_a_blob_that_is_there_is_replaced(world, content, length):
     put_old(world)
-    stage_foreign(world)
-    outcome = copy(world, world.source.put_object("k", BLOCKS))
+    stage_foreign(world, "1" * length)
+    outcome = copy(world, world.source.put_object("k", content))
     assert (outcome.result, outcome.proof) == (Result.COPIED, Proof.CRC64)
-    assert world.sink.blobs["k"].content == BLOCKS
-    assert world.sink_calls.calls["commit_blocks"] == 0
+    assert world.sink.blobs["k"].content == content
+    assert world.sink.staged_blocks("k") == ()
+    assert world.sink_calls.calls["put_blob"] == 0
 
 
 @pytest.mark.parametrize("overwrite", [Overwrite.CHANGED, Overwrite.NEVER])
