@@ -343,7 +343,7 @@ def _pin_again(transfer: Transfer, obj: SourceObject) -> SourceObject:
         etag=head.etag,
         size_bytes=head.size_bytes,
         modified_at=head.modified_at,
-        version_id=head.version_id,
+        version_id=head.version_id or obj.version_id,  # a bucket that keeps none does not say "null"
     )
 
 

@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import boto3
+from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import (
     BlobClient,
@@ -217,6 +218,49 @@ def look_at_conditions(accounts: Accounts) -> str:
     return f"status {seen.get('status', 'none')} {seen.get('code', '')}".rstrip()
 
 
+def check_replaced(accounts: Accounts) -> str:
+    """Blobs of one call are replaced by a block each, under their ETags, and have their tier and metadata."""
+    before = {name: accounts.blob("auto", name).get_blob_properties().etag for name in accounts.contents}
+    lines = accounts.copy("auto", "--route", "stream", "--overwrite", "always", "--tier", "Cool")
+    for name, content in accounts.contents.items():
+        blob = accounts.blob("auto", name)
+        facts = blob.get_blob_properties()
+        need(facts.etag != before[name] and str(facts.blob_tier) == "Cool", (name, facts.blob_tier))
+        need(facts.metadata["awcopy_crc64"] == lines[name]["crc64"], name)
+        need(blob.download_blob().readall() == content, name)
+    blocks, _ = accounts.blob("auto", "small.txt").get_block_list("committed")
+    return need(len(blocks) == 1, f"{len(blocks)} block")
+
+
+def check_versions(accounts: Accounts) -> str:
+    """Every version is copied by its id, which is null where the bucket kept none, on both routes."""
+    seen: dict[str, str] = {}
+    for route in ("server", "stream"):
+        lines = accounts.copy("versions", "--versions", "all", "--route", route, "--overwrite", "always")
+        need({line["outcome"] for line in lines.values()} == {"copied"}, lines)
+        seen |= {f"{route} {name}": line["version"] for name, line in lines.items()}
+    return need("" not in seen.values(), ", ".join(sorted(set(seen.values()))) or seen)
+
+
+def check_rights_first(accounts: Accounts) -> str:
+    """A write that is not allowed is refused as such, 403, though its condition does not hold either."""
+    sas = generate_container_sas(
+        accounts.account,
+        accounts.container,
+        account_key=accounts.account_key,
+        permission=ContainerSasPermissions(read=True),
+        expiry=datetime.now(UTC) + timedelta(hours=1),
+    )
+    blob = BlobClient.from_blob_url(
+        f"{accounts.blobs.url}/{quote(accounts.prefix)}none?{sas}", api_version=API_VERSION
+    )
+    try:
+        blob.upload_blob(b"", etag='"0x0"', match_condition=MatchConditions.IfNotModified, overwrite=True)
+    except HttpResponseError as error:
+        return need(error.status_code == 403, f"{error.status_code} {error.error_code}")
+    raise Failed("the write was allowed")
+
+
 CHECKS: tuple[Callable[[Accounts], str], ...] = (
     check_server_side,
     check_bytes,
@@ -226,6 +270,9 @@ CHECKS: tuple[Callable[[Accounts], str], ...] = (
     check_crc_header,
     check_expired,
     check_missing,
+    check_replaced,
+    check_versions,
+    check_rights_first,
     look_at_conditions,
 )
 

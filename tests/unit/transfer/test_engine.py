@@ -434,6 +434,13 @@ def test_an_object_that_changes_once_is_copied_as_it_is_then(world, content):
     assert world.sink.blobs["k"].content == new
 
 
+def test_an_object_that_changes_in_a_bucket_without_versions_is_still_version_null(world):
+    obj = replace(world.source.put_object("k", SMALL), version_id="null")
+    world.source.put_object("k", b"new")
+    outcome = copy(world, obj)
+    assert (outcome.result, outcome.version_id, outcome.attempts) == (Result.COPIED, "null", 2)
+
+
 @pytest.mark.parametrize("new", [b"", b"shorter", bytes(3000)])
 def test_an_object_that_changes_its_length_is_copied_as_it_is_then(world, new):
     obj = world.source.put_object("k", BLOCKS)
