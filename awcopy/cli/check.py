@@ -29,10 +29,11 @@ from awcopy.cli.values import (
     recursive_option,
     service_options,
     source_access_options,
+    versions_option,
 )
 from awcopy.config import load_store_defaults
 from awcopy.errors import OutOfOrder, UsageError
-from awcopy.model.job import JobSpec, NamePolicy
+from awcopy.model.job import JobSpec, NamePolicy, Versions
 from awcopy.planning.compare import Level, Verdict
 from awcopy.units import format_count, format_size
 
@@ -73,6 +74,7 @@ _NOTE_EVERY_S = 5.0
 @selection_options
 @service_options
 @names_option
+@versions_option
 @click.option(
     "--checksum",
     is_flag=True,
@@ -125,12 +127,13 @@ def check(**options: Any) -> Exit:  # noqa: ANN401 - made a record at once
         sink=replace(make_sink(options, defaults), key_sha256=sink_key.sha256 if sink_key else ""),
         selection=make_selection(options),
         names=NamePolicy(options["names"]),
+        versions=Versions(options["versions"]),
     )
     credentials = replace(credentials_for(spec, defaults), source_key=source_key, sink_key=sink_key)
     left_out = LeftOut()
     with ExitStack() as stack:
         stores = stack.enter_context(closing(open_stores(settings, spec, credentials)))
-        check_source(spec.source, stores.source)
+        check_source(spec.source, stores.source, spec.versions)
         warn_of_siblings(spec, stores.source)
         check_sink(spec, stores.sink, create_container=False)
         checked = Check(
@@ -141,7 +144,11 @@ def check(**options: Any) -> Exit:  # noqa: ANN401 - made a record at once
             level=_level(options),
             at_once=settings.connections,
         )
-        report = _Report(output=options["output"], shows_all=options["shows_all"])
+        report = _Report(
+            output=options["output"],
+            shows_all=options["shows_all"],
+            names_blobs=spec.versions is Versions.ALL,
+        )
         report.combined = _open_combined(options["combined"], stack)
         try:
             report.print(compare_sides(checked, left_out))
@@ -177,6 +184,8 @@ def totals_lines(
         yield f"left out by the filters: {format_count(left_out.excluded)}"
     if left_out.folders:
         yield f"left out as markers of folders, which are not copied: {format_count(left_out.folders)}"
+    if left_out.delete_markers:
+        yield f"left out as delete markers, which are not copied: {format_count(left_out.delete_markers)}"
     if not total:
         yield f"nothing was compared: {_why_nothing(left_out)}"
 
@@ -184,7 +193,9 @@ def totals_lines(
 def _why_nothing(left_out: LeftOut) -> str:
     if left_out.excluded:
         return "the filters leave out all that there is"
-    return "there are only markers of folders" if left_out.folders else "both sides are empty"
+    if left_out.folders:
+        return "there are only markers of folders"
+    return "there are only delete markers" if left_out.delete_markers else "both sides are empty"
 
 
 def _level(options: Mapping[str, Any]) -> Level:
@@ -212,6 +223,7 @@ class _Report:
 
     output: str
     shows_all: bool
+    names_blobs: bool = False  # a key may have several, each of one of its versions
     combined: TextIO | None = None
     counts: Counter[Verdict] = field(default_factory=Counter)
     proofs: Counter[str] = field(default_factory=Counter)
@@ -226,7 +238,7 @@ class _Report:
             if finding.by:
                 self.proofs[finding.by] += 1
             if self.combined:
-                self.combined.write(f"{finding.verdict} {safe_text(_name(finding))}\n")
+                self.combined.write(f"{finding.verdict} {safe_text(self._name(finding))}\n")
             if self.combined is not sys.stdout and (self.shows_all or finding.verdict is not Verdict.SAME):
                 self._print_one(finding)
             self._note_progress()
@@ -238,7 +250,7 @@ class _Report:
 
     def _print_one(self, finding: Finding) -> None:
         if self.output == "table":
-            print_line(_text(finding))
+            print_line(f"{finding.verdict} {safe_text(self._name(finding))}  ({safe_text(_why(finding))})")
             return
         import json
 
@@ -249,6 +261,9 @@ class _Report:
         sys.stdout.write(f"{self._opening}\n{record}")
         self._opening = ","
 
+    def _name(self, finding: Finding) -> str:
+        return finding.blob if self.names_blobs or finding.verdict is Verdict.EXTRA else finding.key
+
     def _note_progress(self) -> None:
         """Tell a person who waits how far it is; nothing where nobody watches."""
         now = time.monotonic()
@@ -257,17 +272,10 @@ class _Report:
             print_note(f"... {format_count(self.counts.total())} names so far")
 
 
-def _name(finding: Finding) -> str:
-    return finding.blob if finding.verdict is Verdict.EXTRA else finding.key
-
-
-def _text(finding: Finding) -> str:
-    """Return the finding as one line: the letter, the name, and why."""
+def _why(finding: Finding) -> str:
     if finding.verdict in (Verdict.MISSING, Verdict.EXTRA):
-        why = ", ".join(filter(None, (format_size(finding.size_bytes), finding.detail)))
-    else:
-        why = finding.by or finding.detail
-    return f"{finding.verdict} {safe_text(_name(finding))}  ({safe_text(why)})"
+        return ", ".join(filter(None, (format_size(finding.size_bytes), finding.detail)))
+    return finding.by or finding.detail
 
 
 def _record(finding: Finding) -> dict[str, str | int]:
@@ -275,6 +283,7 @@ def _record(finding: Finding) -> dict[str, str | int]:
         "verdict": finding.verdict.value,
         "key": finding.key,
         "blob": finding.blob,
+        "version": finding.version_id,
         "bytes": finding.size_bytes,
         "reason": finding.reason,
         "by": finding.by,

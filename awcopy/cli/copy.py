@@ -37,6 +37,7 @@ from awcopy.cli.values import (
     service_options,
     source_access_options,
     verbose_option,
+    versions_option,
 )
 from awcopy.config import StoreDefaults, load_store_defaults
 from awcopy.errors import UsageError
@@ -139,13 +140,7 @@ EXAMPLES = (
     help="Metadata, tags and headers that Azure does not take as they are: rewrite them so that they can be "
     "told back, leave them out, or fail the object.",
 )
-@click.option(
-    "--versions",
-    type=click.Choice([choice.value for choice in Versions]),
-    default=Versions.LATEST.value,
-    show_default=True,
-    help="all: also what keys held before, each version as a blob of its own, named by its date and its id.",
-)
+@versions_option
 @click.option("--tags", is_flag=True, help="Copy the objects' tags as index tags of the blobs.")
 @click.option(
     "--no-stamp",

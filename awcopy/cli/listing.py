@@ -78,17 +78,26 @@ def _write_list(entries: Iterable[SourceObject | Folder]) -> None:
 def _text(entry: SourceObject | Folder) -> str:
     if not isinstance(entry, Folder):
         size, at = format_count(entry.size_bytes), entry.modified_at
-        return f"{size:>19}  {at:%Y-%m-%d %H:%M:%S}  {entry.storage_class:<19}  {safe_text(entry.key)}"
+        kind = "delete marker" if entry.is_delete_marker else entry.storage_class
+        version = f"  {safe_text(entry.version_id)}" if entry.version_id else ""
+        return f"{size:>19}  {at:%Y-%m-%d %H:%M:%S}  {kind:<19}  {safe_text(entry.key)}{version}"
     return f"{'folder':>19}  {'':>19}  {'':>19}  {safe_text(entry.prefix)}"
 
 
 def _record(entry: SourceObject | Folder) -> dict[str, str | int]:
     if isinstance(entry, Folder):
         return {"folder": entry.prefix}
-    return {
+    facts: dict[str, str | int] = {
         "key": entry.key,
         "bytes": entry.size_bytes,
         "modified_at": entry.modified_at.isoformat(),
         "etag": entry.etag,
         "storage_class": entry.storage_class,
     }
+    if entry.version_id:
+        facts |= {
+            "version": entry.version_id,
+            "is_latest": entry.is_latest,
+            "is_delete_marker": entry.is_delete_marker,
+        }
+    return facts

@@ -25,7 +25,7 @@ from awcopy.cli.setup import begin
 from awcopy.cli.values import BLOCK_SIZE, ENDPOINT, output_option, profile_options, source_access_options
 from awcopy.config import load_store_defaults
 from awcopy.cost.estimate import estimate_copy, start_usage
-from awcopy.model.job import JobSpec, SinkSpec
+from awcopy.model.job import JobSpec, SinkSpec, Versions
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.tiers import AUTO, TIERS
 from awcopy.units import MIB, format_count, format_size
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from awcopy.model.objects import SourceObject
     from awcopy.source.base import ListPage, Source
 
+    Fetch = Callable[[str, str, str], ListPage]  # of a prefix, after a key, by a token
     Retry = Callable[[Callable[[], ListPage]], ListPage]
 
 _LAST_CHARACTER = "\U0010ffff"  # sorts after everything that a key can go on with
@@ -49,11 +50,19 @@ _LAST_CHARACTER = "\U0010ffff"  # sorts after everything that a key can go on wi
         "awcopy ls s3://photos/2024/",
         "awcopy ls -r s3://photos -o ndjson | jq -r 'select(.bytes > 1e9).key'",
         "awcopy ls --estimate --totals s3://photos --azure-region eastus",
+        "awcopy ls --versions all s3://photos/2024/",
     )
 )
 @click.argument("source", metavar="SRC")
 @click.option("-r", "--recursive", is_flag=True, help="List every key, also below folders.")
 @selection_options
+@click.option(
+    "--versions",
+    type=click.Choice([choice.value for choice in Versions]),
+    default=Versions.LATEST.value,
+    show_default=True,
+    help="all: also what keys held before, with the id of each version, and delete markers.",
+)
 @click.option(
     "--endpoint-url",
     type=ENDPOINT,
@@ -104,7 +113,7 @@ def ls(given: JobCredentials | None, /, **options: Any) -> None:  # noqa: ANN401
     aws = given.aws if given else defaults.aws
     sums = _Sums()
     with closing(open_stores(settings, nowhere, JobCredentials(aws=aws))) as stores:
-        check_source(spec, stores.source)
+        check_source(spec, stores.source, Versions(options["versions"]))
         entries = sums.watch(_chosen_entries(spec, stores.source, options, usage))
         if options["estimate"]:
             terms = make_terms(options, spec, stores.source)
@@ -116,8 +125,10 @@ def ls(given: JobCredentials | None, /, **options: Any) -> None:  # noqa: ANN401
             _print_end("totals", totals_record(usage), class_lines(usage), options)
         else:
             print_entries(entries, options["output"])
-    beside = f", and {_counted(sums.folders, 'folder')}" if sums.folders else ""
-    print_note(f"{_counted(sums.objects, 'key')}, {format_size(sums.size_bytes)}{beside}")
+    others = {"folder": sums.folders, "delete marker": sums.delete_markers}
+    beside = "".join(f", and {_counted(count, thing)}" for thing, count in others.items() if count)
+    thing = "version" if options["versions"] == Versions.ALL else "key"
+    print_note(f"{_counted(sums.objects, thing)}, {format_size(sums.size_bytes)}{beside}")
 
 
 @dataclass(slots=True)
@@ -125,12 +136,15 @@ class _Sums:
     objects: int = 0
     size_bytes: int = 0
     folders: int = 0
+    delete_markers: int = 0
 
     def watch(self, entries: Iterable[SourceObject | Folder]) -> Iterator[SourceObject | Folder]:
         """Yield the entries, each counted."""
         for entry in entries:
             if isinstance(entry, Folder):
                 self.folders += 1
+            elif entry.is_delete_marker:
+                self.delete_markers += 1
             else:
                 self.objects += 1
                 self.size_bytes += entry.size_bytes
@@ -143,10 +157,11 @@ def _chosen_entries(
     """Yield what the filters choose; the count learns of the others, which have to be listed too."""
     is_whole = options["recursive"] or options["estimate"] or options["totals"]
     is_selected = compile_selection(make_selection({**options, "recursive": True}), spec.prefix)
+    takes_all = options["versions"] == Versions.ALL
     # Only AWS's own listing is known to be in the order that jumping over a folder relies on.
-    entries = list_entries(
-        source, spec.prefix, _retry_pages(), recursive=is_whole, may_jump=not spec.endpoint_url
-    )
+    fetch = _fetch_versions(source) if takes_all else fetch_keys(source)
+    may_jump = not (spec.endpoint_url or takes_all)
+    entries = list_entries(fetch, spec.prefix, _retry_pages(), recursive=is_whole, may_jump=may_jump)
     for entry in entries:
         if isinstance(entry, Folder) or is_selected(entry):
             yield entry
@@ -167,7 +182,11 @@ def _print_counted(
 
 def _count_in(usage: Usage, entries: Iterable[SourceObject | Folder]) -> Iterator[SourceObject | Folder]:
     for entry in entries:
-        if not isinstance(entry, Folder):
+        if isinstance(entry, Folder):
+            pass
+        elif entry.is_delete_marker:
+            usage.exclude()
+        else:
             usage.add(entry)
         yield entry
 
@@ -184,7 +203,7 @@ def _print_end(name: str, record: dict[str, Any], lines: Iterable[str], options:
 
 
 def list_entries(
-    source: Source, prefix: str, retry: Retry, *, recursive: bool, may_jump: bool
+    fetch: Fetch, prefix: str, retry: Retry, *, recursive: bool, may_jump: bool
 ) -> Iterator[SourceObject | Folder]:
     """Yield the keys under a prefix as they are listed; without ``recursive`` a folder counts as one entry.
 
@@ -194,7 +213,7 @@ def list_entries(
     after, token = "", ""
     seen: set[str] = set()
     while True:
-        page = retry(partial(source.list_page, prefix, after=after, token=token))
+        page = retry(partial(fetch, prefix, after, token))
         folder = ""
         for obj in page.objects:
             folder = "" if recursive else _folder_of(obj.key, prefix)
@@ -207,6 +226,15 @@ def list_entries(
             return
         jump = bool(folder) and may_jump
         after, token = (folder + _LAST_CHARACTER, "") if jump else ("", page.token)
+
+
+def fetch_keys(source: Source) -> Fetch:
+    """Return what fetches a page of keys."""
+    return lambda prefix, after, token: source.list_page(prefix, after=after, token=token)
+
+
+def _fetch_versions(source: Source) -> Fetch:
+    return lambda prefix, _after, token: source.list_versions(prefix, token=token)
 
 
 def _counted(count: int, thing: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from awcopy.errors import UsageError
-from awcopy.model.job import Addressing, NamePolicy
+from awcopy.model.job import Addressing, NamePolicy, Versions
 from awcopy.planning.blocks import check_block_size
 from awcopy.planning.filters import check_regex
 from awcopy.units import parse_size, parse_when
@@ -143,6 +143,15 @@ names_option = click.option(
     default=NamePolicy.FAIL.value,
     show_default=True,
     help="Keys that Azure would change or refuse: fail them, or encode what it would not keep as %XX.",
+)
+
+
+versions_option = click.option(
+    "--versions",
+    type=click.Choice([choice.value for choice in Versions]),
+    default=Versions.LATEST.value,
+    show_default=True,
+    help="all: also what keys held before, each version as a blob of its own, named by its date and its id.",
 )
 
 

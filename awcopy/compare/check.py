@@ -42,7 +42,7 @@ def _judge_head(check: Check, one: Pair | Finding) -> Finding:
     if isinstance(one, Finding):
         return one
     try:
-        head = check.retrier.call(lambda: check.source.head(one.obj.key))
+        head = check.retrier.call(lambda: check.source.head(one.obj.key, version_id=one.obj.version_id))
         if head.etag != one.obj.etag:
             raise SourceChanged("the object changed while it was compared")
     except StorageError as error:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.compare.sorting import sort_entries
-from awcopy.model.job import NamePolicy
+from awcopy.model.job import NamePolicy, Versions
 from awcopy.planning.alongside import sink_prefix
-from awcopy.planning.naming import blob_name
+from awcopy.planning.naming import blob_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -30,17 +30,18 @@ def list_source(
 ) -> Generator[tuple[str, SourceObject], None, None]:
     """Yield every object under the source's prefix with the name of the blob that it becomes, by that name.
 
-    Amazon lists in order. Of other servers that is not known, and encoded names have an order of their own:
-    such a listing is sorted first.
+    Where the spec says so, every version of each. Amazon lists in order. Of other servers that is not known, and
+    encoded names, and those of versions, have an order of their own: such a listing is sorted first.
     """
-    prefix = spec.source.prefix
+    prefix, takes_all = spec.source.prefix, spec.versions is Versions.ALL
+    list_some = source.list_versions if takes_all else source.list_page
 
     def fetch(token: str) -> tuple[tuple[SourceObject, ...], str]:
-        page = retrier.call(lambda: source.list_page(prefix, token=token))
+        page = retrier.call(lambda: list_some(prefix, token=token))
         return page.objects, page.token
 
-    entries = ((blob_name(spec, obj.key), obj) for obj in _all_pages(fetch))
-    is_sorted = not spec.source.endpoint_url and spec.names is NamePolicy.FAIL
+    entries = ((blob_of(spec, obj), obj) for obj in _all_pages(fetch))
+    is_sorted = not spec.source.endpoint_url and spec.names is NamePolicy.FAIL and not takes_all
     return entries if is_sorted else sort_entries(entries)
 
 
@@ -57,7 +58,7 @@ def list_sink(sink: Sink, spec: JobSpec, retrier: Retrier) -> Generator[tuple[st
         return page.blobs, page.token
 
     blobs = _all_pages(fetch)
-    if not spec.sink.endpoint_url and not retrier.call(sink.account).is_hierarchical:
+    if not spec.sink.endpoint_url and not spec.sink.has_directories:
         return ((blob.name, blob) for blob in blobs)
     return sort_entries((blob.name, _shortened(blob)) for blob in blobs)
 

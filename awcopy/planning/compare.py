@@ -37,6 +37,7 @@ class Finding:
     verdict: Verdict
     key: str  # the object's, or the one that a blob without an object would be a copy of
     blob: str
+    version_id: str = ""  # the object's, where versions are compared
     reason: str = ""  # why not the same: missing, extra, size, etag, crc64, md5, bytes, or an error's code
     by: str = ""  # what shows that it is the same: stamp, crc64, md5, bytes or length
     size_bytes: int = 0  # of the object; of the blob where there is no object
@@ -103,6 +104,7 @@ def _finding(
         verdict=verdict,
         key=obj.key,
         blob=blob.name,
+        version_id=obj.version_id,
         reason=reason,
         by=by,
         size_bytes=obj.size_bytes,

@@ -76,10 +76,12 @@ def blob_name(spec: JobSpec, key: str) -> str:
 
 
 def key_of(spec: JobSpec, name: str) -> str:
-    """Return the key that becomes the blob of this name, which lies under the sink's prefix."""
+    """Return what the name is made of, which lies under the sink's prefix: a key, or what ``key_in_name`` returns."""
     below = name.removeprefix(spec.sink.prefix)
     folder = spec.source.prefix[: spec.source.prefix.rfind("/") + 1]
-    return folder + (decode_blob_name(below) if spec.names is NamePolicy.ENCODE else below)
+    if spec.names is NamePolicy.ENCODE:
+        below = decode_blob_name(below, has_directories=spec.sink.has_directories)
+    return folder + below
 
 
 def is_renamed(spec: JobSpec, key: str, blob: str) -> bool:

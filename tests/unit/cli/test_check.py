@@ -96,8 +96,37 @@ def test_ndjson_is_a_record_a_line(differing, capsys):
     assert main([*LINE, "-o", "ndjson"]) == 8
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert records[1] == {
-        "verdict": "+", "key": "extra", "blob": "extra", "bytes": 1, "reason": "extra", "by": "", "detail": "",
+        "verdict": "+", "key": "extra", "blob": "extra", "version": "", "bytes": 1, "reason": "extra", "by": "",
+        "detail": "",
     }  # fmt: skip
+
+
+def test_versions_are_named_by_their_blobs(monkeypatch, capsys):
+    source = MemorySource(keeps_versions=True)
+    for content in (b"1", b"22"):
+        source.put_object("k", content)
+    source.delete_object("k")
+    monkeypatch.setattr(bootstrap, "open_stores", lambda *_: Stores(source=source, sink=MemorySink()))
+    assert main([*LINE, "--versions", "all", "-o", "ndjson"]) == 8
+    printed = capsys.readouterr()
+    records = [json.loads(line) for line in printed.out.splitlines()]
+    assert {(one["verdict"], one["key"], one["bytes"]) for one in records} == {("-", "k", 1), ("-", "k", 2)}
+    assert all(one["blob"].startswith("k-v2026-") and one["version"] for one in records)
+    assert "left out as delete markers, which are not copied: 1" in printed.err
+    assert main([*LINE, "--versions", "all"]) == 8
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines()] == [
+        one["blob"] for one in records
+    ]
+
+
+def test_delete_markers_alone_are_nothing_to_compare(monkeypatch, capsys):
+    source = MemorySource(keeps_versions=True)
+    source.put_object("k", b"1")
+    source.delete_object("k")
+    source._older["k"] = [one for one in source._older["k"] if one.listed.is_delete_marker]
+    monkeypatch.setattr(bootstrap, "open_stores", lambda *_: Stores(source=source, sink=MemorySink()))
+    assert main([*LINE, "--versions", "all"]) == 0
+    assert capsys.readouterr().err.endswith("nothing was compared: there are only delete markers\n")
 
 
 def test_what_could_not_be_compared_is_an_error_unless_something_differs(stores, capsys):

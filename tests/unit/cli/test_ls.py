@@ -14,7 +14,7 @@ import pytest
 from awcopy import bootstrap
 from awcopy.bootstrap import Stores
 from awcopy.cli.listing import Folder
-from awcopy.cli.ls import list_entries
+from awcopy.cli.ls import fetch_keys, list_entries
 from awcopy.cli.main import main
 from awcopy.cost.prices import Kind, Price, format_prices, shipped_prices
 from awcopy.sink.memory import MemorySink
@@ -33,7 +33,9 @@ def make_source(keys=KEYS) -> MemorySource:
 
 
 def names(source, prefix: str = "", *, recursive: bool = False, may_jump: bool = True) -> list[str]:
-    entries = list_entries(source, prefix, lambda ask: ask(), recursive=recursive, may_jump=may_jump)
+    entries = list_entries(
+        fetch_keys(source), prefix, lambda ask: ask(), recursive=recursive, may_jump=may_jump
+    )
     return [entry.prefix if isinstance(entry, Folder) else entry.key for entry in entries]
 
 
@@ -82,6 +84,34 @@ def test_json_is_one_list(listed, capsys: pytest.CaptureFixture[str]) -> None:
     records = json.loads(capsys.readouterr().out)
     assert records[2] == {"folder": "big/"}
     assert (records[1]["key"], records[1]["bytes"]) == ("a.txt", 3)
+
+
+def test_versions_are_listed_with_their_ids_and_delete_markers(monkeypatch, capsys) -> None:
+    source = MemorySource(keeps_versions=True)
+    for key, content in (("a", b"1"), ("a", b"22"), ("f/b", b"333")):
+        source.put_object(key, content)
+    source.delete_object("f/b")
+    monkeypatch.setattr(bootstrap, "open_stores", lambda *_: Stores(source=source, sink=MemorySink()))
+    assert main(["ls", "-r", "--versions", "all", "s3://bucket", "-o", "json"]) == 0
+    printed = capsys.readouterr()
+    records = json.loads(printed.out)
+    assert [(one["key"], one["bytes"], one["is_latest"], one["is_delete_marker"]) for one in records] == [
+        ("a", 2, True, False),
+        ("a", 1, False, False),
+        ("f/b", 0, True, True),
+        ("f/b", 3, False, False),
+    ]
+    assert len({one["version"] for one in records}) == 4
+    assert printed.err == "3 versions, 6 B, and 1 delete marker\n"
+    assert main(["ls", "--versions", "all", "s3://bucket"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-2:] for line in lines] == [
+        ["a", records[0]["version"]],
+        ["a", records[1]["version"]],
+        ["folder", "f/"],
+    ]
+    assert main(["ls", "--versions", "all", "--totals", "s3://bucket", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["objects"] == 3
 
 
 def test_an_empty_bucket_is_an_empty_list(monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,10 +12,11 @@ from awcopy.compare import contents
 from awcopy.compare.check import compare_sides
 from awcopy.compare.sides import Check, LeftOut
 from awcopy.errors import AccessDenied, ConnectionLost, CredentialsRefused, OutOfOrder, StoreNotFound
-from awcopy.model.job import NamePolicy, Selection, SinkSpec, SourceSpec
+from awcopy.model.job import NamePolicy, Selection, SinkSpec, SourceSpec, Versions
 from awcopy.model.objects import SinkAccount
 from awcopy.planning.compare import Level, Verdict
 from awcopy.sink.memory import StoredBlob
+from awcopy.source.memory import MemorySource
 from awcopy.transfer.engine import copy_object
 from awcopy.transfer.retry import Retrier
 from tests.unit.factories import make_blob, make_job, make_spec
@@ -211,6 +212,44 @@ def unordered(world, monkeypatch):
     copy_all(world, {"a-b": b"1", "a/b": b"2"})
     monkeypatch.setattr(type(world.source), "list_page", list_page)
     return world
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_every_version_is_compared_with_its_own_blob(level):
+    world = World(source=MemorySource(keeps_versions=True))
+    for content in (b"1", b"22", b"333"):
+        world.source.put_object("k", content)
+    world.source.put_object("gone", b"x")
+    world.source.delete_object("gone")
+    spec = replace(make_spec(), versions=Versions.ALL)
+    transfer = make_transfer(world, make_job(spec=spec))
+    for obj in world.source.list_versions("").objects:
+        copy_object(transfer, obj, look_first=False)
+    left_out = LeftOut()
+    found = findings(world, level, spec, left_out)
+    assert Counter((one.verdict, one.key) for one in found) == {("=", "k"): 3, ("=", "gone"): 1}
+    assert len({one.version_id for one in found}) == 4
+    assert left_out.delete_markers == 1
+    older = next(name for name in world.sink.blobs if name.startswith("k-v"))
+    damage(world, older, b"?" * len(world.sink.blobs[older].content))
+    del world.sink.blobs["k"]
+    world.sink._sorted = None
+    letters = {f"{one.verdict} {one.blob}" for one in findings(world, level, spec)}
+    assert {"- k"} | ({f"* {older}"} if level is BYTES else {f"= {older}"}) <= letters
+    # Of a check of the current versions, the others' blobs are nobody's.
+    assert {str(one.verdict) for one in findings(world, level)} == {"+", "-"}
+
+
+def test_the_names_in_an_account_with_directories_are_those_of_the_copy(world):
+    world.sink.facts = SinkAccount(is_hierarchical=True)
+    spec = make_spec(names=NamePolicy.ENCODE)
+    job_spec = replace(spec, sink=replace(spec.sink, has_directories=True))  # as dispatch has found
+    copy_all(world, {"a//b": b"1", "c": b"2"}, job_spec)
+    assert [f"{one.verdict} {one.blob}" for one in findings(world, spec=spec) if one.verdict != "+"] == [
+        "= a/%2Fb", "= c"
+    ]  # fmt: skip
+    world.source.delete_object("a//b")
+    assert {one.key for one in findings(world, spec=spec) if one.verdict == "+"} == {"a//b"}
 
 
 def test_a_compatible_server_that_lists_in_another_order_is_sorted_first(unordered):
