@@ -19,7 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 import awcopy
-from awcopy.errors import AwcopyError, ServiceUnreachable
+from awcopy.errors import ServiceUnreachable
 from awcopy.jobs.overview import LATELY
 from awcopy.jobs.queries import snapshot_of
 from awcopy.jobs.sums import sum_items
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 FRESH_S = 5.0
 # Of a fleet whose numbers take longer to collect, whoever asks gets the ones before.
 LONGEST_WAIT_S = 2.0
+_SHOWN_TIMES = 10  # collecting is under way for a tenth of the time at most
 MOST_JOBS = 100
 OUTCOMES = ("copied", "skipped", "failed", "cancelled", "pending")
 _SCRAPES = "awcopy.scrapes"
@@ -75,7 +76,7 @@ class Scrapes:
         self._collect, self._clock = collect, clock
         self._lock = threading.Lock()
         self._page = b""
-        self._error: AwcopyError | None = None
+        self._error: Exception | None = None
         self._until = float("-inf")
         self._thread: threading.Thread | None = None
 
@@ -83,7 +84,7 @@ class Scrapes:
         """Return a page that is some seconds old at most, or the one before while a new one takes long.
 
         Raises:
-            AwcopyError: What ``collect`` raised when it was asked last.
+            Exception: What ``collect`` raised when it was asked last.
         """
         with self._lock:
             if self._thread is None and self._clock() >= self._until:
@@ -97,14 +98,15 @@ class Scrapes:
         return self._page
 
     def _renew(self) -> None:
-        error = None
+        error, begun = None, self._clock()
         try:
             self._page = self._collect()
-        except AwcopyError as raised:
+        except Exception as raised:  # noqa: BLE001 - raised again to whoever asked
             error = raised
         with self._lock:
             self._error = error
-            self._until = self._clock() + FRESH_S
+            now = self._clock()
+            self._until = now + max(FRESH_S, _SHOWN_TIMES * (now - begun))
             self._thread = None
 
 
@@ -235,13 +237,13 @@ def _gauge(name: str, says: str, value: float) -> Metric:
 
 
 def _job_families(looked: list[_Looked]) -> Iterator[Metric]:
-    about = GaugeMetricFamily("awcopy_job_info", "What a job is called.", labels=["job", "name", "state"])
+    about = GaugeMetricFamily("awcopy_job_info", "What a job is called.", labels=["job_id", "name", "state"])
     objects = GaugeMetricFamily(
         "awcopy_job_objects",
         "Objects of a job by outcome; they add up to those listed.",
-        labels=["job", "outcome"],
+        labels=["job_id", "outcome"],
     )
-    size = GaugeMetricFamily("awcopy_job_bytes", "The same in bytes.", labels=["job", "outcome"])
+    size = GaugeMetricFamily("awcopy_job_bytes", "The same in bytes.", labels=["job_id", "outcome"])
     for one in looked:
         about.add_metric([one.job.id, escape_invisible(one.job.name), one.job.state.value], 1)
         for outcome in OUTCOMES:
@@ -260,7 +262,7 @@ def _job_families(looked: list[_Looked]) -> Iterator[Metric]:
         ("ready_items", "Items that wait for an agent.", [(one, sums.ready_items) for one, sums in opened]),
         ("open_items", "Items that are not done.", [(one, sums.open_items) for one, sums in opened]),
     ):  # fmt: skip
-        family = GaugeMetricFamily(f"awcopy_job_{name}", says, labels=["job"])
+        family = GaugeMetricFamily(f"awcopy_job_{name}", says, labels=["job_id"])
         for one, value in values:
             family.add_metric([one.job.id], value)
         yield family

@@ -105,6 +105,15 @@ def test_a_name_is_a_label_and_nothing_else(client, add_job):
     assert found["awcopy_redis_up",] == 1
 
 
+def test_no_label_is_one_that_prometheus_gives_itself(client, fleet, add_job):
+    add_job()
+    fleet.live.beat("worker@host", 8)
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    labels = {label for family in families for sample in family.samples for label in sample.labels}
+    assert {"job_id", "outcome", "process"} <= labels
+    assert not labels & {"job", "instance"}
+
+
 def test_redis_may_be_away_and_the_ledger_may_not(client, fleet, monkeypatch):
     def fail(*_, **__):
         raise ServiceUnreachable("away")
@@ -148,7 +157,7 @@ def test_while_a_page_takes_long_the_one_before_is_given(monkeypatch):
     assert scrapes.latest() == b"two"
 
 
-@pytest.mark.parametrize("error", [ServiceUnreachable("away")])
+@pytest.mark.parametrize("error", [ServiceUnreachable("away"), RuntimeError("a fault of ours")])
 def test_an_error_is_told_until_a_page_is_there_again(error):
     clock = Clock()
     answers = iter([b"one", error, b"two"])
@@ -163,7 +172,7 @@ def test_an_error_is_told_until_a_page_is_there_again(error):
     assert scrapes.latest() == b"one"
     clock.now += FRESH_S
     for _ in range(2):
-        with pytest.raises(ServiceUnreachable):
+        with pytest.raises(type(error)):
             scrapes.latest()
     clock.now += FRESH_S
     assert scrapes.latest() == b"two"
