@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from flask import current_app, request
 
 from awcopy.errors import JobNotFound, UsageError
@@ -39,7 +40,16 @@ _JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{16}", re.ASCII)
 def attach_fleet(app: Flask, fleet: Fleet, settings: Settings) -> None:
     """Make the fleet the one that the app's views look at, and the settings those that they publish with."""
     app.extensions[_EXTENSION] = fleet, settings
+    app.before_request(_name_job_in_log)
     app.extensions[_WATCH] = Editions(), History(), Examples()
+
+
+def _name_job_in_log() -> None:
+    """Make every line that the request logs say which job it is about."""
+    structlog.contextvars.clear_contextvars()  # threads serve one request after the other
+    text = (request.view_args or {}).get("job_id", "")
+    if _JOB_ID.fullmatch(text):
+        structlog.contextvars.bind_contextvars(job_id=text)
 
 
 def current_fleet() -> Fleet:

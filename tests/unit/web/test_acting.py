@@ -7,8 +7,11 @@ from dataclasses import replace
 from html import unescape
 
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from awcopy.errors import ServiceUnreachable
+from awcopy.live.base import Vitals
 from awcopy.model.items import Item, ItemKind, ItemState
 from awcopy.model.job import JobState
 from awcopy.model.outcome import Outcome, Result, Tally, Totals
@@ -115,6 +118,19 @@ def test_whatever_is_asked_for_leaves_a_line_in_the_log(client, add_job):
         12,
         "127.0.0.1",
     )
+
+
+def test_every_line_of_a_request_says_which_job_it_is_about(client, fleet, add_job, monkeypatch):
+    def fail(_job_id):
+        raise ServiceUnreachable("the ledger does not answer")
+
+    job = add_job()
+    monkeypatch.setattr(fleet.ledger, "get_job", fail)
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        for path in (f"/jobs/{job.id}", "/jobs/not-an-id", "/"):
+            client.get(path)
+
+    assert [(line["event"], line["job_id"]) for line in lines] == [("service_unreachable", job.id)]
 
 
 def test_one_reason_is_retried(client, fleet, add_job, published):
@@ -230,11 +246,13 @@ def test_a_search_without_a_job_leads_back_to_all(client):
 def test_the_workers_page_shows_who_is_there(client, fleet):
     assert "awcopy worker" in client.get("/workers").text
 
-    fleet.live.beat("<b>host</b>", 8, "1.0")
+    fleet.live.beat("<b>host</b>", 8, "1.0", Vitals(memory_bytes=3 * 2**20, retries=1_234))
 
     page = client.get("/workers").text
     assert "&lt;b&gt;host&lt;/b&gt;" in page
     assert '<td data-label="Slots">8</td>' in page
+    assert '<td data-label="Memory">3.0 MiB</td>' in page
+    assert '<td data-label="Retries">1,234</td>' in page
 
 
 def test_the_system_page_shows_what_doctor_finds(client):
