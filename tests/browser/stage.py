@@ -80,6 +80,14 @@ class Stage:
         """Pause, resume or cancel a job."""
         self._ask(f"jobs/{job_id}/{verb}", {})
 
+    def add_schedule(self, schedule: Mapping[str, str]) -> str:
+        """Add a schedule, and return its source as it is shown."""
+        return str(self._ask("schedules", schedule)["source"])
+
+    def remove_schedule(self, name: str) -> None:
+        """Remove a schedule."""
+        self._ask(f"schedules/{name}", {}, "DELETE")
+
     def look(self, job_id: str) -> dict[str, Any]:
         """Return a job as the API shows it."""
         return self.place.look(job_id)
@@ -92,11 +100,13 @@ class Stage:
             time.sleep(0.1)
         return [self.look(one) for one in job_ids]
 
-    def _ask(self, path: str, body: Mapping[str, Any]) -> Any:
+    def _ask(self, path: str, body: Mapping[str, Any], method: str = "POST") -> Any:
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.url}api/v1/{path}", json.dumps(body).encode(), headers)
+        request = urllib.request.Request(
+            f"{self.url}api/v1/{path}", json.dumps(body).encode(), headers, method=method
+        )
         with urllib.request.build_opener(_FromNextAddress()).open(request, timeout=LIMIT_S) as answer:
-            return json.load(answer)
+            return json.loads(answer.read() or "null")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import urllib.error
+from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -126,3 +127,47 @@ def test_reports_name_the_keys_and_no_cell_is_a_formula(stage: Stage, page: Page
     cells = [cell for row in rows for cell in row.values()]
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
     assert not [cell for cell in cells if escape_invisible(cell) != cell]
+
+
+def test_names_of_jobs_under_way_are_text_on_the_overview(stage: Stage, page: Page) -> None:
+    stage.fill("odd-names", {"a": b"a"})
+    names = [text for text in ODD_TEXTS if may_be_a_name(text)][:15]
+    gate = stage.hold("odd-names")
+    made = [stage.submit(name, "s3://odd-names/") for name in names]
+    page.goto("")
+    for name in names:
+        expect(page.locator(".jobs h3").get_by_text(escape_invisible(name), exact=True)).to_be_visible()
+    assert page.locator("bdi *").count() == 0
+    assert page.evaluate("window.canary") is None
+    gate.open()
+    stage.wait(*made)
+
+
+def test_prefixes_are_text_on_the_pages_of_schedules_and_in_the_review_of_a_job(
+    stage: Stage, page: Page
+) -> None:
+    shown = {}
+    for number, text in enumerate(ODD_TEXTS):
+        name, source = f"odd-{number}", f"s3://{ODD_BUCKET}/{text}"
+        sink = f"{stage.sink}/{name}"
+        with suppress(urllib.error.HTTPError):  # what cannot be typed as a prefix
+            shown[name] = stage.add_schedule({"name": name, "source": source, "sink": sink, "every": "9d"})
+    assert len(shown) > len(ODD_TEXTS) / 2
+    page.goto("schedules/")
+    for name, source in shown.items():
+        row = page.get_by_role("row").filter(has=page.get_by_role("link", name=name, exact=True))
+        assert row.locator("bdi").first.text_content() == escape_invisible(source)
+    assert page.locator("bdi *").count() == 0
+    for name, source in [(name, source) for name, source in shown.items() if source.isprintable()][::4]:
+        page.goto(f"schedules/{name}")
+        assert page.locator(".lead bdi").first.text_content() == escape_invisible(source)
+        assert page.locator("bdi *").count() == 0
+        page.goto("jobs/new")
+        page.locator("main [name=source]").fill(source)
+        page.locator("main [name=sink]").fill(f"{stage.sink}/{name}")
+        page.get_by_role("button", name="Look at it first").click()
+        expect(page.locator("main [name=source]").last).to_have_value(source)
+        assert page.locator("pre code *").count() == 0
+        assert page.evaluate("window.canary") is None
+    for name in shown:
+        stage.remove_schedule(name)
