@@ -49,6 +49,23 @@ def format_size(size_bytes: float) -> str:
     return f"{int(size_bytes)} B"
 
 
+def parse_rate(text: str) -> int:
+    """Return the bytes a second that ``200M`` or ``1.5GiB/s`` means; 0 means any number.
+
+    Raises:
+        UsageError: It is no such rate, or so low that a block would take hours.
+    """
+    rate = parse_size(text.strip().removesuffix("/s"))
+    if 0 < rate < KIB:
+        raise UsageError("a rate is 1K or more", hint="write it like 200M, or 0 for no limit")
+    return rate
+
+
+def say_rate(rate: int) -> str:
+    """Return a rate for people."""
+    return f"at most {format_size(rate)} a second" if rate else "no limit"
+
+
 def format_count(count: int) -> str:
     """Return a number with a comma between thousands."""
     return f"{count:,}"

@@ -29,6 +29,7 @@ from awcopy.cli.setup import begin
 from awcopy.cli.values import (
     BLOCK_SIZE,
     NAME,
+    RATE,
     check_endpoint,
     names_option,
     output_option,
@@ -84,6 +85,12 @@ EXAMPLES = (
 @service_options
 @click.option(
     "--agents", type=click.IntRange(1, MOST_AGENTS), default=4, show_default=True, help="Most tasks at once."
+)
+@click.option(
+    "--bandwidth",
+    type=RATE,
+    metavar="RATE",
+    help="Most bytes a second, over all workers: 200M, 1.5G; `awcopy jobs bandwidth` changes it.",
 )
 @click.option(
     "--block-size",
@@ -315,6 +322,7 @@ def make_spec(
         overwrite=Overwrite(options["overwrite"]),
         route=Route(options["route"]),
         agents=options["agents"],
+        bandwidth=options["bandwidth"] or 0,
         block_size_bytes=options["block_size"],
         files_per_task=options["files_per_task"],
         tier=options["tier"] or "",

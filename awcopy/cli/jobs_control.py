@@ -1,4 +1,4 @@
-"""``awcopy jobs pause|resume|cancel|retry|agents|rm|clean``: what changes jobs."""
+"""``awcopy jobs pause|resume|cancel|retry|agents|bandwidth|rm|clean``: what changes jobs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from awcopy.cli.help import helpful
 from awcopy.cli.preflight import check_given
 from awcopy.cli.secrets import read_customer_key
 from awcopy.cli.setup import begin, open_fleet
-from awcopy.cli.values import WHEN
+from awcopy.cli.values import RATE, WHEN
 from awcopy.config import load_store_defaults
 from awcopy.errors import IllegalMove, UsageError
 from awcopy.jobs.queries import find_job
-from awcopy.units import say_count
+from awcopy.units import say_count, say_rate
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
@@ -111,6 +111,21 @@ def change_agents(job_id: str, agents: int) -> None:
     print_note(f"job {job.id} runs {say_count(agents, 'task')} at once from now on")
 
 
+@click.command("bandwidth", cls=helpful("awcopy jobs bandwidth 0d2k 200M", "awcopy jobs bandwidth @last 0"))
+@_JOB_ARGUMENT
+@click.argument("bandwidth", type=RATE, metavar="RATE")
+def change_bandwidth(job_id: str, bandwidth: int) -> None:
+    """Change how many bytes of a job go a second, over all workers: 200M, 1.5G, or 0 for no limit.
+
+    Workers notice within seconds, also those that wait for their turn.
+    """
+    from awcopy.jobs import control
+
+    fleet = open_fleet(begin())
+    job = control.change_bandwidth(fleet, find_job(fleet, job_id).id, bandwidth)
+    print_note(f"bandwidth of job {job.id}: {say_rate(bandwidth)}")
+
+
 @click.command("rm", cls=helpful("awcopy jobs rm 0d2k", "awcopy jobs rm 0d2k 0d2m"))
 @click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
 def remove_jobs(job_ids: tuple[str, ...]) -> None:
@@ -155,7 +170,16 @@ def _ask_to_clean(older_than: datetime) -> None:
         raise UsageError("nothing was removed", hint="`awcopy jobs list` shows what there is")
 
 
-CONTROL_COMMANDS = (pause_job, resume_job, cancel_job, retry_job, change_agents, remove_jobs, clean_jobs)
+CONTROL_COMMANDS = (
+    pause_job,
+    resume_job,
+    cancel_job,
+    retry_job,
+    change_agents,
+    change_bandwidth,
+    remove_jobs,
+    clean_jobs,
+)
 
 
 def _credentials(

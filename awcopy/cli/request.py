@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REQUEST_OPTIONS = (
     "name", "recursive", "include", "exclude", "include_regex", "exclude_regex", "newer_than", "older_than",
-    "min_size", "max_size", "overwrite", "route", "agents", "block_size", "files_per_task", "tier", "tags",
+    "min_size", "max_size", "overwrite", "route", "agents", "bandwidth", "block_size", "files_per_task", "tier", "tags",
     "names", "metadata", "versions", "no_stamp", "verify", "require_proof", "archived", "restore_tier", "restore_days",
     "restore_max_objects", "restore_max_bytes", "encryption_scope", "source_profile", "sink_profile",
     "region", "endpoint_url", "azure_endpoint", "addressing", "request_payer",
@@ -160,6 +160,7 @@ def _said(spec: JobSpec, name: str) -> dict[str, Any]:
         "overwrite": spec.overwrite,
         "route": spec.route,
         "agents": spec.agents,
+        "bandwidth": spec.bandwidth or None,
         "block_size": spec.block_size_bytes,
         "files_per_task": spec.files_per_task,
         "tier": spec.tier,

@@ -9,7 +9,7 @@ from awcopy.cli.console import print_texts, safe_text
 from awcopy.cli.help import Exit
 from awcopy.model.job import JobState, active_seconds, say_state
 from awcopy.model.outcome import PROOF_NAMES
-from awcopy.units import format_count, format_duration, format_size
+from awcopy.units import format_count, format_duration, format_size, say_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,6 +130,8 @@ def _number_lines(snapshot: JobSnapshot) -> Iterator[str]:
             yield _number_line("extra", totals.extra, "there, which no object stands for")
     if totals.excluded.objects:
         yield _number_line("excluded", totals.excluded, "by the filters")
+    if snapshot.job.spec.bandwidth and not snapshot.job.has_ended:
+        yield f"  {'bandwidth':<12}{say_rate(snapshot.job.spec.bandwidth)}"
 
 
 def _number_line(name: str, tally: Tally, note: str = "") -> str:

@@ -12,7 +12,7 @@ from awcopy.errors import UsageError
 from awcopy.model.job import Addressing, NamePolicy, Versions
 from awcopy.planning.blocks import check_block_size
 from awcopy.planning.filters import check_regex
-from awcopy.units import parse_size, parse_when
+from awcopy.units import parse_rate, parse_size, parse_when
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +78,7 @@ def parse_name(text: str) -> str:
 
 
 SIZE = _Parsed("size", parse_size)
+RATE = _Parsed("size", parse_rate)
 BLOCK_SIZE = _Parsed("size", lambda text: check_block_size(parse_size(text)))
 WHEN = _Parsed("when", lambda text: parse_when(text, now=datetime.now(UTC)))
 REGEX = _Parsed("regex", check_regex)

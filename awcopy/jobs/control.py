@@ -1,4 +1,4 @@
-"""What a user does to a job: pause, resume, cancel, retry, change its agents, remove it.
+"""What a user does to a job: pause, resume, cancel, retry, change its agents or bandwidth, remove it.
 
 Each is a conditional write to the ledger that holds from the moment it is made; what must then be published
 is for the caller, and ``reconcile`` sees to it if the caller dies.
@@ -14,6 +14,7 @@ from awcopy.errors import Conflict, CredentialsError, IllegalMove
 from awcopy.jobs.queries import all_jobs
 from awcopy.jobs.retry import count_failed
 from awcopy.model.job import Job, JobId, JobState, move, remember, say_state
+from awcopy.units import say_rate
 from awcopy.vault.sealing import seal
 
 if TYPE_CHECKING:
@@ -142,6 +143,24 @@ def change_agents(fleet: Fleet, job_id: JobId, agents: int) -> Job:
             return job
         changed = replace(job, spec=replace(job.spec, agents=agents))
         return remember(changed, "agents", at=at, detail=f"{agents} at once, {job.spec.agents} before")
+
+    return _change(fleet, job_id, change)
+
+
+def change_bandwidth(fleet: Fleet, job_id: JobId, bandwidth: int) -> Job:
+    """Change how many bytes of the job go a second, 0 for as many as can; its workers notice within seconds.
+
+    Raises:
+        IllegalMove: The job has ended or is being cancelled.
+    """
+
+    def change(job: Job, at: datetime) -> Job:
+        if job.has_ended or job.state is JobState.CANCELLING:
+            raise IllegalMove(f"job {job.id} is {say_state(job.state)}; its bandwidth cannot be changed")
+        if bandwidth == job.spec.bandwidth:
+            return job
+        changed = replace(job, spec=replace(job.spec, bandwidth=bandwidth))
+        return remember(changed, "bandwidth", at=at, detail=say_rate(bandwidth))
 
     return _change(fleet, job_id, change)
 

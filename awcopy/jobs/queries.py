@@ -84,6 +84,7 @@ class JobSnapshot:
             "source_profile": job.spec.source.profile,
             "sink_profile": job.spec.sink.profile,
             "agents": job.spec.agents,
+            "bandwidth": job.spec.bandwidth,
             "busy_agents": self.busy_agents,
             "open_items": self.open_items,
             "waiting_items": self.waiting_items,

@@ -101,6 +101,13 @@ class Live(Protocol):
     def moved_bytes(self, job_id: JobId) -> int:
         """Return the bytes counted so far; an indication, not a total."""
 
+    def book_bytes(self, job_id: JobId, size_bytes: int, rate: int) -> float:
+        """Book a turn for so many bytes of a job, and return the seconds until it comes.
+
+        It comes when all that was booked before would have gone, at ``rate`` bytes a second. A turn that is not
+        taken after all is given back as so many bytes less than nothing.
+        """
+
     def share_limit(self, store: str, limit: float) -> None:
         """Tell all processes that this many requests under way are enough; the least told lately holds."""
 

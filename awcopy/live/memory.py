@@ -26,6 +26,7 @@ class _JobState:
     turned_at: dict[int, float] = field(default_factory=dict)
     moved_bytes: int = 0
     remembered: str = ""
+    free_at: float = 0.0  # when all bytes that were booked have gone
 
 
 class MemoryLive:
@@ -131,6 +132,14 @@ class MemoryLive:
         """Return the bytes counted so far; an indication, not a total."""
         with self._changed:
             return self._jobs[job_id].moved_bytes
+
+    def book_bytes(self, job_id: JobId, size_bytes: int, rate: int) -> float:
+        """Book a turn for so many bytes of a job, and return the seconds until it comes; less than 0 gives back."""
+        with self._changed:
+            job, now = self._jobs[job_id], self._clock()
+            begins = max(job.free_at, now)
+            job.free_at = begins + size_bytes / rate
+            return begins - now
 
     def share_limit(self, store: str, limit: float) -> None:
         """Tell all processes that this many requests under way are enough; the least told lately holds."""

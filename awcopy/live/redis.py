@@ -92,6 +92,16 @@ local least = ARGV[1]
 if known and tonumber(known) < tonumber(least) then return end
 redis.call('SET', KEYS[1], least, 'EX', ARGV[2])
 """
+# In microseconds of Redis' time: when all bytes that were booked have gone.
+_BOOK_BYTES = """
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local begins = math.max(now, tonumber(redis.call('GET', KEYS[1]) or now))
+local free_at = begins + tonumber(ARGV[1])
+local left_ms = math.max(0, free_at - now) / 1000
+redis.call('SET', KEYS[1], string.format('%.0f', free_at), 'PX', string.format('%.0f', left_ms + 60000))
+return string.format('%.0f', begins - now)
+"""
 _BEAT = """
 local now = redis.call('TIME')
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. (now[1] - ARGV[2]))
@@ -115,6 +125,7 @@ class RedisLive:
         self._begin_generation = self._redis.register_script(_BEGIN_GENERATION)
         self._take_turn = self._redis.register_script(_TAKE_TURN)
         self._share_limit = self._redis.register_script(_SHARE_LIMIT)
+        self._book_bytes = self._redis.register_script(_BOOK_BYTES)
         self._beat = self._redis.register_script(_BEAT)
 
     def close(self) -> None:
@@ -227,6 +238,12 @@ class RedisLive:
         with self._translating():
             return int(self._redis.get(self._key(job_id, "moved")) or 0)
 
+    def book_bytes(self, job_id: JobId, size_bytes: int, rate: int) -> float:
+        """Book a turn for so many bytes of a job, and return the seconds until it comes; less than 0 gives back."""
+        with self._translating():
+            takes = round(size_bytes / rate * _MICROSECONDS)
+            return int(self._book_bytes([self._key(job_id, "booked")], [takes])) / _MICROSECONDS
+
     def share_limit(self, store: str, limit: float) -> None:
         """Tell all processes that this many requests under way are enough; the least told lately holds."""
         with self._translating():
@@ -264,7 +281,7 @@ class RedisLive:
         """Remove everything about a job."""
         with self._translating():
             self._redis.unlink(
-                *(self._key(job_id, what) for what in ("ready", "turns", "moved", "remembered"))
+                *(self._key(job_id, what) for what in ("ready", "turns", "moved", "remembered", "booked"))
             )
 
     def _key(self, job_id: JobId, what: str) -> str:

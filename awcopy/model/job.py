@@ -240,6 +240,7 @@ class JobSpec:
     overwrite: Overwrite = Overwrite.CHANGED
     route: Route = Route.AUTO
     agents: int = 4  # most items of the job that run at once
+    bandwidth: int = 0  # most bytes a second, over all workers; 0: as many as there can be
     block_size_bytes: int = 8 * MIB
     files_per_task: int = 500
     tier: str = ""  # Hot, Cool, Cold, Archive; auto: by the storage class; empty: the account's own
@@ -273,7 +274,7 @@ class JobEvent:
     """Something that happened to a job as a whole."""
 
     at: datetime
-    what: str  # the state that it went into; "generation" or "agents" for what leaves the state as it is
+    what: str  # the state that it went into; "generation", "agents" or "bandwidth" for what leaves the state as it is
     detail: str = ""  # for a person
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import AwcopyError, Conflict, ServiceUnreachable
+from awcopy.live.memory import MemoryLive
 from awcopy.model.outcome import Route
 from awcopy.planning.route import may_copy_server_side
 from awcopy.transfer.breaker import Breakers, ServerSide
@@ -20,6 +21,7 @@ from awcopy.transfer.buffers import BufferPool
 from awcopy.transfer.context import Transfer
 from awcopy.transfer.limited import LimitedSink, LimitedSource
 from awcopy.transfer.limiter import Limiters
+from awcopy.transfer.pace import Pace
 from awcopy.transfer.retry import Retrier, RetryCounts
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from awcopy.jobs.fleet import Fleet
+    from awcopy.live.base import Live
     from awcopy.model.job import Job, JobId
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
@@ -91,6 +94,7 @@ class StepContext:
     stores: StoreCache = field(default_factory=StoreCache)
     breakers: Breakers = field(default_factory=Breakers)
     retries: RetryCounts = field(default_factory=RetryCounts)
+    own_live: Live = field(default_factory=MemoryLive)  # where the fleet's does not answer
     limiters: Limiters = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,7 +106,7 @@ class StepContext:
         """How long an agent that is alive and holds no item may go without a turn."""
         return max(self.lease_s / 3, 3 * self.wait_for_work_s)
 
-    def stores_of(self, job: Job) -> tuple[Source, Sink]:
+    def stores_of(self, job: Job) -> tuple[LimitedSource, LimitedSink]:
         """Return the stores of a job behind their limiters, opened at most once per generation."""
         source, sink = self.stores.get(job, self.open_stores)
         bucket = self.limiters.of(f"s3:{job.spec.source.bucket}")
@@ -112,16 +116,27 @@ class StepContext:
     def transfer(self, job: Job, lease: Lease) -> Transfer:
         """Return what the transfers of one leased item need."""
         source, sink = self.stores_of(job)
+        pace = self._pace(job, lease).wait
         return Transfer(
             job=job,
-            source=source,
-            sink=sink,
+            source=replace(source, pace=pace),
+            sink=replace(sink, pace=pace),
             retrier=self.retrier(lease.check),
             check=lease.check,
             moved=lambda size_bytes: self.count_moved(job.id, size_bytes),
             connections=self.connections,
             server_side=self._server_side(job),
             buffers=self.buffers,
+        )
+
+    def _pace(self, job: Job, lease: Lease) -> Pace:
+        return Pace(
+            job_id=job.id,
+            rate=lambda: job.spec.bandwidth if lease.bandwidth is None else lease.bandwidth,
+            live=self.fleet.live,
+            own=self.own_live,
+            check=lease.check,
+            sleep=self.sleep,
         )
 
     def _server_side(self, job: Job) -> ServerSide | None:

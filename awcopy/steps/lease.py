@@ -47,6 +47,7 @@ class Lease:
         self._renewed_at = monotonic() - max(0.0, lease_s - left_s)
         self._lock = threading.Lock()
         self._stop: AwcopyError | None = None
+        self.bandwidth: int | None = None  # of the job, as somebody changed it since; None: nobody looked yet
         self._is_lost = False
 
     @property
@@ -201,13 +202,15 @@ class LeaseKeeper:
     def _interrupt_unwanted(self, held: list[Lease]) -> None:
         for job_id in {lease.item.job_id for lease in held}:
             try:
-                state = self._ledger.get_job(job_id).state.value
+                job = self._ledger.get_job(job_id)
+                state, bandwidth = job.state.value, job.spec.bandwidth
             except JobNotFound:
-                state = "removed"
+                state, bandwidth = "removed", None
             except AwcopyError as error:
                 log.warning("job_not_looked_at", job_id=job_id, error=error.code)
                 continue
-            if state != JobState.RUNNING:
-                for lease in held:
-                    if lease.item.job_id == job_id:
+            for lease in held:
+                if lease.item.job_id == job_id:
+                    lease.bandwidth = bandwidth
+                    if state != JobState.RUNNING:
                         lease.interrupt(f"the job is {state}")

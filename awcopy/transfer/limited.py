@@ -1,4 +1,4 @@
-"""A source and a sink whose requests wait for a limiter; otherwise they are the ones they wrap."""
+"""A source and a sink whose requests wait for a limiter, and bytes for their turn; otherwise those they wrap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from awcopy.model.objects import (
         BlobHead,
@@ -24,12 +24,18 @@ if TYPE_CHECKING:
     from awcopy.transfer.limiter import Limiter
 
 
+def at_once(size_bytes: int) -> None:
+    """Let any number of bytes go."""
+    del size_bytes
+
+
 @dataclass(frozen=True, slots=True)
 class LimitedSource:
-    """A source behind a limiter; see ``awcopy.source.base.Source``."""
+    """A source behind a limiter; see ``awcopy.source.base.Source``. ``pace`` returns when so many bytes may go."""
 
     source: Source
     limiter: Limiter
+    pace: Callable[[int], None] = at_once
 
     def probe(self, prefix: str) -> None:
         """See the port."""
@@ -67,11 +73,13 @@ class LimitedSource:
 
     def read_object(self, obj: SourceObject, into: memoryview) -> ObjectHead:
         """See the port."""
+        self.pace(len(into))
         with self.limiter.slot():
             return self.source.read_object(obj, into)
 
     def read_range(self, obj: SourceObject, span: Span, into: memoryview) -> None:
         """See the port."""
+        self.pace(span.size_bytes)
         with self.limiter.slot():
             self.source.read_range(obj, span, into)
 
@@ -104,12 +112,13 @@ class LimitedSink:
     """A sink behind a limiter; see ``awcopy.sink.base.Sink``.
 
     When the sink reads from the source by itself, the request counts at the source too, and each limiter
-    learns from its own store.
+    learns from its own store; and its bytes wait for their turn here, since the source does not see them.
     """
 
     sink: Sink
     limiter: Limiter
     source_limiter: Limiter
+    pace: Callable[[int], None] = at_once
 
     def probe(self) -> None:
         """See the port."""
@@ -160,6 +169,7 @@ class LimitedSink:
 
     def stage_block_from_url(self, name: str, block_id: BlockId, url: str, span: Span) -> int:
         """See the port."""
+        self.pace(span.size_bytes)
         with self.limiter.slot(), self.source_limiter.slot(is_source_of_another=True):
             return self.sink.stage_block_from_url(name, block_id, url, span)
 

@@ -58,9 +58,9 @@ AGES = "--newer-than 2000-01-01 --older-than 0s"
 WHERE = "--endpoint-url {s3} --region {region} --addressing path"
 PAYS = "--request-payer requester"
 COPYING = (
-    "--agents 2 --block-size 1M --files-per-task 10 --verify full --require-proof blocks --route stream --tier Cool "
-    "--names encode --metadata exclude --tags --archived restore --restore-tier Bulk --restore-days 2 "
-    "--restore-max-objects 5 --restore-max-bytes 1G"
+    "--agents 2 --bandwidth 1G --block-size 1M --files-per-task 10 --verify full --require-proof blocks "
+    "--route stream --tier Cool --names encode --metadata exclude --tags --archived restore --restore-tier Bulk "
+    "--restore-days 2 --restore-max-objects 5 --restore-max-bytes 1G"
 )
 PRICES = "--price-table {tmp}/prices.csv --azure-region westeurope --sent-this-month 1T"
 PROFILES = "--source-profile none --sink-profile none"
@@ -164,6 +164,7 @@ SCENARIOS: dict[str, list[Line]] = {
         ok("jobs show {short} -o json", '"paused"', env=NOBODY),
         ok("jobs resume {short} --credentials", "goes on", env=NOBODY),
         ok("jobs agents {short} 1", "runs 1 task at once", env=NOBODY),
+        ok("jobs bandwidth {short} 20M", "at most 20.0 MiB a second", env=NOBODY),
         ok("jobs cancel {short}", "is being cancelled", env=NOBODY),
         ends(Exit.USAGE, "jobs clean --older-than 0s", "add --yes", env=NOBODY),
         ok("jobs clean --older-than 36500d --yes", "0 jobs removed", env=NOBODY),

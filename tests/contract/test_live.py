@@ -212,6 +212,25 @@ def test_the_least_limit_told_lately_holds_for_all(live):
     assert live.shared_limit("az:a") is None
 
 
+def test_turns_for_bytes_come_one_after_the_other_at_the_jobs_rate(live):
+    assert live.book_bytes(JOB, 4_000_000, 100_000) == 0
+    assert live.book_bytes(JOB, 1_000_000, 100_000) == pytest.approx(40, abs=3)
+    assert live.book_bytes(JOB, 7, 100_000) == pytest.approx(50, abs=3)
+    assert live.book_bytes(OTHER, 7, 100_000) == 0  # another job has a rate of its own
+
+
+def test_a_turn_that_is_given_back_is_nobodys(live):
+    live.book_bytes(JOB, 1_000_000, 10_000)
+    live.book_bytes(JOB, 9_000_000, 10_000)
+    live.book_bytes(JOB, -9_000_000, 10_000)
+    assert live.book_bytes(JOB, 1, 10_000) == pytest.approx(100, abs=3)
+    live.book_bytes(JOB, -2_000_000, 10_000)  # more than was ever booked
+    assert live.book_bytes(JOB, 1, 10_000) == 0
+    live.book_bytes(JOB, 1_000_000, 10_000)
+    live.forget_job(JOB)
+    assert live.book_bytes(JOB, 1, 10_000) == 0
+
+
 def test_moved_bytes_add_up(live):
     assert live.moved_bytes(JOB) == 0
     with ThreadPoolExecutor(8) as pool:

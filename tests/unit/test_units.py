@@ -15,8 +15,10 @@ from awcopy.units import (
     format_count,
     format_duration,
     format_size,
+    parse_rate,
     parse_size,
     parse_when,
+    say_rate,
 )
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -128,3 +130,21 @@ def test_what_is_no_moment_is_refused(text):
 def test_a_moment_before_all_time_is_refused(text):
     with pytest.raises(UsageError):
         parse_when(text, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("200M", 200 << 20), ("1.5GiB/s", 3 << 29), ("1K", 1024), (" 64K/s ", 1 << 16), ("0", 0)],
+)
+def test_a_rate_is_so_many_bytes_a_second(text: str, rate: int) -> None:
+    assert parse_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["1", "1023", "fast", "200M/m", ""])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_rate(text)
+
+
+def test_a_rate_is_said_with_its_unit() -> None:
+    assert (say_rate(200 << 20), say_rate(0)) == ("at most 200.0 MiB a second", "no limit")

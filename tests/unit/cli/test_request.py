@@ -29,6 +29,7 @@ FULL = {
     "max_size": "5G",
     "overwrite": "newer",
     "agents": 16,
+    "bandwidth": "200M",
     "block_size": "4M",
     "files_per_task": 10,
     "tags": True,

@@ -10,6 +10,7 @@ from awcopy.errors import AccessDenied, CredentialsError, IllegalMove, JobNotFou
 from awcopy.jobs.control import (
     cancel_job,
     change_agents,
+    change_bandwidth,
     clean_jobs,
     pause_job,
     remove_job,
@@ -144,6 +145,23 @@ def test_the_agents_of_a_job_that_is_over_cannot_be_changed(world, state):
     world.submit(state=state)
     with pytest.raises(IllegalMove):
         change_agents(world.fleet, JOB_ID, 9)
+
+
+@pytest.mark.parametrize("state", [S.QUEUED, S.RUNNING, S.PAUSED])
+def test_the_bandwidth_can_be_changed_and_that_is_noted(world, state):
+    world.submit(state=state)
+    assert change_bandwidth(world.fleet, JOB_ID, 5 << 20).spec.bandwidth == 5 << 20
+    assert job_of(world).state is state
+    [event] = [one for one in job_of(world).events if one.what == "bandwidth"]
+    assert event.detail == "at most 5.0 MiB a second"
+    assert change_bandwidth(world.fleet, JOB_ID, 5 << 20) == job_of(world)  # nothing is written
+
+
+@pytest.mark.parametrize("state", [S.CANCELLING, *sorted(ENDED)])
+def test_the_bandwidth_of_a_job_that_is_over_cannot_be_changed(world, state):
+    world.submit(state=state)
+    with pytest.raises(IllegalMove):
+        change_bandwidth(world.fleet, JOB_ID, 1 << 20)
 
 
 # Pause and resume, the whole way.
