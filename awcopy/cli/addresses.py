@@ -40,6 +40,7 @@ def parse_source(text: str) -> SourceAddress:
     Raises:
         UsageError: It is no such address, or no bucket can have that name.
     """
+    _refuse_credentials(text, "source", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     scheme, found, rest = text.partition("://")
     if not found or scheme.lower() != "s3":
         raise UsageError(f"{text!r} is not a source", hint="write it like s3://BUCKET/PREFIX")
@@ -53,12 +54,24 @@ def parse_sink(text: str) -> SinkAddress:
     Raises:
         UsageError: It is no such address, or Azure does not take such a name.
     """
+    _refuse_credentials(text, "destination", "AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_KEY")
     scheme, found, rest = text.partition("://")
     if found and scheme.lower() == "az":
         return _sink_of_path(rest)
     if found and scheme.lower() in {"http", "https"}:
         return _sink_of_url(text)
     raise UsageError(f"{text!r} is not a destination", hint=f"write it like {_SINK_FORMS}")
+
+
+def _refuse_credentials(text: str, side: str, variables: str) -> None:
+    """Raise, without a word of the address, where it holds credentials as URLs do: before an ``@``, or as a SAS."""
+    scheme, found, rest = text.partition("://")
+    has_query = scheme.lower() in {"http", "https"} and "?" in rest
+    if "@" in (rest if found else text).partition("/")[0] or has_query:
+        raise UsageError(
+            f"the {side}'s address holds credentials, which others can read in the list of processes",
+            hint=f"leave them out and set {variables}",
+        )
 
 
 def check_bucket(bucket: str) -> str:
@@ -104,11 +117,6 @@ def _sink_of_url(text: str) -> SinkAddress:
         raise UsageError(
             "the destination's address is not a URL", hint=f"write it like {_SINK_FORMS}"
         ) from None
-    if url.query or url.username or url.password:
-        raise UsageError(
-            "the destination's address holds credentials, which others can read in the list of processes",
-            hint="leave them out and set AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_KEY",
-        )
     host, path = (url.hostname or "").lower(), unquote(url.path).lstrip("/")
     name, is_blob, cloud = host.partition(".blob.")
     account, _, _ = name.partition(".")  # an account with a zone of its own is at ACCOUNT.zNN.blob....

@@ -77,9 +77,21 @@ def test_what_is_no_sink_is_refused(text: str) -> None:
     [
         "https://acme.blob.core.windows.net/backup?sv=1&sig=CANARY",
         "https://u:CANARY@acme.blob.core.windows.net/b",
+        "https://u:CANARY@acme.blob.core.windows.net:port/b",
+        "az://acme:CANARY@backup/x",
+        "s3://AK:CANARY@bucket/k",
+        "S3://AK:CANARY@bucket",
+        "AK:CANARY@bucket/k",
+        "https://bucket.s3.amazonaws.com/k?X-Amz-Signature=CANARY",
     ],
 )
-def test_credentials_in_an_address_are_refused_unseen(text: str) -> None:
+@pytest.mark.parametrize("parse", [parse_source, parse_sink])
+def test_credentials_in_an_address_are_refused_unseen(parse, text: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_sink(text)
+        parse(text)
     assert "CANARY" not in caught.value.message + caught.value.hint
+    assert "holds credentials" in caught.value.message
+
+
+def test_a_key_may_look_like_an_address() -> None:
+    assert parse_source("s3://bucket/http://u:p@host/?x").prefix == "http://u:p@host/?x"
