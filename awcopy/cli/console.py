@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, TextIO
 
 from awcopy.errors import AwcopyError
@@ -58,6 +60,17 @@ def prepare_streams() -> None:
 def print_line(text: str = "") -> None:
     """Print one line of data; the caller has made untrusted parts safe."""
     sys.stdout.write(f"{text}\n")
+
+
+def print_sentence(text: str) -> None:
+    """Print a line that may be long: on a terminal broken between words, a piece indented like its beginning."""
+    if not sys.stdout.isatty():
+        print_line(safe_text(text))
+        return
+    indent = " " * (len(text) - len(text.lstrip(" -")))
+    width = max(_NARROWEST_TABLE // 2, shutil.get_terminal_size().columns)
+    for line in textwrap.wrap(safe_text(text), width, subsequent_indent=indent, break_on_hyphens=False):
+        print_line(line)
 
 
 def print_note(text: str) -> None:

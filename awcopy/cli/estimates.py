@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
-from awcopy.cli.console import print_json, print_line, safe_text
+from awcopy.cli.console import print_json, print_line, print_sentence, safe_text
 from awcopy.model.objects import ARCHIVED_CLASSES
 from awcopy.units import KIB, MIB, format_count, format_size
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "awcopy.estimate/1"
 TOTALS_SCHEMA = "awcopy.totals/1"
+_SENTENCE = "  - "  # how a line begins that is no figure
 _CENT = Decimal("0.01")
 _MICRO = Decimal("0.000001")
 _COUNTED = ("requests", "operations")
@@ -29,9 +30,17 @@ def print_estimate(estimate: Estimate | None, output: str) -> None:
         return
     if output == "table":
         for line in estimate_lines(estimate):
-            print_line(safe_text(line))
+            print_estimate_line(line)
     else:
         print_json(estimate_record(estimate), is_line=output == "ndjson")
+
+
+def print_estimate_line(line: str) -> None:
+    """Print a line of an estimate; figures stay in their columns, sentences are fitted to a terminal."""
+    if line.startswith(_SENTENCE):
+        print_sentence(line)
+    else:
+        print_line(safe_text(line))
 
 
 def estimate_lines(estimate: Estimate) -> Iterator[str]:
@@ -55,10 +64,10 @@ def estimate_lines(estimate: Estimate) -> Iterator[str]:
     yield from _block_lines(estimate)
     yield ""
     yield "Assumed:"
-    yield from (f"  - {line}" for line in estimate.assumptions)
+    yield from (f"{_SENTENCE}{line}" for line in estimate.assumptions)
     yield ""
     yield "Free egress:"
-    yield from (f"  - {line}" for line in estimate.programmes)
+    yield from (f"{_SENTENCE}{line}" for line in estimate.programmes)
 
 
 def class_lines(usage: Usage) -> Iterator[str]:

@@ -13,16 +13,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from awcopy.cli.console import print_json, print_line, print_note, safe_text
+from awcopy.cli.console import print_json, print_note
 from awcopy.cli.copy import make_source
-from awcopy.cli.estimates import class_lines, estimate_lines, estimate_record, totals_record
+from awcopy.cli.estimates import (
+    class_lines,
+    estimate_lines,
+    estimate_record,
+    print_estimate_line,
+    totals_record,
+)
 from awcopy.cli.help import helpful
 from awcopy.cli.listing import Folder, close_listing, open_listing, print_entries
 from awcopy.cli.preflight import check_source
 from awcopy.cli.pricing import load_prices, make_terms, pricing_options
 from awcopy.cli.selection import make_selection, selection_options
 from awcopy.cli.setup import begin
-from awcopy.cli.values import BLOCK_SIZE, ENDPOINT, output_option, profile_options, source_access_options
+from awcopy.cli.values import (
+    BLOCK_SIZE,
+    output_option,
+    profile_options,
+    source_access_options,
+    source_service_options,
+)
 from awcopy.config import load_store_defaults
 from awcopy.cost.estimate import estimate_copy, start_usage
 from awcopy.model.job import JobSpec, SinkSpec, Versions
@@ -63,13 +75,7 @@ _LAST_CHARACTER = "\U0010ffff"  # sorts after everything that a key can go on wi
     show_default=True,
     help="all: also what keys held before, with the id of each version, and delete markers.",
 )
-@click.option(
-    "--endpoint-url",
-    type=ENDPOINT,
-    metavar="URL",
-    help="The S3 service; else AWS_ENDPOINT_URL, else AWS's own.",
-)
-@click.option("--region", default="", help="The bucket's region; else AWS_REGION, else found out.")
+@source_service_options
 @source_access_options
 @profile_options("this machine's", "source")
 @click.option(
@@ -195,7 +201,7 @@ def _print_end(name: str, record: dict[str, Any], lines: Iterable[str], options:
     """Print what follows the keys, or stands alone where only totals are wanted."""
     if options["output"] == "table":
         for line in lines:
-            print_line(safe_text(line))
+            print_estimate_line(line)
     elif options["totals"]:
         print_json(record, is_line=options["output"] == "ndjson")
     else:

@@ -119,13 +119,18 @@ recursive_option = click.option(
 
 def service_options(command: Decorated) -> Decorated:
     """Return a command with the options that say where both stores are."""
+    azure = click.option(
+        "--azure-endpoint",
+        type=ENDPOINT,
+        metavar="URL",
+        help="The blob service; else AZURE_STORAGE_SERVICE_ENDPOINT, the connection string's, or Azure's own.",
+    )
+    return source_service_options(azure(command))
+
+
+def source_service_options(command: Decorated) -> Decorated:
+    """Return a command with the options that say where the source is."""
     for option in (
-        click.option(
-            "--azure-endpoint",
-            type=ENDPOINT,
-            metavar="URL",
-            help="The blob service; else AZURE_STORAGE_SERVICE_ENDPOINT, the connection string's, or Azure's own.",
-        ),
         click.option("--region", default="", help="The bucket's region; else AWS_REGION, else found out."),
         click.option(
             "--endpoint-url",
