@@ -92,7 +92,8 @@ def _print_sums(sums: PlanSums) -> None:
         why = ", ".join(
             f"{name} {format_count(count)}" for name, count in sorted(sums.reasons[intent].items())
         )
-        line = f"  {intent.value:<12}{format_count(tally.objects):>15} objects{size:<38}{why}"
+        objects = f"{format_count(tally.objects):>15} {'object ' if tally.objects == 1 else 'objects'}"
+        line = f"  {intent.value:<12}{objects}{size:<38}{why}"
         print_line(safe_text(line.rstrip()))
     if sums.excluded:
         print_line(f"  {'excluded':<12}{format_count(sums.excluded):>15} objects, by the filters")
