@@ -20,7 +20,7 @@ _SECRET_SHAPES = re.compile(
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
     r"|\bawc_[a-z0-9.-]{1,63}_[0-9a-f]{48}\b"
 )
-_CHATTY = ("boto3", "botocore", "urllib3", "azure", "s3transfer")
+_CHATTY = ("boto3", "botocore", "urllib3", "azure", "msal", "s3transfer")
 
 
 def mask_secrets(text: str) -> str:
