@@ -56,7 +56,7 @@ def judge_listing(obj: SourceObject, blob: BlobHead) -> Finding:
         return _finding(Verdict.DIFFERENT, obj, blob, reason="size", detail=detail)
     if is_stamped_with(blob, obj):
         return _finding(Verdict.SAME, obj, blob, by="stamp")
-    if STAMP_ETAG in blob.metadata:
+    if STAMP_ETAG in blob.metadata and obj.etag:
         detail = "the blob is a copy of another version of the object"
         return _finding(Verdict.DIFFERENT, obj, blob, reason="etag", detail=detail)
     if blob.content_md5 and blob.content_md5.hex() == obj.etag.lower():

@@ -103,10 +103,14 @@ def may_refuse(spec: JobSpec) -> bool:
 
 
 def is_stamped_with(blob: BlobHead, obj: SourceObject | Outcome) -> bool:
-    """Return whether the blob says that it is a copy of exactly this object, or of the one of an outcome."""
+    """Return whether the blob says that it is a copy of exactly this object, or of the one of an outcome.
+
+    Of an object whose server gives it no ETag, none does: another content of that size would have none either.
+    """
     stamp = blob.metadata
     return (
-        blob.size_bytes == obj.size_bytes
+        bool(obj.etag)
+        and blob.size_bytes == obj.size_bytes
         and stamp.get(STAMP_ETAG) == encode_value(obj.etag)
         and stamp.get(STAMP_SIZE) == str(obj.size_bytes)
     )

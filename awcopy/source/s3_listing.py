@@ -149,9 +149,12 @@ def _is_restored(entry: ET.Element, space: str) -> bool:
 
 
 def _check_token(root: ET.Element, space: str, following: str, token: str) -> str:
-    """Return the token of the page that follows; empty where none does."""
-    if root.findtext(f"{space}IsTruncated") != "true":
+    """Return the token of the page that follows; empty where none does. A server that only names one means it."""
+    says = (root.findtext(f"{space}IsTruncated") or str(bool(following))).strip().lower()
+    if says == "false":
         return ""
+    if says != "true":
+        raise _fault("does not say whether more follows")
     if not following:
         raise _fault("says that more follows, but not where")
     if following == token:

@@ -85,6 +85,11 @@ def test_a_blob_without_md5_is_not_taken_for_an_object_without_etag():
     assert decide(Overwrite.CHANGED, make_blob(), etag="").act is Act.COPY
 
 
+def test_a_stamp_without_etag_names_no_object():
+    blob = make_blob(metadata={**STAMP, "awcopy_etag": ""})
+    assert decide(Overwrite.CHANGED, blob, etag="").act is Act.COPY
+
+
 @pytest.mark.parametrize(
     ("stamped", "act"),
     [

@@ -314,11 +314,26 @@ def test_dates_of_other_places_become_utc():
         listing(ENTRY.replace("5</Size>", "x</Size>")),
         listing("<IsTruncated>true</IsTruncated>"),
         listing("<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"),
+        listing("<IsTruncated>yes</IsTruncated>"),
     ],
 )
 def test_a_page_that_would_lose_objects_is_refused(body):
     with pytest.raises(errors.ServerFault):
         parse_list_page(body, token="t")
+
+
+@pytest.mark.parametrize(
+    ("said", "token"),
+    [
+        ("", ""),
+        ("<IsTruncated/>", ""),
+        ("<IsTruncated>False</IsTruncated>", ""),
+        ("<IsTruncated>TRUE</IsTruncated><NextContinuationToken>t</NextContinuationToken>", "t"),
+        ("<NextContinuationToken>t</NextContinuationToken>", "t"),
+    ],
+)
+def test_a_server_may_say_in_its_own_way_that_more_follows(said, token):
+    assert parse_list_page(listing(said), token="").token == token
 
 
 @pytest.mark.parametrize(
