@@ -20,7 +20,7 @@ from awcopy.demo.servers import S3Server
 from awcopy.planning.naming import decode_blob_name
 from tests.acceptance.any_key_s3 import serve_any_keys
 from tests.acceptance.conftest import Place
-from tests.faults.http_proxy import HttpProxy, Op
+from tests.faults.http_proxy import Fault, HttpProxy, Op, refuse
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -171,6 +171,44 @@ def test_keys_arrive_under_names_that_tell_them_back(
     check(arrival, (*ALIASES, *UNUSUAL, *NOT_XML, TOO_DEEP), {TOO_DEEP})
     assert arrival.outcomes["a/../b"]["blob"] == "a/%2E%2E/b"
     assert arrival.outcomes["a%2Fb"]["blob"] == "a%2Fb"
+
+
+IN_DIRECTORIES = {
+    "a//b": "a/%2Fb", "//a": "%2F%2Fa", "/lead": "%2Flead", "folder/": "folder%2F", "a%2Fb": "a%252Fb",
+    "a%2fb": "a%2fb", "a/b": "a/b", ".%2Fk": ".%252Fk",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", ["fail", "encode"])
+def test_an_account_with_directories_gets_names_that_its_paths_can_have(
+    place: Place, source_url: str, tmp_path: Path, policy: str
+) -> None:
+    """Azurite has no such accounts: a proxy says that this is one, and refuses a blob in a directory's place."""
+    port = urlsplit(place.servers.sink.blob_url).port
+    assert port
+    with HttpProxy(port, "azure") as proxy:
+        proxy.add(
+            Fault(headers={"x-ms-is-hns-enabled": "true"}), match=lambda one: "comp=properties" in one.query
+        )
+        proxy.add(refuse(409, "PathConflict"), Op.PUT, name="b")
+        journal = tmp_path / "journal"
+        arrival = copy(place, proxy, source_url, f"directories-{policy}", journal, "--names", policy)
+    keys = {*ALIASES, *UNUSUAL, *NOT_XML, TOO_DEEP}
+    assert set(arrival.outcomes) == keys
+    copied = {key: one["blob"] for key, one in arrival.outcomes.items() if one["outcome"] == "copied"}
+    assert set(copied.values()) == set(arrival.blobs)
+    for key, blob in copied.items():
+        assert key == (decode_blob_name(blob, has_directories=True) if policy == "encode" else blob)
+        assert arrival.blobs[blob][0] == content_of(key)
+        assert "" not in blob.split("/")
+    failed = {key: one["reason"] for key, one in arrival.outcomes.items() if key not in copied}
+    assert failed.pop("b") == "name_conflict"
+    assert set(failed.values()) == {"name_not_allowed"}
+    if policy == "encode":
+        assert set(failed) == {TOO_DEEP}
+        assert {key: copied[key] for key in IN_DIRECTORIES} == IN_DIRECTORIES
+    else:
+        assert {"a//b", "//a", "/lead", "folder/"} <= set(failed)
 
 
 @pytest.mark.parametrize("policy", ["fail", "encode"])
