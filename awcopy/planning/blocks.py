@@ -138,7 +138,9 @@ def pin_blocks(obj: SourceObject, block_size_bytes: int, restart: int, *, by_sin
     Two workers that stage the same block give it the same id; a changed source, another block size or a
     restart never shares ids with what was staged before, nor does what the sink reads by itself.
     """
-    facts = f"{obj.etag}\n{obj.version_id}\n{obj.size_bytes}\n{block_size_bytes}\n{restart}"
+    # A server that gives no ETag tells two contents apart by their dates alone.
+    content = obj.etag or obj.modified_at.isoformat()
+    facts = f"{content}\n{obj.version_id}\n{obj.size_bytes}\n{block_size_bytes}\n{restart}"
     if by_sink:
         facts += "\nsink"
     return hashlib.sha256(facts.encode()).hexdigest()[:PIN_LENGTH]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.crc64 import combine, crc64
@@ -177,12 +178,14 @@ def prove(head: ObjectHead, whole: int, digest: Digest | None) -> Proof:
 
 
 def check_pin(obj: SourceObject, head: ObjectHead) -> None:
-    """Return when the headers are those of the pinned object.
+    """Return when the headers are those of the pinned object; where the server gives no ETag, the date decides.
 
     Raises:
         SourceChanged: They are another's.
     """
-    if head.etag != obj.etag or head.size_bytes != obj.size_bytes:
+    # A header has no fractions of a second.
+    is_other = not obj.etag and abs(head.modified_at - obj.modified_at) >= timedelta(seconds=1)
+    if is_other or head.etag != obj.etag or head.size_bytes != obj.size_bytes:
         raise SourceChanged("the object changed while it was copied")
 
 

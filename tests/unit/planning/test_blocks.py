@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +20,7 @@ from awcopy.planning.blocks import (
     read_block_id,
 )
 from awcopy.units import GIB, MIB, TIB
-from tests.unit.factories import make_object
+from tests.unit.factories import NOW, make_object
 
 LARGEST = MAX_BLOCKS * MAX_BLOCK_BYTES
 PIN = "0123456789abcdef"
@@ -186,3 +188,8 @@ def test_equal_content_has_equal_pins():
 )
 def test_other_content_other_blocks_and_a_restart_have_other_pins(changes, block_bytes, restart):
     assert pin_blocks(make_object(**changes), block_bytes, restart) != pin_blocks(make_object(), 8, 0)
+
+
+def test_without_an_etag_contents_are_told_apart_by_their_dates():
+    older, newer = (make_object(etag="", modified_at=NOW + timedelta(seconds=second)) for second in (0, 1))
+    assert pin_blocks(older, 8, 0) != pin_blocks(newer, 8, 0)

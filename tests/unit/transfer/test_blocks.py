@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -21,6 +23,7 @@ from awcopy.model.outcome import Proof
 from awcopy.planning.blocks import PinnedFile, block_id, plan_blocks
 from awcopy.sink.memory import StoredBlob
 from awcopy.transfer.blocks import (
+    check_pin,
     combine_pieces,
     commit_file,
     prove,
@@ -29,7 +32,7 @@ from awcopy.transfer.blocks import (
     staged_pieces,
 )
 from awcopy.transfer.digests import Digest
-from tests.unit.factories import make_blob, make_head, make_job, make_spec
+from tests.unit.factories import NOW, make_blob, make_head, make_job, make_object, make_spec
 from tests.unit.world import World, make_transfer
 
 CONTENT = bytes(range(200)) * 5
@@ -251,3 +254,14 @@ def test_a_file_with_less_than_the_required_proof_is_not_committed(world):
     with pytest.raises(ProofTooWeak):
         commit_file(transfer, file, crcs, ALWAYS)
     assert world.sink.blobs == {}
+
+
+@pytest.mark.parametrize(("seconds", "is_same"), [(0.0, True), (0.9, True), (2.0, False), (-2.0, False)])
+def test_without_an_etag_the_date_says_whether_it_is_the_pinned_object(seconds, is_same):
+    head = make_head(etag="", modified_at=NOW + timedelta(seconds=seconds))
+    with nullcontext() if is_same else pytest.raises(SourceChanged):
+        check_pin(make_object(etag=""), head)
+
+
+def test_an_object_that_has_an_etag_may_have_another_date():
+    check_pin(make_object(), make_head(modified_at=NOW + timedelta(days=1)))
