@@ -130,6 +130,10 @@ class FaultFleet:
         """Remember a job, so that it is abandoned when its test fails."""
         self._jobs.append(job_id)
 
+    def beat(self, **env: str) -> ChildProcess:
+        """Return a beat of this fleet, to be started."""
+        return self._part(f"beat-{next(self._commands)}", ["beat"], environment={**self.fleet_env, **env})
+
     def command(self, *arguments: str, **env: str) -> ChildProcess:
         """Return the real command, to be started, and killed when the test wants it."""
         name = f"command-{next(self._commands)}"
@@ -423,6 +427,7 @@ class FaultFleet:
             "AWCOPY_REDIS_URL": f"redis://{LOOPBACK}:{self.redis_wire.port}/0",
             "AWCOPY_LEDGER": self.ledger_server.endpoint.connection_string,
             "AWCOPY_KEYS": str(keys),
+            "AWCOPY_PROFILES": str(self.folder / "profiles"),
             "AWCOPY_ALLOW_PRIVATE_ENDPOINTS": "1",
             "AWCOPY_LEASE_S": str(LEASE_S),
             "AWCOPY_RECONCILE_S": str(RECONCILE_S),
@@ -451,7 +456,12 @@ class FaultFleet:
             list(starters.map(ChildProcess.start, (self.worker, self.web)))
 
     def _part(
-        self, name: str, arguments: list[str], *, is_ready: Callable[[], bool] = lambda: True
+        self,
+        name: str,
+        arguments: list[str],
+        *,
+        is_ready: Callable[[], bool] = lambda: True,
+        environment: Mapping[str, str] = NOTHING,
     ) -> ChildProcess:
         return ChildProcess(
             Launch(
@@ -459,7 +469,7 @@ class FaultFleet:
                 command=awcopy_command(*arguments),
                 folder=self.folder / name,
                 is_ready=is_ready,
-                environment=self.fleet_env,
+                environment=environment or self.fleet_env,
             )
         )
 

@@ -1,0 +1,324 @@
+"""What may happen to schedules: each time at which one is due leads to one job, or to the reason why not.
+
+Times are made to come by writing a schedule's row as it would be had it been added hours ago; the processes, the
+ledger and the stores are real.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from urllib.parse import unquote
+
+import pytest
+
+from awcopy.demo.processes import ChildProcess, stop_all
+from awcopy.jobs.queries import read_report
+from awcopy.model.job import Job, JobId, JobState
+from awcopy.model.outcome import Result
+from awcopy.model.schedule import CatchUp, Fate, Occurrence, Overlap
+from awcopy.vault.profile_files import write_profile
+from tests.faults.fleet import RECONCILE_S, SINK_ACCOUNT, FaultFleet
+from tests.faults.http_proxy import APPLY_THEN_DROP, Exchange, Fault, HttpProxy, Op, is_later_page, refuse
+from tests.faults.moments import hold
+from tests.faults.processes import wait_until
+
+HOUR = timedelta(hours=1)
+CONTENTS = {f"k{number}": b"%d" % number for number in range(5)}
+WITHIN_S = 60.0
+_numbers = itertools.count(1)
+
+pytestmark = pytest.mark.timeout(240)
+
+
+class Scheduled:
+    """A fleet with hourly schedules; the hands of a user on them, and of time."""
+
+    def __init__(self, fleet: FaultFleet, ledger: HttpProxy) -> None:
+        """Keep the fleet, and the proxy through which a beat may be led to the ledger's tables."""
+        self.fleet = fleet
+        self.ledger = ledger
+        self.names: list[str] = []
+        self.beats: list[ChildProcess] = []
+
+    def add(self, *options: str) -> str:
+        """Add a schedule by the command, of a bucket of its own; return its name."""
+        name = f"nightly-{next(_numbers)}"
+        self.fleet.make_bucket(name, CONTENTS)
+        self.fleet.blobs.create_container(name)
+        done = self.fleet.awcopy(
+            "schedule", "add", name, f"s3://{name}", f"az://{SINK_ACCOUNT}/{name}", "--every", "1h",
+            "--source-profile", "in", "--sink-profile", "out", *options,
+            AWS_ENDPOINT_URL="", AZURE_STORAGE_CONNECTION_STRING="",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        self.names.append(name)
+        return name
+
+    def age(self, name: str, by: timedelta) -> datetime:
+        """Let the schedule have been added so long ago, and looked at last then; return that time."""
+        found = self.fleet.fleet.ledger.get_schedule(name)
+        began = self.fleet.fleet.ledger.now().replace(microsecond=0) - by
+        self.fleet.fleet.ledger.update_schedule(replace(found, created_at=began, fired_to=began))
+        return began
+
+    def occurrences(self, name: str) -> list[Occurrence]:
+        """Return what became of each time at which it was due, the oldest first."""
+        return list(self.fleet.fleet.ledger.list_occurrences(name))[::-1]
+
+    def fates(self, name: str) -> list[Fate]:
+        return [one.fate for one in self.occurrences(name)]
+
+    def jobs(self, name: str) -> list[Job]:
+        """Return all jobs of the schedule, in the order in which they were submitted."""
+        found = [job for job in self.fleet.fleet.ledger.list_jobs(limit=1000) if job.name == name]
+        return sorted(found, key=lambda job: job.created_at)
+
+    def wait_for(self, name: str, *fates: Fate) -> list[Job]:
+        """Return the jobs once the occurrences have come to these fates, and the jobs to good ends."""
+        wait_until(
+            f"occurrences of {name} are {fates}", lambda: self.fates(name) == [*fates], within_s=WITHIN_S
+        )
+        jobs = self.jobs(name)
+        assert [one.job_id for one in self.occurrences(name) if one.fate is Fate.STARTED] == [
+            job.id for job in jobs
+        ]
+        for job in jobs:
+            self.fleet.own(job.id)
+            assert self.fleet.ended(job.id).state is JobState.COMPLETED, self.fleet.describe(job.id)
+        return self.jobs(name)
+
+    def beat(self, *, through_proxy: bool = False) -> ChildProcess:
+        """Start a beat, which reaches the ledger's tables through the proxy or by itself."""
+        env = {}
+        if through_proxy:
+            endpoint = self.fleet.ledger_server.endpoint
+            tables = f"{self.ledger.url}/{endpoint.account}"
+            env["AWCOPY_LEDGER"] = replace(endpoint, table_url=tables).connection_string
+        beat = self.fleet.beat(**env)
+        self.beats.append(beat)
+        beat.start()
+        return beat
+
+    def stop_workers(self) -> None:
+        """Stop all workers, so that nothing but a beat fires schedules."""
+        self.fleet.workers()
+        self.fleet.worker.stop(timeout_s=30)
+
+
+@pytest.fixture
+def scheduled(fleet: FaultFleet) -> Iterator[Scheduled]:
+    folder = fleet.folder / "profiles"
+    source = {"access_key": fleet.source.access_key, "secret_key": fleet.source.secret_key}
+    endpoint = {"endpoint_url": fleet.s3.url, "region": fleet.source.region}
+    write_profile(folder, "in", {"kind": "source", "buckets": ["*"], **source, **endpoint}, replace_it=True)
+    sink = replace(fleet.sink, blob_url=f"{fleet.azure.url}/{SINK_ACCOUNT}").connection_string
+    facts = {"kind": "sink", "containers": ["*"], "connection_string": sink, "allow_delete": True}
+    write_profile(folder, "out", facts, replace_it=True)
+    table_port = int(fleet.ledger_server.endpoint.table_url.split("/")[2].rpartition(":")[2])
+    with ExitStack() as stack:
+        ledger = stack.enter_context(HttpProxy(table_port, "azure"))
+        hands = Scheduled(fleet, ledger)
+        yield hands
+        for name in hands.names:
+            fleet.fleet.ledger.delete_schedule(name)
+        stop_all(hands.beats)
+
+
+def writes(table: str, method: str, *words: str) -> Callable[[Exchange], bool]:
+    """Return whether a request writes a row of a table of the ledger, its path holding these words."""
+
+    def match(exchange: Exchange) -> bool:
+        path = unquote(exchange.path)
+        return exchange.method == method and f"/awcopy{table}" in path and all(word in path for word in words)
+
+    return match
+
+
+def test_an_interval_schedule_fires_by_itself_once(scheduled: Scheduled) -> None:
+    name = scheduled.add()
+    began = scheduled.age(name, HOUR - timedelta(seconds=3))
+    assert scheduled.fates(name) == []
+    [job] = scheduled.wait_for(name, Fate.STARTED)
+    assert scheduled.occurrences(name)[0].planned_at == began + HOUR
+    assert job.created_at >= began + HOUR
+    assert job.totals.copied.objects == len(CONTENTS)
+    assert {key: scheduled.fleet.blob(name, key) for key in CONTENTS} == CONTENTS
+
+
+# Where beat dies, in order: each is a request that changes the ledger, and how often it came before.
+MOMENTS = {
+    "before the occurrence's row": (writes("schedules", "POST"), False),
+    "between its row and the schedule's": (writes("schedules", "PUT", "'schedules'"), False),
+    "between reserving and deciding": (writes("schedules", "PUT", "'of:"), False),
+    "between deciding and the job": (writes("jobs", "POST"), False),
+    "between the job and its message": (writes("jobs", "POST"), True),
+}
+
+
+@pytest.mark.parametrize("when", MOMENTS)
+def test_beat_sigkill_while_it_fires_leaves_one_job(scheduled: Scheduled, when: str) -> None:
+    match, is_applied = MOMENTS[when]
+    scheduled.stop_workers()
+    name = scheduled.add()
+    scheduled.age(name, HOUR + timedelta(seconds=1))
+
+    def kill(_: Exchange) -> None:
+        scheduled.beats[0].kill()
+
+    if is_applied:
+        scheduled.ledger.add(APPLY_THEN_DROP, match=match, times=1)
+        match = lambda _: bool(scheduled.ledger.log.faults())  # noqa: E731 - what comes after it
+    scheduled.ledger.add(Fault(call=kill), match=match, times=1, title="killed")
+    beat = scheduled.beat(through_proxy=True)
+    wait_until("beat is killed", lambda: not beat.is_running, within_s=WITHIN_S)
+    assert scheduled.ledger.log.faults()["killed"] == 1
+    assert len(scheduled.jobs(name)) == int(is_applied)
+    scheduled.fleet.start_workers()
+    scheduled.wait_for(name, Fate.STARTED)
+    assert scheduled.fleet.awcopy("schedule", "history", name).stdout.count("started") == 1
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "fates"),
+    [
+        (CatchUp.LATEST, (Fate.MISSED, Fate.MISSED, Fate.STARTED)),
+        (CatchUp.ALL, (Fate.STARTED, Fate.STARTED, Fate.STARTED)),
+        (CatchUp.SKIP, (Fate.MISSED, Fate.MISSED, Fate.MISSED)),
+    ],
+)
+def test_everything_was_down_over_three_occurrences(
+    scheduled: Scheduled, catch_up: CatchUp, fates: tuple[Fate, ...]
+) -> None:
+    scheduled.fleet.kill_workers()
+    name = scheduled.add("--catch-up", catch_up.value)
+    scheduled.age(name, 3 * HOUR + timedelta(minutes=10))
+    scheduled.beat()
+    wait_until("all are written down", lambda: len(scheduled.fates(name)) == len(fates), within_s=WITHIN_S)
+    scheduled.fleet.start_workers()
+    jobs = scheduled.wait_for(name, *fates)
+    # One after the other: each was submitted when the one before it had ended.
+    assert all(one.changed_at <= other.created_at for one, other in itertools.pairwise(jobs))
+    assert [job.totals.copied.objects for job in jobs] == [len(CONTENTS), 0, 0][: len(jobs)]
+
+
+def test_two_beats_and_two_workers_start_each_job_once(scheduled: Scheduled) -> None:
+    scheduled.beat()
+    scheduled.beat()
+    names = [scheduled.add() for _ in range(4)]
+    for name in names:
+        scheduled.age(name, HOUR - timedelta(seconds=2))
+    for name in names:
+        [job] = scheduled.wait_for(name, Fate.STARTED)
+        assert job.totals.copied.objects == len(CONTENTS)
+
+
+def test_the_ledgers_clock_jumps_forward_and_back(scheduled: Scheduled) -> None:
+    scheduled.stop_workers()
+    name = scheduled.add()
+    began = scheduled.age(name, timedelta(minutes=10))
+    fleet = scheduled.fleet
+
+    def at(moment: datetime) -> ChildProcess:
+        scheduled.ledger.reset()
+        dated = {"Date": format_datetime(moment, usegmt=True)}
+        scheduled.ledger.add(Fault(headers=dated))
+        return scheduled.beat(through_proxy=True)
+
+    def looks(times: int = 2) -> int:
+        return len([one for one in scheduled.ledger.log.all() if "of:" in unquote(one.query)]) >= times
+
+    beat = at(began + HOUR + timedelta(minutes=1))  # 51 minutes ahead
+    wait_until("the occurrence is fired", lambda: scheduled.fates(name) == [Fate.STARTED], within_s=WITHIN_S)
+    beat.kill()
+    for moment in (began - HOUR, began + timedelta(minutes=59), began + HOUR + timedelta(minutes=2)):
+        beat = at(moment)
+        wait_until("beat has looked twice", looks, within_s=WITHIN_S, every_s=RECONCILE_S / 10)
+        beat.kill()
+        assert scheduled.fates(name) == [Fate.STARTED]
+    fleet.start_workers()
+    [job] = scheduled.wait_for(name, Fate.STARTED)
+    assert job.totals.copied.objects == len(CONTENTS)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "fates", "jobs"),
+    [(Overlap.SKIP, (Fate.STARTED, Fate.SKIPPED), 1), (Overlap.QUEUE, (Fate.STARTED, Fate.STARTED), 2)],
+)
+def test_a_run_that_is_still_under_way_when_the_next_one_is_due(
+    scheduled: Scheduled, overlap: Overlap, fates: tuple[Fate, ...], jobs: int
+) -> None:
+    name = scheduled.add("--overlap", overlap.value)
+    gate = hold(scheduled.fleet.s3, Op.LIST, match=lambda one: one.place == name)
+    scheduled.age(name, HOUR + timedelta(seconds=1))
+    gate.wait()
+    found = scheduled.fleet.fleet.ledger.get_schedule(name)
+    moved = replace(found, created_at=found.created_at - HOUR + timedelta(seconds=5))
+    scheduled.fleet.fleet.ledger.update_schedule(moved)
+    wait_until("the second one is decided", lambda: len(scheduled.fates(name)) == 2, within_s=WITHIN_S)
+    second = scheduled.occurrences(name)[1]
+    assert second.fate is not Fate.STARTED
+    gate.open()
+    assert len(scheduled.wait_for(name, *fates)) == jobs
+    if overlap is Overlap.SKIP:
+        assert "of an earlier occurrence, is " in scheduled.occurrences(name)[1].detail
+
+
+def names_at_sink(scheduled: Scheduled, name: str) -> set[str]:
+    return {blob.name for blob in scheduled.fleet.blobs.get_container_client(name).list_blobs()}
+
+
+def test_a_source_that_was_emptied_deletes_nothing(scheduled: Scheduled) -> None:
+    name = scheduled.add("--delete", "--max-delete", "100%")
+    scheduled.age(name, HOUR + timedelta(seconds=1))
+    scheduled.wait_for(name, Fate.STARTED)
+    for key in CONTENTS:
+        scheduled.fleet.client.delete_object(Bucket=name, Key=key)
+    scheduled.fleet.awcopy("schedule", "run", name)
+    second = scheduled.jobs(name)[1]
+    scheduled.fleet.own(second.id)
+    ended = scheduled.fleet.ended(second.id)
+    assert (ended.state, ended.guard) == (JobState.COMPLETED_WITH_ERRORS, "empty_source")
+    assert names_at_sink(scheduled, name) == set(CONTENTS)
+    assert not scheduled.fleet.azure.log.deletes()
+    assert Counter(one.result for one in read_report(scheduled.fleet.fleet, ended.id)) == {
+        Result.EXTRA: len(CONTENTS)
+    }
+    warned = scheduled.fleet.awcopy("doctor").stdout
+    assert name in warned
+
+
+@pytest.mark.parametrize("side", ["source", "sink"])
+def test_a_listing_that_fails_half_way_deletes_nothing(
+    scheduled: Scheduled, side: str, two_pages: str
+) -> None:
+    fleet = scheduled.fleet
+    container = f"halfway-{side}"
+    fleet.blobs.create_container(container)
+    line = ("sync", f"s3://{two_pages}", f"az://{SINK_ACCOUNT}/{container}", "--delete", "-q", "-o", "json")
+    done = fleet.awcopy(*line)
+    assert done.returncode == 0, done.stderr
+    copied = names_at_sink(scheduled, container)
+    assert len(copied) > 1000  # S3 lists a thousand at once
+    fleet.reset()
+    if side == "source":
+        fleet.s3.add(refuse(403, "AccessDenied"), Op.LIST, match=is_later_page)
+    else:
+        denied = refuse(403, "AuthorizationPermissionMismatch")
+        fleet.azure.add(denied, Op.LIST, match=lambda one: one.place == container, after=2)
+    fleet.client.delete_object(Bucket=two_pages, Key="k0001")
+    try:
+        job_id = JobId(json.loads(fleet.awcopy(*line, "--detach").stdout)["id"])
+        fleet.own(job_id)
+        ended = fleet.ended(job_id)
+    finally:
+        fleet.put(two_pages, "k0001", b"1")
+    assert ended.state in (JobState.FAILED, JobState.PAUSED), fleet.describe(job_id)
+    assert not fleet.azure.log.deletes()
+    assert names_at_sink(scheduled, container) == copied
