@@ -14,7 +14,7 @@ import time
 
 from celery.signals import worker_ready, worker_shutting_down
 
-from awcopy.bootstrap import connect_fleet, make_step_context
+from awcopy.bootstrap import collect_rarely, connect_fleet, make_step_context
 from awcopy.config import load_settings
 from awcopy.logs import configure_logging
 from awcopy.steps.lease import LeaseKeeper
@@ -45,6 +45,7 @@ def run_process(concurrency: int) -> None:
         housekeeper.stop()
         keeper.interrupt_all("the worker is stopping")
 
+    collect_rarely()
     worker_ready.connect(begin, weak=False)
     worker_shutting_down.connect(drain, weak=False)
     app.worker_main(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from functools import reduce
+from itertools import starmap
 from operator import add
+from typing import TypeAlias
 
 # The reason of what is skipped because an earlier job has copied this very object.
 UNCHANGED = "unchanged"
@@ -173,6 +176,8 @@ class FailureCounts:
         return FailureCounts(counts=tuple([replace(count, item=item, fence=fence) for count in self.counts]))
 
 
+# By what outcomes are counted: result, the reason where that counts, proof, route, at the source, whether incomplete.
+_Kind: TypeAlias = tuple[Result, str, Proof, Route | None, AtSource, bool]
 PROOF_NAMES = tuple(count.name for count in fields(ProofCounts))  # strongest first
 
 
@@ -230,21 +235,36 @@ class Totals:
 
 def tally_outcomes(outcomes: Iterable[Outcome]) -> Totals:
     """Return the totals of several outcomes."""
-    return reduce(add, map(tally_outcome, outcomes), Totals())
+    # Added up kind by kind: a sync has hundreds of millions of outcomes, nearly all of one kind.
+    kinds: defaultdict[_Kind, list[int]] = defaultdict(list)
+    for one in outcomes:
+        reason = one.reason if one.result is Result.FAILED or one.reason == UNCHANGED else ""
+        is_incomplete = bool(one.notices) and one.is_incomplete
+        kind = (one.result, reason, one.proof, one.route, one.at_source, is_incomplete)
+        kinds[kind].append(one.size_bytes)
+    return reduce(add, starmap(_total, kinds.items()), Totals())
 
 
 def tally_outcome(outcome: Outcome) -> Totals:
     """Return the totals of a single outcome."""
-    proofs = ProofCounts(**{outcome.proof.value: 1}) if outcome.proof else ProofCounts()
-    tally = Tally(objects=1, size_bytes=outcome.size_bytes)
-    routes = RouteCounts(**{outcome.route.value: 1}) if outcome.route else RouteCounts()
-    incomplete = int(outcome.is_incomplete)
-    tallies = {outcome.result.value: tally}
-    if outcome.result is Result.SKIPPED and outcome.reason == UNCHANGED:
+    return tally_outcomes((outcome,))
+
+
+def _total(kind: _Kind, sizes: list[int]) -> Totals:
+    result, reason, proof, route, at_source, is_incomplete = kind
+    count, tally = len(sizes), Tally(objects=len(sizes), size_bytes=sum(sizes))
+    tallies = {result.value: tally}
+    if result is Result.SKIPPED and reason == UNCHANGED:
         tallies["unchanged"] = tally
-    if outcome.at_source:
-        tallies[outcome.at_source.value] = tally
+    if at_source:
+        tallies[at_source.value] = tally
     failures = FailureCounts()
-    if outcome.result is Result.FAILED:
-        failures = FailureCounts(counts=(FailureCount(reason=outcome.reason, tally=tally),))
-    return Totals(proofs=proofs, routes=routes, incomplete=incomplete, failures=failures, **tallies)
+    if result is Result.FAILED:
+        failures = FailureCounts(counts=(FailureCount(reason=reason, tally=tally),))
+    return Totals(
+        proofs=ProofCounts(**{proof.value: count}) if proof else ProofCounts(),
+        routes=RouteCounts(**{route.value: count}) if route else RouteCounts(),
+        incomplete=count if is_incomplete else 0,
+        failures=failures,
+        **tallies,
+    )

@@ -29,9 +29,19 @@ class Batch:
     packs: list[list[SourceObject]] = field(default_factory=list)  # none is empty
     large: list[SourceObject] = field(default_factory=list)
     settled: list[Outcome] = field(default_factory=list)  # of objects that need no work
-    listed: Tally = Tally()
-    excluded: Tally = Tally()
+    listed_sizes: list[int] = field(default_factory=list)
+    excluded_sizes: list[int] = field(default_factory=list)
     pack_bytes: int = 0  # of the last pack
+
+    @property
+    def listed(self) -> Tally:
+        """What the selection took in."""
+        return Tally(objects=len(self.listed_sizes), size_bytes=sum(self.listed_sizes))
+
+    @property
+    def excluded(self) -> Tally:
+        """What it left out."""
+        return Tally(objects=len(self.excluded_sizes), size_bytes=sum(self.excluded_sizes))
 
     @property
     def rows(self) -> int:
@@ -74,11 +84,10 @@ def pack_objects(
                 yield batch
             batch = Batch(last=obj)
         batch.last = obj
-        tally = Tally(objects=1, size_bytes=obj.size_bytes)
         if not is_selected(obj):
-            batch.excluded += tally
+            batch.excluded_sizes.append(obj.size_bytes)
             continue
-        batch.listed += tally
+        batch.listed_sizes.append(obj.size_bytes)
         if outcome := settle(obj):
             batch.settled.append(outcome)
         elif is_large(obj):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 from awcopy.errors import ServerFault
@@ -66,7 +67,7 @@ def _parse_blob(entry: ET.Element) -> BlobHead:
     named, properties, metadata = entry.find("Name"), entry.find("Properties"), entry.find("Metadata")
     if named is None or properties is None or not named.text:
         raise ValueError("no name or no properties")
-    facts = {child.tag: child.text or "" for child in properties}
+    facts = {child.tag: child.text for child in properties if child.text}
     return BlobHead(
         # Names that XML cannot carry come percent-encoded, and say so.
         name=unquote(named.text) if named.get("Encoded") == "true" else named.text,
@@ -74,16 +75,30 @@ def _parse_blob(entry: ET.Element) -> BlobHead:
         size_bytes=int(facts["Content-Length"]),
         modified_at=parse_http_date(facts["Last-Modified"]),
         metadata={} if metadata is None else {child.tag.lower(): child.text or "" for child in metadata},
-        headers=ContentHeaders(
-            content_type=facts.get("Content-Type", ""),
-            content_encoding=facts.get("Content-Encoding", ""),
-            content_language=facts.get("Content-Language", ""),
-            content_disposition=facts.get("Content-Disposition", ""),
-            cache_control=facts.get("Cache-Control", ""),
+        headers=_content_headers(
+            facts.get("Content-Type", ""),
+            facts.get("Content-Encoding", ""),
+            facts.get("Content-Language", ""),
+            facts.get("Content-Disposition", ""),
+            facts.get("Cache-Control", ""),
         ),
-        content_md5=base64.b64decode(facts.get("Content-MD5", "")),
+        content_md5=base64.b64decode(md5) if (md5 := facts.get("Content-MD5")) else b"",
         encryption_scope=facts.get("EncryptionScope", ""),
         key_sha256=facts.get("CustomerProvidedKeySha256", ""),
+    )
+
+
+# Most blobs of a container have the same ones.
+@lru_cache(maxsize=256)
+def _content_headers(
+    of_type: str, encoding: str, language: str, disposition: str, cache: str
+) -> ContentHeaders:
+    return ContentHeaders(
+        content_type=of_type,
+        content_encoding=encoding,
+        content_language=language,
+        content_disposition=disposition,
+        cache_control=cache,
     )
 
 
