@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import ipaddress
 import socket
+import ssl
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from awcopy.errors import CredentialsError, UsageError
 from awcopy.jobs.fleet import Fleet
 from awcopy.loopback import is_loopback
 from awcopy.vault.credentials import JobCredentials
-from awcopy.vault.profile_files import read_sink_profile, read_source_profile
+from awcopy.vault.profile_files import read_receiver_profile, read_sink_profile, read_source_profile
+from awcopy.vault.profiles import WebhookProfile
 from awcopy.vault.sealing import open_sealed, read_private_keys
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from awcopy.jobs.submit import JobRequest
     from awcopy.live.base import Live
     from awcopy.model.job import Job, JobSpec, SinkSpec, SourceSpec
+    from awcopy.notify.base import Messenger
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
     from awcopy.steps.context import StepContext
@@ -171,6 +174,28 @@ def open_sink(
         proxy_url=proxy_for(spec.account_url),
         ca_files=ca_files(settings, "REQUESTS_CA_BUNDLE"),
         read_timeout_s=settings.store_timeout_s,
+    )
+
+
+def open_messenger(settings: Settings, name: str) -> Messenger:
+    """Return the way to a receiver of notifications, as this machine's profile of that name has it.
+
+    Raises:
+        CredentialsError: This machine has no such profile.
+        UsageError: It is for something else, or something in it is wrong.
+    """
+    from awcopy.notify.mail import Mail
+    from awcopy.notify.webhook import Webhook
+
+    profile = read_receiver_profile(settings.profiles, name)
+    context = ssl.create_default_context()
+    for path in ca_files(settings, "REQUESTS_CA_BUNDLE"):
+        context.load_verify_locations(path)
+    allows_private = settings.allow_private_endpoints
+    if isinstance(profile, WebhookProfile):
+        return Webhook(profile.url, profile.signing_key, context=context, allows_private=allows_private)
+    return Mail(
+        profile.smtp_url, profile.sender, profile.receivers, context=context, allows_private=allows_private
     )
 
 

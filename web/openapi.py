@@ -270,6 +270,7 @@ def _schemas() -> dict[str, Schema]:
                 "overlap": _enum(Overlap),
                 "created_at": _MOMENT,
                 **dict.fromkeys(("latest", "latest_job"), _TEXT),
+                "notify": {"type": "array", "items": _TEXT},
             }
         ),
         "Schedules": _record({"schema": _const("awcopy.schedules/1"), "schedules": _array("Schedule")}),

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -45,9 +46,9 @@ def run_worker(settings: Settings, concurrency: int, processes: int) -> None:
 
 def run_beat(settings: Settings) -> None:
     """Reconcile until SIGTERM or Ctrl-C: it keeps jobs going also when every worker is busy or gone."""
-    from awcopy.bootstrap import connect_fleet, make_step_context
+    from awcopy.bootstrap import connect_fleet, make_step_context, open_messenger
     from workers.app import make_app
-    from workers.housekeeping import Housekeeper
+    from workers.housekeeping import Housekeeper, Notifier
 
     configure_logging(settings.log_level)
     context = make_step_context(settings, connect_fleet(settings))
@@ -56,6 +57,7 @@ def run_beat(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: housekeeper.stop())
     structlog.get_logger(__name__).info("beat_running", name=name)
+    Notifier(context.fleet, partial(open_messenger, settings), settings.reconcile_s).start()
     housekeeper.run()
 
 

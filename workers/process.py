@@ -11,16 +11,17 @@ import socket
 import sys
 import threading
 import time
+from functools import partial
 
 from celery.signals import worker_ready, worker_shutting_down
 
-from awcopy.bootstrap import collect_rarely, connect_fleet, make_step_context
+from awcopy.bootstrap import collect_rarely, connect_fleet, make_step_context, open_messenger
 from awcopy.config import load_settings
 from awcopy.logs import configure_logging
 from awcopy.steps.lease import LeaseKeeper
 from workers.app import make_app
 from workers.broker import guard_broker
-from workers.housekeeping import Housekeeper
+from workers.housekeeping import Housekeeper, Notifier
 
 _LOOK_EVERY_S = 2.0
 
@@ -36,10 +37,12 @@ def run_process(concurrency: int) -> None:
     app.step_context = make_step_context(settings, fleet, keeper.keep)
     name = f"{settings.namespace}-{os.getpid()}@{socket.gethostname()}"
     housekeeper = Housekeeper(app, app.step_context, settings.reconcile_s, slots=concurrency, name=name)
+    notifier = Notifier(fleet, partial(open_messenger, settings), settings.reconcile_s)
     threading.Thread(target=_end_with, args=(os.getppid(),), name="parent-watch", daemon=True).start()
 
     def begin(**_: object) -> None:
         threading.Thread(target=housekeeper.run, name="housekeeper", daemon=True).start()
+        notifier.start()
 
     def drain(**_: object) -> None:
         housekeeper.stop()

@@ -32,6 +32,7 @@ from awcopy.cli.values import (
     RATE,
     check_endpoint,
     names_option,
+    notify_option,
     output_option,
     profile_options,
     recursive_option,
@@ -178,6 +179,7 @@ EXAMPLES = (
     help="Write a line per event to PATH, or to awcopy-DATE-TIME.log here.",
 )
 @profile_options("the workers'", "source", "sink")
+@notify_option
 @click.option(
     "--dry-run", is_flag=True, help="Print what would be done with each object, and why; write nothing."
 )
@@ -223,6 +225,8 @@ def start(
         raise UsageError("--journal follows the job, and --detach does not", hint="leave one of them out")
     if options["local"] and (options["detach"] or options["credentials_mode"] == "workers"):
         raise UsageError("--local works without a fleet", hint="leave out --detach and --credentials workers")
+    if options["local"] and options["notify"]:
+        raise UsageError("--local works without a fleet, which is who tells", hint="leave out --notify")
     looks_only = options["dry_run"] or options["estimate"]
     if looks_only:
         _check_looks_only(options)
@@ -334,6 +338,7 @@ def make_spec(
         deletion=make_deletion(options),
         verify=Verify(options["verify"]),
         require_proof=Proof(options["require_proof"] or ""),
+        notify=options["notify"],
     )
 
 

@@ -15,15 +15,16 @@ from awcopy.cli.setup import begin
 from awcopy.cli.values import ENDPOINT, output_option
 from awcopy.config import FROM_FILE, FROM_VARIABLE, AzureKeys
 from awcopy.errors import AwcopyError, UsageError
-from awcopy.vault.profiles import SinkProfile, SourceProfile
+from awcopy.vault.profiles import EmailProfile, SinkProfile, SourceProfile, WebhookProfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from awcopy.config import Settings
     from awcopy.vault.profile_files import Facts
-    from awcopy.vault.profiles import Profile
+    from awcopy.vault.profiles import StoreProfile
 
+_KINDS = {"source": "buckets", "sink": "containers", "webhook": "url", "email": "receivers"}
 _CODES = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.CREDENTIALS)
 _COLUMNS = ("NAME", "FOR", "ALLOWS", "AT", "CREDENTIALS")
 _HIDDEN = "**redacted**"
@@ -72,11 +73,25 @@ def profile() -> None:
     "--connection-string", help="In place of both and of the account: a connection string, likewise."
 )
 @click.option("--identity-client-id", help="In place of these: which of the machine's identities signs in.")
+@click.option(
+    "--webhook",
+    "url",
+    metavar="URL",
+    help="A web hook that is told how jobs end: @env:NAME, @file:PATH, or -.",
+)
+@click.option("--signing-key", help="What messages to it are signed with, written likewise.")
+@click.option(
+    "--email", "receivers", multiple=True, metavar="ADDRESS", help="Who is told by e-mail; may be repeated."
+)
+@click.option("--smtp-url", help="The mail server: smtp(s)://USER:PASSWORD@HOST:PORT, written likewise.")
+@click.option("--sender", metavar="ADDRESS", help="Whom the e-mail is from.")
 @click.option("--endpoint-url", type=ENDPOINT, help="The service, where it is not AWS's or Azure's own.")
 @click.option("--allow-delete", is_flag=True, help="Let jobs delete with it.")
 @click.option("--replace", "replace_it", is_flag=True, help="Write a profile anew that is there already.")
 def add_profile(name: str, *, replace_it: bool, **options: Any) -> None:  # noqa: ANN401 - made a record at once
     """Write a profile on this machine: with --bucket for a source, with --container for a sink.
+
+    With --webhook or --email it is for a receiver of notifications, which jobs name with --notify.
 
     Without keys, boto3 and azure-identity find credentials where they look for them: an instance's role, a
     workload's identity, AWS's own files, `az login`.
@@ -173,11 +188,15 @@ def _facts(options: Mapping[str, Any]) -> Facts:
     """Return what the file is to hold, secrets resolved: another machine has other variables."""
     from awcopy.vault.profile_files import SECRETS
 
-    if bool(options["buckets"]) == bool(options["containers"]):
-        raise UsageError("a profile is for buckets or for containers", hint="give --bucket or --container")
-    shown = {key: f"--{key.replace('_', '-')}" for key in SECRETS}
+    kinds = [kind for kind, option in _KINDS.items() if options[option]]
+    if len(kinds) != 1:
+        hint = "give one of --bucket, --container, --webhook and --email"
+        raise UsageError(
+            "a profile is for buckets, for containers, or for a receiver of notifications", hint=hint
+        )
+    shown = {key: "--webhook" if key == "url" else f"--{key.replace('_', '-')}" for key in SECRETS}
     warn_of_clear_ones({shown[key]: options[key] for key in sorted(SECRETS) if options[key]}, join=" ")
-    facts: dict[str, str | bool | list[str]] = {"kind": "source" if options["buckets"] else "sink"}
+    facts: dict[str, str | bool | list[str]] = {"kind": kinds[0]}
     for key, value in options.items():
         if isinstance(value, tuple):
             facts |= {key: list(value)} if value else {}
@@ -205,6 +224,10 @@ def _row(settings: Settings, name: str) -> tuple[str, ...]:
         found = read_profile(settings.profiles, name)
     except AwcopyError as error:
         return (name, "", "", "", f"cannot be used: {error.message}")
+    if isinstance(found, EmailProfile):
+        return (name, "email", ", ".join(found.receivers), "", "a mail server")
+    if isinstance(found, WebhookProfile):
+        return (name, "webhook", "", "", "signed" if found.signing_key else "not signed")
     kind, allows = (
         ("source", found.buckets) if isinstance(found, SourceProfile) else ("sink", found.containers)
     )
@@ -212,13 +235,13 @@ def _row(settings: Settings, name: str) -> tuple[str, ...]:
     return (name, kind, f"{', '.join(allows)}{delete}", _at(found), describe_access(found))
 
 
-def _at(found: Profile) -> str:
+def _at(found: StoreProfile) -> str:
     if isinstance(found, SinkProfile):
         return f"{found.account} {found.endpoint_url}".rstrip()
     return found.endpoint_url or "AWS"
 
 
-def describe_access(found: Profile) -> str:
+def describe_access(found: StoreProfile) -> str:
     """Return by which way a profile comes to its credentials, for people."""
     if isinstance(found, SinkProfile):
         if isinstance(found.access, AzureKeys):

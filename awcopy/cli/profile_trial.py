@@ -12,7 +12,7 @@ from awcopy.errors import AwcopyError
 from awcopy.jobs.health import Check, Finding, State
 from awcopy.model.job import SinkSpec, SourceSpec
 from awcopy.model.objects import BlockId, Span
-from awcopy.vault.profiles import SourceProfile
+from awcopy.vault.profiles import EmailProfile, SourceProfile, WebhookProfile
 
 if TYPE_CHECKING:
     from awcopy.config import Settings
@@ -31,6 +31,8 @@ def make_checks(settings: Settings, name: str, bucket: str, container: str) -> l
         found = read_profile(settings.profiles, name)
     except AwcopyError as error:
         return [Check(part=name, look=partial(_raise, error))]
+    if isinstance(found, (WebhookProfile, EmailProfile)):
+        return [Check(part=name, look=partial(_try_receiver, settings, name))]
     if isinstance(found, SourceProfile):
         buckets = [bucket] if bucket else _full_names(found.buckets)
         specs = [SourceSpec(bucket=one, profile=name) for one in buckets]
@@ -40,6 +42,14 @@ def make_checks(settings: Settings, name: str, bucket: str, container: str) -> l
     sinks = [SinkSpec(account=found.account, container=one, profile=name) for one in containers]
     checks = [Check(part=f"{name} {spec}", look=partial(_try_sink, settings, spec)) for spec in sinks]
     return checks or [_nothing_named(name, "--container")]
+
+
+def _try_receiver(settings: Settings, name: str) -> Finding:
+    from awcopy.bootstrap import open_messenger
+    from awcopy.jobs.notification_text import trial_message
+
+    open_messenger(settings, name).send(trial_message(f"test-{secrets.token_hex(8)}"))
+    return Finding(part=name, state=State.OK, says="has taken a test message")
 
 
 def _raise(error: AwcopyError) -> Finding:

@@ -32,7 +32,7 @@ REQUEST_OPTIONS = (
     "name", "recursive", "include", "exclude", "include_regex", "exclude_regex", "newer_than", "older_than",
     "min_size", "max_size", "overwrite", "route", "agents", "bandwidth", "block_size", "files_per_task", "tier", "tags",
     "names", "metadata", "versions", "no_stamp", "verify", "require_proof", "archived", "restore_tier", "restore_days",
-    "restore_max_objects", "restore_max_bytes", "encryption_scope", "source_profile", "sink_profile",
+    "restore_max_objects", "restore_max_bytes", "encryption_scope", "source_profile", "sink_profile", "notify",
     "region", "endpoint_url", "azure_endpoint", "addressing", "request_payer",
 )  # fmt: skip
 ADDRESSES = ("source", "sink")
@@ -183,6 +183,7 @@ def _said(spec: JobSpec, name: str) -> dict[str, Any]:
         "endpoint_url": source.endpoint_url,
         "azure_endpoint": sink.endpoint_url,
         "addressing": source.addressing,
+        "notify": spec.notify,
         "request_payer": "requester" if source.pays_requests else None,
     }
     return {key: value.value if isinstance(value, StrEnum) else value for key, value in values.items()}

@@ -196,6 +196,15 @@ def profile_options(whose: str, *sides: str) -> Callable[[Decorated], Decorated]
     return add
 
 
+notify_option = click.option(
+    "--notify",
+    type=PROFILE,
+    multiple=True,
+    metavar="NAME",
+    help="Whom the fleet tells how it ended: a profile of the workers' for a web hook or e-mail; may be repeated.",
+)
+
+
 verbose_option = click.option(
     "-v", "--verbose", is_flag=True, help="Show more of what is done, on standard error."
 )

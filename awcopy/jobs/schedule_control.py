@@ -101,6 +101,7 @@ def describe_schedule(fleet: Fleet, one: Schedule) -> dict[str, object]:
         "sink": str(one.spec.sink),
         "catch_up": one.catch_up.value,
         "overlap": one.overlap.value,
+        "notify": list(one.spec.notify),
         "user": one.user,
         "created_at": one.created_at.isoformat(),
         "latest": latest.fate.value if latest else "",

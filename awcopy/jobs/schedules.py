@@ -79,7 +79,14 @@ def _reserve(fleet: Fleet, schedule: Schedule) -> None:
         return
     late = _LATE.format(schedule.catch_up.value)
     rows = [
-        Occurrence(schedule=schedule.name, planned_at=at, fate=Fate.MISSED, detail=late) for at in due.missed
+        Occurrence(
+            schedule=schedule.name,
+            planned_at=at,
+            fate=Fate.MISSED,
+            detail=late,
+            is_untold=bool(schedule.spec.notify),
+        )
+        for at in due.missed
     ]
     rows += [_reserved(schedule, at, now) for at in due.to_run]
     for row in rows:
@@ -112,7 +119,9 @@ def _settle(fleet: Fleet, schedule: Schedule, occurrence: Occurrence) -> Occurre
         busy = _why_busy(fleet, schedule, occurrence)
         waits = schedule.overlap is Overlap.QUEUE or _catches_up(schedule, occurrence, ledger.now())
         if busy and not waits:
-            return ledger.update_occurrence(replace(occurrence, fate=Fate.SKIPPED, detail=busy))
+            is_untold = bool(schedule.spec.notify)
+            skipped = replace(occurrence, fate=Fate.SKIPPED, detail=busy, is_untold=is_untold)
+            return ledger.update_occurrence(skipped)
         if busy:
             waiting = replace(occurrence, fate=Fate.WAITING, detail=busy)
             return waiting if occurrence.fate is Fate.WAITING else ledger.update_occurrence(waiting)

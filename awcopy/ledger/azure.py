@@ -17,6 +17,7 @@ from awcopy.ledger.azure_rows import (
     AFTER_ITEM_KEYS,
     FIRST_ITEM_KEY,
     JOBS_PARTITION,
+    NOTIFICATIONS_PARTITION,
     SCHEDULES_PARTITION,
     TOKENS_PARTITION,
     file_key,
@@ -24,11 +25,13 @@ from awcopy.ledger.azure_rows import (
     item_key,
     item_row,
     job_row,
+    notification_row,
     occurrence_row,
     occurrences_partition,
     read_file,
     read_item,
     read_job,
+    read_notification,
     read_occurrence,
     read_schedule,
     read_token,
@@ -40,6 +43,7 @@ from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.ledger.codec import dump_objects, dump_outcomes, load_objects, load_outcomes
 from awcopy.model.items import Item, ItemState, LargeFile
 from awcopy.model.job import ENDED, Job, JobId
+from awcopy.model.notification import Notification
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome
 from awcopy.model.schedule import Fate, Occurrence, Schedule, is_schedule_name
@@ -78,6 +82,7 @@ class AzureLedger:
         self._jobs = Table(self._account, f"{namespace}jobs")
         self._items = Table(self._account, f"{namespace}items")
         self._schedules = Table(self._account, f"{namespace}schedules")
+        self._notifications = Table(self._account, f"{namespace}notifications")
         self._tokens = Table(self._account, f"{namespace}tokens")
         self._documents = Documents(self._account, namespace)
 
@@ -98,6 +103,7 @@ class AzureLedger:
         self._jobs.prepare()
         self._items.prepare()
         self._schedules.prepare()
+        self._notifications.prepare()
         self._tokens.prepare()
         self._documents.prepare()
 
@@ -111,7 +117,7 @@ class AzureLedger:
         """Return when rows and documents can be written and removed, ``prepare`` done; raise why not."""
         self.prepare()
         trial = f"{_TRIAL}-{secrets.token_hex(8)}"
-        for table in (self._jobs, self._items, self._schedules, self._tokens):
+        for table in (self._jobs, self._items, self._schedules, self._notifications, self._tokens):
             table.create({"PartitionKey": _TRIAL, "RowKey": trial})
             table.delete(_TRIAL, trial)
         self._documents.write(f"{trial}/{_TRIAL}", _TRIAL)
@@ -149,6 +155,11 @@ class AzureLedger:
         is_open = " and ".join(f"state ne {quote_text(state)}" for state in sorted(ENDED))
         wanted = f"(({is_open}) or changed_at ge {quote_moment(ended_since)})" if ended_since else is_open
         condition = f"PartitionKey eq {quote_text(JOBS_PARTITION)} and {wanted}"
+        return [read_job(row, version_of(row)) for row in self._jobs.query(condition)]
+
+    def untold_jobs(self) -> list[Job]:
+        """Return the jobs that have ended, and of which nobody has been told, newest first."""
+        condition = f"PartitionKey eq {quote_text(JOBS_PARTITION)} and is_untold eq true"
         return [read_job(row, version_of(row)) for row in self._jobs.query(condition)]
 
     def delete_job(self, job_id: JobId) -> None:
@@ -273,6 +284,25 @@ class AzureLedger:
             condition += f" and ({' or '.join(f'fate eq {quote_text(fate)}' for fate in sorted(fates))})"
         rows = self._schedules.query(condition, limit=limit)
         return (read_occurrence(row, version_of(row)) for row in rows)
+
+    def add_notification(self, notification: Notification) -> Notification:
+        """Add a notification and return it with its version."""
+        version = self._notifications.create(notification_row(notification))
+        return replace(notification, version=version)
+
+    def update_notification(self, notification: Notification) -> Notification:
+        """Replace a notification's row and return it with its new version."""
+        version = self._notifications.replace(notification_row(notification), notification.version)
+        return replace(notification, version=version)
+
+    def list_notifications(self) -> list[Notification]:
+        """Return all notifications that are there, by their ids."""
+        rows = self._notifications.query(f"PartitionKey eq {quote_text(NOTIFICATIONS_PARTITION)}")
+        return [read_notification(row, version_of(row)) for row in rows]
+
+    def delete_notification(self, notification_id: str) -> None:
+        """Remove a notification; nothing happens when it is gone."""
+        self._notifications.delete(NOTIFICATIONS_PARTITION, notification_id)
 
     def add_token(self, token: Token) -> Token:
         """Add a new token and return it with its version."""

@@ -10,21 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from azure.data.tables import EdmType, EntityProperty
 
 from awcopy.ledger.codec import decode_record, dump_members, encode_record, load_members
 from awcopy.model.items import Item, LargeFile
 from awcopy.model.job import Job, JobId
+from awcopy.model.notification import Notification
 from awcopy.model.schedule import Occurrence, Schedule
 from awcopy.model.token import Token
 
 Row = dict[str, Any]
-_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence, Token)
+_AnyRecord: TypeAlias = Job | Item | LargeFile | Schedule | Occurrence | Notification | Token
+_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence, Notification, Token)
 
 JOBS_PARTITION = "jobs"
 SCHEDULES_PARTITION = "schedules"
+NOTIFICATIONS_PARTITION = "notifications"
 TOKENS_PARTITION = "tokens"
 # No name of a schedule holds a colon.
 _OCCURRENCES_OF = "of:"
@@ -44,14 +47,16 @@ _KEYS = {
     LargeFile: ("job_id", "number"),
     Schedule: ("name",),
     Occurrence: ("schedule", "planned_at"),
+    Notification: ("id",),
     Token: ("name",),
 }
 _COLUMNS = {
-    Job: ("state", "generation", "created_at", "changed_at"),
+    Job: ("state", "generation", "created_at", "changed_at", "is_untold"),
     Item: ("kind", "state", "agent", "generation", "lease_until", "objects", "size_bytes"),
     LargeFile: ("state",),
     Schedule: ("is_paused",),
     Occurrence: ("fate",),
+    Notification: ("event", "due_at"),
     Token: ("role", "expires_at", "is_revoked"),
 }
 
@@ -135,6 +140,17 @@ def read_occurrence(row: Mapping[str, Any], version: str) -> Occurrence:
     return _read(Occurrence, row, version, schedule=name, planned_at=planned_at.isoformat())
 
 
+def notification_row(notification: Notification) -> Row:
+    """Return a notification as a row."""
+    keys = {"PartitionKey": NOTIFICATIONS_PARTITION, "RowKey": notification.id}
+    return {**keys, **_columns(notification)}
+
+
+def read_notification(row: Mapping[str, Any], version: str) -> Notification:
+    """Return the notification that a row holds."""
+    return _read(Notification, row, version, id=row["RowKey"])
+
+
 def token_row(token: Token) -> Row:
     """Return a token as a row."""
     return {"PartitionKey": TOKENS_PARTITION, "RowKey": token.name, **_columns(token)}
@@ -145,7 +161,7 @@ def read_token(row: Mapping[str, Any], version: str) -> Token:
     return _read(Token, row, version, name=row["RowKey"])
 
 
-def _columns(record: Job | Item | LargeFile | Schedule | Occurrence | Token) -> Row:
+def _columns(record: _AnyRecord) -> Row:
     members = encode_record(replace(record, version=""))
     for name in (*_KEYS[type(record)], *_COLUMNS[type(record)]):
         members.pop(name, None)

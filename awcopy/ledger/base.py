@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from awcopy.model.items import Item, ItemState, LargeFile
     from awcopy.model.job import Job, JobId
+    from awcopy.model.notification import Notification
     from awcopy.model.objects import SourceObject
     from awcopy.model.outcome import Outcome
     from awcopy.model.schedule import Fate, Occurrence, Schedule
@@ -65,6 +66,9 @@ class Ledger(Protocol):
 
     def open_jobs(self, *, ended_since: datetime | None = None) -> list[Job]:
         """Return all jobs that have not ended, or have since that moment if one is given; newest first."""
+
+    def untold_jobs(self) -> list[Job]:
+        """Return the jobs that have ended, and of which nobody has been told, newest first."""
 
     def delete_job(self, job_id: JobId) -> None:
         """Remove a job with its items, files and documents; nothing happens when it is gone."""
@@ -167,6 +171,26 @@ class Ledger(Protocol):
         self, schedule: str, *, fates: Collection[Fate] = (), limit: int | None = None
     ) -> Iterator[Occurrence]:
         """Yield a schedule's occurrences, the latest first; only those of the given fates, if any are given."""
+
+    def add_notification(self, notification: Notification) -> Notification:
+        """Add a notification and return it with its version.
+
+        Raises:
+            Conflict: One with this id is there already.
+        """
+
+    def update_notification(self, notification: Notification) -> Notification:
+        """Replace a notification's row and return it with its new version.
+
+        Raises:
+            Conflict: The row is no longer the one that was read.
+        """
+
+    def list_notifications(self) -> list[Notification]:
+        """Return all notifications that are there, by their ids."""
+
+    def delete_notification(self, notification_id: str) -> None:
+        """Remove a notification; nothing happens when it is gone."""
 
     def add_token(self, token: Token) -> Token:
         """Add a new token and return it with its version.

@@ -14,13 +14,14 @@ from awcopy.errors import Conflict, JobNotFound
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.model.items import Item, ItemState, LargeFile
 from awcopy.model.job import Job, JobId
+from awcopy.model.notification import Notification
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome
 from awcopy.model.schedule import Fate, Occurrence, Schedule
 from awcopy.model.token import Token
 
 _Key = TypeVar("_Key")
-_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence, Token)
+_Record = TypeVar("_Record", Job, Item, LargeFile, Schedule, Occurrence, Notification, Token)
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class MemoryLedger:
         self._jobs: dict[JobId, Job] = {}
         self._schedules: dict[str, Schedule] = {}
         self._occurrences: dict[tuple[str, datetime], Occurrence] = {}
+        self._notifications: dict[str, Notification] = {}
         self._tokens: dict[str, Token] = {}
         self._contents: defaultdict[JobId, _Contents] = defaultdict(_Contents)
 
@@ -85,6 +87,11 @@ class MemoryLedger:
         with self._lock:
             jobs = [self._jobs[job_id] for job_id in sorted(self._jobs)]
         return [job for job in jobs if not job.has_ended or (ended_since and job.changed_at >= ended_since)]
+
+    def untold_jobs(self) -> list[Job]:
+        """Return the jobs that have ended, and of which nobody has been told, newest first."""
+        with self._lock:
+            return [self._jobs[job_id] for job_id in sorted(self._jobs) if self._jobs[job_id].is_untold]
 
     def delete_job(self, job_id: JobId) -> None:
         """Remove a job with its items, files and documents; nothing happens when it is gone."""
@@ -225,6 +232,26 @@ class MemoryLedger:
                 one for key, one in sorted(self._occurrences.items(), reverse=True) if key[0] == schedule
             ]
         return islice((one for one in found if not fates or one.fate in fates), limit)
+
+    def add_notification(self, notification: Notification) -> Notification:
+        """Add a notification and return it with its version."""
+        with self._lock:
+            return self._add(self._notifications, notification.id, notification)
+
+    def update_notification(self, notification: Notification) -> Notification:
+        """Replace a notification's row and return it with its new version."""
+        with self._lock:
+            return self._update(self._notifications, notification.id, notification)
+
+    def list_notifications(self) -> list[Notification]:
+        """Return all notifications that are there, by their ids."""
+        with self._lock:
+            return [one for _, one in sorted(self._notifications.items())]
+
+    def delete_notification(self, notification_id: str) -> None:
+        """Remove a notification; nothing happens when it is gone."""
+        with self._lock:
+            self._notifications.pop(notification_id, None)
 
     def add_token(self, token: Token) -> Token:
         """Add a new token and return it with its version."""

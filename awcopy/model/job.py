@@ -39,6 +39,9 @@ class JobState(StrEnum):
 
 _STATES = frozenset(JobState)
 _ACTIVE = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING})
+TOLD = frozenset(
+    {JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED}
+)  # to who wants to know
 ENDED = frozenset({JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED, JobState.CANCELLED})
 
 MOVES: dict[JobState, frozenset[JobState]] = {
@@ -253,6 +256,7 @@ class JobSpec:
     has_stamps: bool = True  # blobs say in their metadata which object they are a copy of
     verify: Verify = Verify.AUTO
     require_proof: Proof = Proof.NONE  # objects that would have less fail, and nothing of them is committed
+    notify: tuple[str, ...] = ()  # profiles of the workers' that say whom to tell how it ended
     sync: Sync | None = None  # of `awcopy sync`; else each blob is looked at when its object's turn comes
 
     @property
@@ -304,6 +308,7 @@ class Job:
     sink_was_empty: bool = (
         False  # nothing under the sink's prefix at dispatch: no need to look before each write
     )
+    is_untold: bool = False  # it has ended, and whom to tell of that is not written down yet
     request_id: str = ""  # digests of the key and the body of the request that it came with, if it had a key
     events: tuple[JobEvent, ...] = field(default=(), repr=False)  # the latest, oldest first
     version: str = ""  # the ledger's ETag of this row
@@ -377,5 +382,6 @@ def move(job: Job, to: JobState, *, at: datetime, detail: str = "", why: str = "
             f"job {job.id} is {say_state(job.state)} and cannot be {_DONE_TO_IT.get(to, say_state(to))}",
             hint=_HINTS.get((job.state, to), ""),
         )
-    moved = replace(job, state=to, changed_at=at, detail=detail)
+    is_untold = bool(job.spec.notify) and to in TOLD
+    moved = replace(job, state=to, changed_at=at, detail=detail, is_untold=is_untold)
     return remember(moved, to.value, at=at, detail=detail or why)

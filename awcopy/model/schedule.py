@@ -76,4 +76,5 @@ class Occurrence:
         None  # chosen with the row, so that whoever goes on writes the same job; None if none runs
     )
     detail: str = ""  # for a person
+    is_untold: bool = False  # no job runs for it, and whom to tell of that is not written down yet
     version: str = ""

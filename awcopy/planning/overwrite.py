@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import cache
 from typing import TYPE_CHECKING
 
 from awcopy.model.job import Compare, Overwrite
@@ -43,7 +44,6 @@ class Decision:
 
 
 COPY_NEW = Decision(act=Act.COPY, condition=IF_ABSENT)
-_SKIP_UNCHANGED = Decision(act=Act.SKIP, reason=UNCHANGED)  # by far the most of a sync's
 
 
 def decide_overwrite(
@@ -65,15 +65,19 @@ def decide_overwrite(
         case Overwrite.ALWAYS:
             return _replace(blob)
         case Overwrite.NEVER:
-            return Decision(act=Act.SKIP, reason="exists")
+            return _skip("exists")
         case Overwrite.CHANGED | Overwrite.PROMPT:
-            if is_encrypted and _is_unchanged(job.spec, obj, blob, head):
-                return _SKIP_UNCHANGED
-            skips = _why_not_approved(job.spec, blob)
-            return Decision(act=Act.SKIP, reason=skips) if skips else _replace(blob)
+            is_same = is_encrypted and _is_unchanged(job.spec, obj, blob, head)
+            reason = UNCHANGED if is_same else _why_not_approved(job.spec, blob)
+            return _skip(reason) if reason else _replace(blob)
         case Overwrite.NEWER:
             is_newer = obj.modified_at > _modified_at(blob)
-            return _replace(blob) if is_newer else Decision(act=Act.SKIP, reason="not_newer")
+            return _replace(blob) if is_newer else _skip("not_newer")
+
+
+@cache
+def _skip(reason: str) -> Decision:
+    return Decision(act=Act.SKIP, reason=reason)
 
 
 def _replace(blob: BlobHead) -> Decision:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +21,15 @@ from awcopy.config import (
 )
 from awcopy.config.files import parse_toml, suggest
 from awcopy.errors import CredentialsError, UsageError
-from awcopy.vault.profiles import Profile, SinkProfile, SourceProfile, check_profile_name
+from awcopy.vault.profiles import (
+    EmailProfile,
+    Profile,
+    ReceiverProfile,
+    SinkProfile,
+    SourceProfile,
+    WebhookProfile,
+    check_profile_name,
+)
 
 _SUFFIX = ".toml"
 _OTHERS_MAY = 0o077
@@ -28,16 +37,26 @@ _Kind = TypeVar("_Kind", bound="SourceProfile | SinkProfile")
 
 # What a file holds, as TOML has it.
 Facts = Mapping[str, str | bool | list[str]]
-SECRETS = frozenset({"secret_key", "session_token", "account_key", "sas_token", "connection_string"})
+SECRETS = frozenset(
+    {
+        "secret_key", "session_token", "account_key", "sas_token", "connection_string", "url", "signing_key",
+        "smtp_url",
+    }
+)  # fmt: skip
 _TEXTS = {
     "source": (
         "access_key", "secret_key", "session_token", "aws_profile", "role_arn", "external_id", "role_session_name",
         "web_identity_token_file", "region", "endpoint_url",
     ),
     "sink": ("account", "account_key", "sas_token", "connection_string", "identity_client_id", "endpoint_url"),
+    "webhook": ("url", "signing_key"),
+    "email": ("smtp_url", "sender"),
 }  # fmt: skip
-_LISTS = {"source": "buckets", "sink": "containers"}
-_KNOWN = {kind: ("kind", _LISTS[kind], *_TEXTS[kind], "allow_delete") for kind in _LISTS}
+_LISTS = {"source": ("buckets",), "sink": ("containers",), "webhook": (), "email": ("receivers",)}
+_FLAGS = {"source": ("allow_delete",), "sink": ("allow_delete",), "webhook": (), "email": ()}
+_KNOWN = {kind: ("kind", *_LISTS[kind], *_TEXTS[kind], *_FLAGS[kind]) for kind in _LISTS}
+# Neither blanks nor what has a meaning in a header.
+_ADDRESS = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[A-Za-z0-9.-]{1,255}", re.ASCII)
 
 
 def list_profiles(folder: Path) -> list[str]:
@@ -59,6 +78,15 @@ def read_source_profile(folder: Path, name: str) -> SourceProfile:
 def read_sink_profile(folder: Path, name: str) -> SinkProfile:
     """Return a profile for a sink; errors as ``read_source_profile`` has them."""
     return _of_kind(SinkProfile, read_profile(folder, name))
+
+
+def read_receiver_profile(folder: Path, name: str) -> ReceiverProfile:
+    """Return a profile for a receiver of notifications; errors as ``read_source_profile`` has them."""
+    profile = read_profile(folder, name)
+    if isinstance(profile, (WebhookProfile, EmailProfile)):
+        return profile
+    hint = "`awcopy profile add` with --webhook or --email makes one"
+    raise UsageError(f"profile {name!r} is not for a receiver of notifications", hint=hint)
 
 
 def read_profile(folder: Path, name: str) -> Profile:
@@ -88,7 +116,7 @@ def make_profile(name: str, facts: Facts) -> Profile:
     """
     kind = facts.get("kind")
     if kind not in _LISTS:
-        raise UsageError(f"profile {name!r}: kind is neither 'source' nor 'sink'")
+        raise UsageError(f"profile {name!r}: kind is none of {', '.join(_LISTS)}")
     return _Reading(name, str(kind), facts).profile()
 
 
@@ -138,7 +166,13 @@ class _Reading:
         for key in self.facts:
             if key not in known:
                 raise self._wrong(f"there is no key {key!r} in a {self.kind}'s", hint=suggest(key, known))
-        return self._source() if self.kind == "source" else self._sink()
+        make: Mapping[str, Callable[[], Profile]] = {
+            "source": self._source,
+            "sink": self._sink,
+            "webhook": self._webhook,
+            "email": self._email,
+        }
+        return make[self.kind]()
 
     def _source(self) -> SourceProfile:
         self._at_most_one_of("access_key", "aws_profile", "web_identity_token_file")
@@ -163,7 +197,7 @@ class _Reading:
         return SourceProfile(
             name=self.name,
             login=login,
-            buckets=self._list(),
+            buckets=self._list("buckets"),
             region=self._text("region"),
             endpoint_url=self._text("endpoint_url").rstrip("/"),
             allow_delete=self._flag("allow_delete"),
@@ -184,10 +218,29 @@ class _Reading:
             name=self.name,
             access=keys if keys.account_key or keys.sas_token else identity,
             account=account,
-            containers=self._list(),
+            containers=self._list("containers"),
             endpoint_url=(self._text("endpoint_url") or parts.get("blobendpoint", "")).rstrip("/"),
             allow_delete=self._flag("allow_delete"),
         )
+
+    def _webhook(self) -> WebhookProfile:
+        url = self._secret("url")
+        if not re.fullmatch(r"https?://[!-~]+", url.reveal()):
+            raise self._wrong("url is no URL of http or https", hint="write it like https://example.org/hook")
+        return WebhookProfile(name=self.name, url=url, signing_key=self._secret("signing_key"))
+
+    def _email(self) -> EmailProfile:
+        receivers, sender = self._list("receivers"), self._text("sender")
+        for one in (*receivers, sender):
+            if not _ADDRESS.fullmatch(one):
+                raise self._wrong(
+                    "an address is none", hint="write them like ops@example.org, the sender's too"
+                )
+        smtp_url = self._secret("smtp_url")
+        if not re.fullmatch(r"smtps?://[!-~]+", smtp_url.reveal()):
+            hint = "write it like smtps://USER:PASSWORD@smtp.example.org"
+            raise self._wrong("smtp_url is no URL of smtp or smtps", hint=hint)
+        return EmailProfile(name=self.name, receivers=receivers, smtp_url=smtp_url, sender=sender)
 
     def _text(self, key: str) -> str:
         value = self.facts.get(key, "")
@@ -204,8 +257,7 @@ class _Reading:
             raise self._wrong(f"{key} is neither true nor false")
         return value
 
-    def _list(self) -> tuple[str, ...]:
-        key = _LISTS[self.kind]
+    def _list(self, key: str) -> tuple[str, ...]:
         value: object = self.facts.get(key)
         names = value if isinstance(value, list) else []
         if not names or not all(isinstance(one, str) and one for one in names):

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from awcopy.config import AwsLogin, AzureIdentity, AzureKeys
+from awcopy.config import AwsLogin, AzureIdentity, AzureKeys, Secret
 from awcopy.errors import UsageError
 from awcopy.model.job import SinkSpec, SourceSpec
 
@@ -79,7 +79,28 @@ class SinkProfile:
         return replace(spec, endpoint_url=endpoint_url)
 
 
-Profile = SourceProfile | SinkProfile
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookProfile:
+    """A program that is told how jobs ended."""
+
+    name: str
+    url: Secret  # many receivers know whom they let in by the URL alone
+    signing_key: Secret  # empty: messages are not signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailProfile:
+    """People who are told how jobs ended."""
+
+    name: str
+    receivers: tuple[str, ...]
+    smtp_url: Secret
+    sender: str
+
+
+StoreProfile = SourceProfile | SinkProfile
+ReceiverProfile = WebhookProfile | EmailProfile
+Profile = StoreProfile | ReceiverProfile
 
 
 def check_profile_name(name: str) -> str:

@@ -28,6 +28,7 @@ from awcopy.model.items import (
     complete,
 )
 from awcopy.model.job import Job, JobId, JobSpec, JobState, Selection, SinkSpec, SourceSpec, new_job_id
+from awcopy.model.notification import Event, Notification
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import FailureCount, FailureCounts, Outcome, Proof, Result, Tally, Totals
 from awcopy.model.schedule import Fate, Occurrence, Overlap, Schedule
@@ -597,3 +598,35 @@ def test_a_token_is_kept_and_changed_only_as_it_was_read(ledger):
         ledger.update_token(make_token("nobody"))
     other = ledger.add_token(make_token("a.b-c", role=Role.VIEWER))
     assert ledger.list_tokens() == [other, changed]
+
+
+def make_notification(number=0, **changes) -> Notification:
+    facts = {"event": Event.FAILED, "receiver": "ops", "created_at": NOW, "due_at": NOW, "job_id": JOB}
+    return Notification(**{"id": f"{number:032x}", **facts, **changes})
+
+
+def test_a_notification_is_there_once_until_it_is_removed(ledger):
+    assert ledger.list_notifications() == []
+    added = ledger.add_notification(make_notification(2, detail=HARD_KEY))
+    assert replace(added, version="") == make_notification(2, detail=HARD_KEY)
+    with pytest.raises(Conflict):
+        ledger.add_notification(make_notification(2))
+    tried = ledger.update_notification(replace(added, attempts=1, due_at=NOW + timedelta(minutes=1)))
+    with pytest.raises(Conflict):
+        ledger.update_notification(added)
+    missed = make_notification(1, event=Event.MISSED, job_id=None, schedule="nightly", planned_at=NOW)
+    other = ledger.add_notification(missed)
+    assert ledger.list_notifications() == [other, tried]
+    ledger.delete_notification(tried.id)
+    ledger.delete_notification(tried.id)
+    assert ledger.list_notifications() == [other]
+    with pytest.raises(Conflict):
+        ledger.update_notification(tried)
+
+
+def test_jobs_of_which_nobody_was_told_are_found(ledger):
+    ledger.add_job(make_job("0aaa"))
+    job = ledger.add_job(make_job("0bbb", is_untold=True, state=JobState.FAILED))
+    assert ledger.untold_jobs() == [job]
+    ledger.update_job(replace(job, is_untold=False))
+    assert ledger.untold_jobs() == []

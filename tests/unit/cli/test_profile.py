@@ -53,8 +53,8 @@ def test_a_profile_is_added_with_the_secret_that_the_shell_has(folder, capsys) -
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["profile", "add", "x"], "give --bucket or --container"),
-        ([*ADD_SINK, "--bucket", "b"], "give --bucket or --container"),
+        (["profile", "add", "x"], "give one of --bucket"),
+        ([*ADD_SINK, "--bucket", "b"], "give one of --bucket"),
         ([*ADD_SINK, "--role-arn", "r"], "no key 'role_arn' in a sink's"),
         (["profile", "add", "../x", "--bucket", "b"], "no profile can be called"),
     ],

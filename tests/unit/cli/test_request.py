@@ -44,6 +44,7 @@ FULL = {
     "restore_max_bytes": "1T",
     "encryption_scope": "payroll",
     "source_profile": "archive",
+    "notify": ["oncall", "ops"],
     "region": "eu-west-1",
     "endpoint_url": "https://s3.example",
     "azure_endpoint": "https://blob.example/backup",

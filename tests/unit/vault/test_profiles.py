@@ -13,12 +13,13 @@ from awcopy.vault.profile_files import (
     list_profiles,
     make_profile,
     read_profile,
+    read_receiver_profile,
     read_sink_profile,
     read_source_profile,
     remove_profile,
     write_profile,
 )
-from awcopy.vault.profiles import SinkProfile, SourceProfile
+from awcopy.vault.profiles import EmailProfile, SinkProfile, SourceProfile
 
 SOURCE = {"kind": "source", "buckets": ["photos", "logs-*"], "access_key": "AK", "secret_key": "SK"}
 SINK = {"kind": "sink", "account": "acme", "containers": ["backup"], "account_key": "a2V5"}
@@ -87,7 +88,7 @@ def test_a_secret_may_lie_elsewhere(tmp_path):
 @pytest.mark.parametrize(
     ("facts", "says"),
     [
-        ({"kind": "both"}, "neither 'source' nor 'sink'"),
+        ({"kind": "both"}, "kind is none of source, sink, webhook, email"),
         ({**SOURCE, "bucket": "x"}, "no key 'bucket'"),
         ({**SOURCE, "buckets": []}, "buckets is not a list"),
         ({**SOURCE, "buckets": "photos"}, "buckets is not a list"),
@@ -200,3 +201,43 @@ def test_a_profile_that_is_not_there_says_how_to_make_it(tmp_path):
     with pytest.raises(CredentialsError):
         remove_profile(tmp_path, "p")
     assert list_profiles(tmp_path / "nowhere") == []
+
+
+WEBHOOK = {"kind": "webhook", "url": "https://example.org/hook?t=secret", "signing_key": "k"}
+EMAIL = {
+    "kind": "email", "receivers": ["ops@example.org"], "sender": "awcopy@example.org",
+    "smtp_url": "smtps://ann:pw@smtp.example.org",
+}  # fmt: skip
+
+
+def test_a_receiver_is_a_web_hook_or_people_and_shows_no_secret(tmp_path):
+    for name, facts in (("hook", WEBHOOK), ("ops", EMAIL)):
+        write_profile(tmp_path, name, facts)
+        found = read_receiver_profile(tmp_path, name)
+        assert "secret" not in repr(found)
+        assert "pw" not in repr(found)
+    assert isinstance(found, EmailProfile)
+    assert found.receivers == ("ops@example.org",)
+    with pytest.raises(UsageError, match="not for a source"):
+        read_source_profile(tmp_path, "hook")
+    write_profile(tmp_path, "photos", SOURCE)
+    with pytest.raises(UsageError, match="not for a receiver"):
+        read_receiver_profile(tmp_path, "photos")
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({**WEBHOOK, "url": "ftp://x"}, "url is no URL"),
+        ({**WEBHOOK, "url": "https://x/ y"}, "url is no URL"),
+        ({**WEBHOOK, "buckets": ["b"]}, "no key 'buckets'"),
+        ({**EMAIL, "receivers": ["a@b\r\nBcc: c@d"]}, "an address is none"),
+        ({**EMAIL, "receivers": ["a@b.org,c@d.org"]}, "an address is none"),
+        ({**EMAIL, "receivers": []}, "not a list"),
+        ({**EMAIL, "sender": ""}, "an address is none"),
+        ({**EMAIL, "smtp_url": "https://x"}, "smtp_url is no URL"),
+    ],
+)
+def test_what_is_wrong_with_a_receiver_is_said(facts, says):
+    with pytest.raises(UsageError, match=says):
+        make_profile("p", facts)
