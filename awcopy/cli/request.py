@@ -122,6 +122,7 @@ def _sync_words(spec: JobSpec) -> list[str]:
         words += ["--since", LAST]
     elif since:
         words += ["--since", since.isoformat()]
+    words += ["--backup-prefix", spec.sync.backup] if spec.sync.backup else []
     return [*words, *_pruning_words(spec.sync.pruning)]
 
 

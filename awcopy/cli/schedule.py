@@ -27,6 +27,7 @@ from awcopy.jobs.schedule_control import (
 )
 from awcopy.jobs.schedules import run_now, settle_occurrences
 from awcopy.model.schedule import CatchUp, Overlap, Schedule, is_schedule_name
+from awcopy.planning.backup import check_backup
 from awcopy.planning.occurrences import check_times
 from awcopy.units import parse_duration
 
@@ -118,7 +119,7 @@ def add_schedule(name: str, **options: Any) -> None:  # noqa: ANN401 - made a re
     added = Schedule(
         name=name,
         user=user_name(),
-        spec=replace(spec, sync=make_sync(options)),
+        spec=check_backup(replace(spec, sync=make_sync(options))),
         created_at=now,
         fired_to=now,
         cron=options["cron"],

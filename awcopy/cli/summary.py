@@ -128,6 +128,8 @@ def _number_lines(snapshot: JobSnapshot) -> Iterator[str]:
         yield _number_line("kept", totals.kept, "there")
         if totals.extra.objects:
             yield _number_line("extra", totals.extra, "there, which no object stands for")
+        if totals.foreign.objects:
+            yield _number_line("foreign", totals.foreign, "there, of other sources; left alone")
     if totals.excluded.objects:
         yield _number_line("excluded", totals.excluded, "by the filters")
     if snapshot.job.spec.bandwidth and not snapshot.job.has_ended:

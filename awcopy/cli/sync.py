@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from awcopy.cli.console import print_note
 from awcopy.cli.copy import copy, start
 from awcopy.cli.help import COPY_CODES, Exit, helpful
 from awcopy.cli.setup import open_fleet
 from awcopy.errors import UsageError
 from awcopy.model.job import Compare, Pruning, Sync
+from awcopy.planning.backup import check_backup
+from awcopy.planning.naming import name_problem
 from awcopy.units import parse_when
 
 if TYPE_CHECKING:
@@ -53,10 +56,14 @@ class _Since(click.ParamType[Any]):
         """Return ``last`` as it is, else the moment."""
         if not isinstance(value, str) or value == LAST:
             return value
+        now = datetime.now(UTC)
         try:
-            return parse_when(value, now=datetime.now(UTC))
+            moment = parse_when(value, now=now)
         except UsageError as error:
             self.fail(": ".join(filter(None, (error.message, error.hint))), param, ctx)
+        if moment > now:
+            self.fail(f"{value!r} is still to come; without an offset a time is UTC's", param, ctx)
+        return moment
 
 
 class _Most(click.ParamType[Any]):
@@ -112,6 +119,13 @@ class _Most(click.ParamType[Any]):
     is_flag=True,
     help="With --delete: also blobs that awcopy did not write, or copied from another bucket.",
 )
+@click.option(
+    "--backup-prefix",
+    default="",
+    metavar="PREFIX",
+    help="Before a blob is replaced or deleted, copy it to this folder of the container; {date} is the job's day. "
+    "The folder may not overlap with DST.",
+)
 @click.pass_obj
 def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN401 - made a record at once
     """Copy what is new or changed under SRC (s3://bucket/prefix) to DST (az://account/container/prefix).
@@ -131,11 +145,13 @@ def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
     asked = make_sync(options)
 
     def adapt(spec: JobSpec, settings: Settings) -> JobSpec:
-        spec = replace(spec, sync=asked)
+        spec = check_backup(replace(spec, sync=asked))
         if asked.since_last:
             from awcopy.jobs.watermark import resolve_since
 
-            return resolve_since(open_fleet(settings), spec)
+            spec = resolve_since(open_fleet(settings), spec)
+            if not (spec.selection.newer_than or options["quiet"]):
+                print_note("awcopy: no such sync has completed yet, so all objects are looked at")
         return spec
 
     return start(given, {**options, **DECIDED, "newer_than": None if asked.since_last else since}, adapt)
@@ -150,5 +166,14 @@ def make_sync(options: Mapping[str, Any]) -> Sync:
     return Sync(
         compare=Compare(options["compare"]),
         since_last=options["since"] == LAST,
+        backup=_read_folder(options["backup_prefix"]),
         pruning=pruning if options["delete"] else None,
     )
+
+
+def _read_folder(text: str) -> str:
+    folder = text.strip("/")
+    problem = name_problem(f"{folder}/x") if folder else "it is empty" if text else ""
+    if problem:
+        raise UsageError(f"--backup-prefix {text!r} cannot be a folder: {problem}")
+    return f"{folder}/" if folder else ""

@@ -15,6 +15,7 @@ from awcopy.model.job import Job, JobState, Overwrite, Versions, new_job_id
 from awcopy.model.objects import SinkAccount, SourceObject
 from awcopy.model.outcome import Result
 from awcopy.planning.alongside import Alongside, sink_prefix
+from awcopy.planning.backup import backup_name
 from awcopy.planning.extras import ExtraFinder, lists_in_order
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_of
@@ -156,7 +157,13 @@ def _plan(
     if head is None:
         return Plan(object=obj, blob=blob, intent=Intent.COPY, reason="new")
     why = _WHY_OVERWRITTEN[job.spec.overwrite]
-    return Plan(object=obj, blob=blob, intent=Intent.OVERWRITE, reason=why, replaces=head)
+    detail = _say_backup(job, blob)
+    return Plan(object=obj, blob=blob, intent=Intent.OVERWRITE, reason=why, detail=detail, replaces=head)
+
+
+def _say_backup(job: Job, blob: str) -> str:
+    kept_as = backup_name(job, blob)
+    return f"the blob that is there is kept as {kept_as}" if kept_as else ""
 
 
 class _Blobs:
@@ -168,6 +175,7 @@ class _Blobs:
 
     def __init__(self, job: Job, source: Source, sink: Sink, attempt: Attempt) -> None:
         spec = job.spec
+        self._job = job
         self._spec = spec
         self._source = source
         self._sink = sink
@@ -206,7 +214,10 @@ class _Blobs:
                 listed = SourceObject(
                     key=extra.key, size_bytes=extra.size_bytes, etag="", modified_at=self._now
                 )
-                yield Plan(object=listed, blob=extra.blob, intent=Intent.DELETE, reason="extra")
+                detail = _say_backup(self._job, extra.blob)
+                yield Plan(
+                    object=listed, blob=extra.blob, intent=Intent.DELETE, reason="extra", detail=detail
+                )
 
     def _note(self, blob: BlobHead) -> None:
         if extra := self._finder.find(blob):

@@ -30,6 +30,7 @@ _TALLIES = (
     "deleted",
     "kept",
     "extra",
+    "foreign",
     "excluded",
 )
 _ROUTES = ("server", "stream")

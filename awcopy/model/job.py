@@ -213,6 +213,9 @@ class Sync:
 
     compare: Compare = Compare.STAMP
     since_last: bool = False  # only objects modified since the last such job that completed was submitted
+    backup: str = (
+        ""  # folder of the container's in which what is replaced or deleted is kept; may hold {date}
+    )
     pruning: Pruning | None = None  # else blobs that no object stands for are left alone
 
 

@@ -115,6 +115,7 @@ class BlobHead:
     content_md5: bytes = b""
     encryption_scope: str = ""  # empty: the account's own encryption
     key_sha256: str = ""  # of the key that its writer gave, base64; Azure does not keep the key
+    is_being_copied: bool = False  # the sink has not come to the end of a copy of its own, or has given it up
 
     @property
     def is_directory(self) -> bool:

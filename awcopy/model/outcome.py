@@ -188,7 +188,8 @@ class Totals:
     ``listed`` is what the selection took in; copied + skipped + failed + cancelled never exceeds it, and
     equals it when the job has ended. Beside that sum: ``excluded``, which the filters left out; what a job that
     deletes did at the source with its copied and unchanged objects, ``deleted`` and ``kept``, or a sync that
-    deletes at the sink with blobs that no object stands for; and those of them that it left alone, ``extra``.
+    deletes at the sink with blobs that no object stands for; and those of them that it left alone, ``extra``;
+    beside those, ``foreign``, blobs that belong to others.
     """
 
     listed: Tally = Tally()
@@ -202,6 +203,7 @@ class Totals:
     extra: Tally = (
         Tally()
     )  # blobs that no object stands for; each of them ends as deleted or kept, or stays extra
+    foreign: Tally = Tally()  # blobs below the sink's prefix that are no copies of this source's; left alone
     excluded: Tally = Tally()
     proofs: ProofCounts = ProofCounts()
     routes: RouteCounts = RouteCounts()

@@ -32,6 +32,16 @@ class ExtraFinder:
         by_name = replace(chosen, newer_than=None, older_than=None, min_size_bytes=None, max_size_bytes=None)
         self._is_selected = compile_selection(by_name, spec.source.prefix)
 
+    def is_foreign(self, blob: BlobHead) -> bool:
+        """Return whether the blob is somebody else's: of another source, or without a stamp that names any.
+
+        Such blobs are left alone, unless the job takes them all.
+        """
+        job = self._job
+        if blob.is_directory or (job.spec.pruning is not None and job.spec.pruning.takes_unstamped):
+            return False
+        return not is_copied_from(blob, job.spec.source, key_of(job.spec, blob.name))
+
     def find(self, blob: BlobHead) -> Outcome | None:
         """Return the blob as an extra one, with its ETag and the key that it would be a copy of; None if it is none.
 

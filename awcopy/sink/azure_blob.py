@@ -53,7 +53,13 @@ from awcopy.planning.tags import write_tags
 from awcopy.sink.azure_access import Proof, make_access
 from awcopy.sink.azure_encryption import KEY_SHA256, SCOPE, Encryption
 from awcopy.sink.azure_errors import WRONG_ACCOUNT, error_from_answer, may_concern_one_blob
-from awcopy.sink.azure_xml import encode_block_id, parse_blob_page, parse_staged_blocks, write_block_list
+from awcopy.sink.azure_xml import (
+    encode_block_id,
+    parse_blob_page,
+    parse_staged_blocks,
+    parse_tags,
+    write_block_list,
+)
 from awcopy.sink.base import BlobPage
 
 # Known to Azure for good, and to Azurite from 3.37 on; newer versions add nothing that is used here.
@@ -64,6 +70,7 @@ _MISMATCH: Final = "Crc64Mismatch"
 _OTHER_BYTES: Final = "the sink received other bytes than were sent"
 _NO_KEY_NEEDED: Final = "BlobDoesNotUseCustomerSpecifiedEncryption"
 _TAGS: Final = "x-ms-tags"
+_COPIED: Final = "success"
 _CONTENT_HEADERS: Final = {
     "content_type": "x-ms-blob-content-type",
     "content_encoding": "x-ms-blob-content-encoding",
@@ -107,6 +114,7 @@ class AzureBlobSink:
         self._access = make_access(spec, keys, deletes=deletes)
         self._encryption = Encryption(spec, customer_key)
         self._probe_name = spec.prefix + self._encryption.probe_name  # where the rights are, if anywhere
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(spec.account_url))
         self._container_path = f"{urlsplit(spec.account_url).path.rstrip('/')}/{encode_path(spec.container)}"
         self._pool = Pool(
             parse_origin(spec.account_url),
@@ -254,6 +262,31 @@ class AzureBlobSink:
         self._encryption.check(answer.headers)
         return _etag(answer.headers)
 
+    def copy_blob(self, name: str, to: str, *, etag: str) -> None:
+        """Copy the blob that was seen to another name, within the container; return at the end.
+
+        Copy Blob keeps headers and metadata by itself, tags and tier only where they are sent.
+        """
+        op = "copying a blob"
+        seen = self._request(
+            "HEAD", name, "", _condition_headers(Condition(if_match=etag)), op="looking at a blob"
+        )
+        proof = self._access.proof()
+        url = f"{self._origin}{self._container_path}/{encode_path(name)}"
+        headers = {
+            "x-ms-copy-source": f"{url}?{proof.query}" if proof.query else url,
+            "x-ms-source-if-match": f'"{etag}"',
+        }
+        tier = seen.headers.get("x-ms-access-tier", "")
+        if tier and seen.headers.get("x-ms-access-tier-inferred", "") != "true":
+            headers["x-ms-access-tier"] = tier
+        if int(seen.headers.get("x-ms-tag-count", "0")):
+            answer = self._request("GET", name, "comp=tags", {}, op="reading a blob's tags")
+            headers[_TAGS] = write_tags(parse_tags(answer.body))
+        answer = self._request("PUT", to, "", headers, op=op, is_repeatable=False)
+        if answer.headers.get("x-ms-copy-status", _COPIED) != _COPIED:
+            raise ServerFault("the sink has not come to the end of a copy of its own")
+
     def delete_blob(self, name: str, *, etag: str) -> None:
         """Delete the blob that was seen; one with snapshots is not deleted."""
         self._request("DELETE", name, "", _condition_headers(Condition(if_match=etag)), op="deleting a blob")
@@ -375,6 +408,7 @@ def _blob_head(name: str, headers: Headers) -> BlobHead:
             content_md5=base64.b64decode(headers.get("content-md5", "")),
             encryption_scope=headers.get(SCOPE, ""),
             key_sha256=headers.get(KEY_SHA256, ""),
+            is_being_copied=headers.get("x-ms-copy-status", _COPIED) != _COPIED,
         )
     except (KeyError, ValueError):
         raise ServerFault("the answer does not say the blob's length and date") from None

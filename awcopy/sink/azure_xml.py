@@ -63,6 +63,16 @@ def parse_blob_page(body: bytes) -> BlobPage:
     return BlobPage(blobs=blobs, token=root.findtext("NextMarker") or "")
 
 
+def parse_tags(body: bytes) -> dict[str, str]:
+    """Return the tags that an answer of Get Blob Tags holds.
+
+    Raises:
+        ServerFault: The document is cut or has another form.
+    """
+    entries = _parse(body).iterfind("TagSet/Tag")
+    return {entry.findtext("Key") or "": entry.findtext("Value") or "" for entry in entries}
+
+
 def _parse_blob(entry: ET.Element) -> BlobHead:
     named, properties, metadata = entry.find("Name"), entry.find("Properties"), entry.find("Metadata")
     if named is None or properties is None or not named.text:

@@ -118,6 +118,18 @@ class Sink(Protocol):
             BlobProtected, NameConflict: As for ``put_blob``.
         """
 
+    def copy_blob(self, name: str, to: str, *, etag: str) -> None:
+        """Have the sink itself copy the blob that was seen to another name, whatever that holds; return at the end.
+
+        Content, headers, metadata, tier and tags are the same; dates and ETag are not.
+
+        Raises:
+            BlobConflict: The blob is no longer the one that was seen.
+            BlobProtected: The other name's blob may not be replaced.
+            ObjectNotFound: It is gone.
+            ServerFault: The sink has not come to the end of it yet.
+        """
+
     def delete_blob(self, name: str, *, etag: str) -> None:
         """Delete the committed blob that was seen; what the account keeps of deleted blobs is its own affair.
 

@@ -216,6 +216,23 @@ class MemorySink:
             content = b"".join(block for _, block in blocks)
             return self._write(name, content, blocks, properties, condition)
 
+    def copy_blob(self, name: str, to: str, *, etag: str) -> None:
+        """Copy the blob that was seen to another name."""
+        self._begin("copy_blob", name)
+        with self._lock:
+            stored = self.blobs.get(name)
+            if stored is None:
+                raise ObjectNotFound("there is no such blob", status=404, service_code="BlobNotFound")
+            self._check_condition(name, Condition(if_match=etag))
+            properties = BlobProperties(
+                headers=stored.head.headers,
+                metadata=stored.head.metadata,
+                content_md5=stored.head.content_md5,
+                tier=stored.tier,
+                tags=stored.tags,
+            )
+            self._write(to, stored.content, (), properties, Condition())
+
     def delete_blob(self, name: str, *, etag: str) -> None:
         """Delete the blob that was seen."""
         self._begin("delete_blob", name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from awcopy.errors import RequestRefused
 from awcopy.model.items import Item, ItemKind, ItemState, ListRange
-from awcopy.model.outcome import tally_outcomes
+from awcopy.model.outcome import Tally, Totals, tally_outcomes
 from awcopy.planning.alongside import Alongside, sink_prefix
 from awcopy.planning.extras import ExtraFinder, lists_in_order
 from awcopy.planning.filters import compile_selection
@@ -48,6 +48,7 @@ class Join:
             fetch, on_passed=self._note if is_pruning else None, token=at.sink_token, after=at.sink_after
         )
         self._extras: list[Outcome] = []
+        self._foreign_sizes: list[int] = []
         self._finder = ExtraFinder(job)
         self._is_selected = compile_selection(job.spec.selection, job.spec.source.prefix)
         self._name = ""
@@ -85,14 +86,21 @@ class Join:
             return
         number = _range(self._lease).next_number
         child = settled_item(self._context.fleet.ledger, self._lease.item, number, extras)
-        mark = replace(self.mark(_range(self._lease)), next_number=number + 1)
-        self._lease.extend(lambda item: replace(item, range=mark), [child], [])
+        mark, found = replace(self.mark(_range(self._lease)), next_number=number + 1), self.take_found()
+        self._lease.extend(lambda item: replace(item, range=mark, totals=item.totals + found), [child], [])
 
     def _note(self, blob: BlobHead) -> None:
-        if extra := self._finder.find(blob):
+        if self._finder.is_foreign(blob):
+            self._foreign_sizes.append(blob.size_bytes)
+        elif extra := self._finder.find(blob):
             self._extras.append(extra)
             if len(self._extras) >= EXTRAS_PER_ITEM:
                 self.flush()
+
+    def take_found(self) -> Totals:
+        """Return what was met of others' blobs since the last call; to be written together with the mark."""
+        sizes, self._foreign_sizes = self._foreign_sizes, []
+        return Totals(foreign=Tally(objects=len(sizes), size_bytes=sum(sizes)))
 
     def mark(self, at: ListRange) -> ListRange:
         """Return the range with the place at which the join stands now."""

@@ -50,7 +50,8 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
         if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
             if join:
                 join.drain()
-            lease.complete(lease.item.totals, has_outcomes=False)
+            totals = lease.item.totals + join.take_found() if join else lease.item.totals
+            lease.complete(totals, has_outcomes=False)
             return
         following = _following(_range(lease), page)
         # A page further, the attempts before it are forgotten: a long listing may outlive many workers.
@@ -163,6 +164,7 @@ def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch, joi
     mark = replace(_mark(at, batch.last), next_number=number)
     mark = join.mark(mark) if join else mark
     found = Totals(listed=batch.listed, excluded=batch.excluded)
+    found = found + join.take_found() if join else found
     lease.extend(lambda item: replace(item, range=mark, totals=item.totals + found), children, files)
     context.hint(job.id, [child.number for child in children if child.state is ItemState.READY])
 

@@ -23,6 +23,7 @@ from awcopy.errors import (
 )
 from awcopy.model.job import Archived
 from awcopy.model.outcome import Outcome, Proof, Result, Route
+from awcopy.planning.backup import BACKED_UP
 from awcopy.planning.blocks import LARGE_FILE_BYTES, PinnedFile, plan_blocks
 from awcopy.planning.metadata import (
     STAMP_ETAG,
@@ -36,6 +37,7 @@ from awcopy.planning.naming import blob_of, name_problem
 from awcopy.planning.overwrite import COPY_NEW, PLACEHOLDER, Act, Decision, decide_overwrite, needs_head
 from awcopy.planning.pieces import Piece, cover_blocks, route_of
 from awcopy.planning.proofs import check_proof, plan_proof
+from awcopy.transfer.backup import back_up
 from awcopy.transfer.blocks import (
     check_pin,
     commit_file,
@@ -224,7 +226,7 @@ def _settle(
                 return skip_object(obj, blob, decision.reason)
             if decision.kept:
                 return replace(_kept(obj, decision.kept), attempts=attempts)
-            copied = _copy(transfer, _file(transfer, obj, blob, file, restarts), decision.condition)
+            copied = _replace_blob(transfer, _file(transfer, obj, blob, file, restarts), decision)
         except StorageError as error:
             is_gone = isinstance(error, SourceChanged) and not obj.is_latest  # no other may go under its name
             if attempts > MAX_RESTARTS or is_gone or not isinstance(error, _BEGUN_ANEW):
@@ -257,6 +259,14 @@ def _file(
         plan = plan_blocks(obj.size_bytes, spec.block_size_bytes, spec.agents)
         file = PinnedFile(object=obj, blob=blob, plan=plan)
     return replace(file, restart=file.restart + restarts)
+
+
+def _replace_blob(transfer: Transfer, file: PinnedFile, decision: Decision) -> _Copied:
+    """Copy the file; the blob that it replaces is kept before, where the job wants that."""
+    etag = "" if decision.reason == PLACEHOLDER else decision.condition.if_match
+    kept_as = back_up(transfer, file.blob, etag=etag) if etag else ""
+    copied = _copy(transfer, file, decision.condition)
+    return replace(copied, notices=(*copied.notices, f"{BACKED_UP}: {kept_as}")) if kept_as else copied
 
 
 def _copy(transfer: Transfer, file: PinnedFile, condition: Condition) -> _Copied:

@@ -185,6 +185,11 @@ class LimitedSink:
         with self.limiter.slot():
             return self.sink.commit_blocks(name, block_ids, properties=properties, condition=condition)
 
+    def copy_blob(self, name: str, to: str, *, etag: str) -> None:
+        """See the port."""
+        with self.limiter.slot():
+            self.sink.copy_blob(name, to, etag=etag)
+
     def delete_blob(self, name: str, *, etag: str) -> None:
         """See the port."""
         with self.limiter.slot():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from awcopy.errors import BlobConflict, ObjectNotFound, StorageError
 from awcopy.model.outcome import Result
+from awcopy.transfer.backup import back_up
 from awcopy.transfer.engine import ENDS_THE_ITEM
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def prune_blob(transfer: Transfer, extra: Outcome) -> Outcome:
     try:
         if has_object(transfer, extra):
             return _kept(extra, OBJECT_EXISTS, "the source has an object for it by now")
+        kept_as = back_up(transfer, extra.blob, etag=extra.etag)
         transfer.check()
         transfer.retrier.call(lambda: transfer.sink.delete_blob(extra.blob, etag=extra.etag))
     except ObjectNotFound:
@@ -41,7 +43,7 @@ def prune_blob(transfer: Transfer, extra: Outcome) -> Outcome:
         if isinstance(error, BlobConflict) and _is_gone(transfer, extra):
             return _deleted(extra)  # some servers say so of what is gone
         return _kept(extra, error.code, error.message)
-    return _deleted(extra)
+    return _deleted(extra, f"kept as {kept_as}" if kept_as else "")
 
 
 def settle_pruning(transfer: Transfer | None, extra: Outcome) -> Outcome:
@@ -71,8 +73,8 @@ def has_object(transfer: Transfer, extra: Outcome) -> bool:
     return True
 
 
-def _deleted(extra: Outcome) -> Outcome:
-    return replace(extra, result=Result.DELETED, detail="")
+def _deleted(extra: Outcome, detail: str = "") -> Outcome:
+    return replace(extra, result=Result.DELETED, detail=detail)
 
 
 def _kept(extra: Outcome, reason: str, detail: str) -> Outcome:

@@ -87,6 +87,10 @@ def stores(s3_server: S3Server, azurite: AzuriteServer) -> Iterator:
             return json.loads(done.stdout or "{}"), [one for one in asked if one[2].startswith("k")]
 
         yield client, container, awcopy
+        container.delete_container()
+        for entry in client.list_objects_v2(Bucket=BUCKET).get("Contents", ()):
+            client.delete_object(Bucket=BUCKET, Key=entry["Key"])
+        client.delete_bucket(Bucket=BUCKET)
 
 
 def test_unchanged_objects_cost_no_request_and_gone_ones_go(stores) -> None:
@@ -117,6 +121,44 @@ def test_unchanged_objects_cost_no_request_and_gone_ones_go(stores) -> None:
     client.delete_object(Bucket=BUCKET, Key="data/k00")
     awcopy("--delete", code=2)  # refused beforehand: there is nothing to copy
     assert {blob.name for blob in container.list_blobs()} == names
+
+
+def test_what_is_replaced_or_deleted_is_kept_in_a_folder(stores) -> None:
+    client, container, awcopy = stores
+    awcopy()
+    blob = container.get_blob_client("x/k07")
+    blob.set_blob_tags({"team": "photos"})
+    blob.set_standard_blob_tier("Cool")
+    before = blob.get_blob_properties()
+    client.put_object(Bucket=BUCKET, Key="data/k05", Body=b"changed")
+    client.delete_object(Bucket=BUCKET, Key="data/k07")
+    planned, _ = awcopy("--delete", "--backup-prefix", "old", "--dry-run")
+    details = {one["key"]: one["detail"] for one in planned["objects"] if one["plan"] != "skip"}
+    assert details == {
+        "data/k05": "the blob that is there is kept as old/k05",
+        "data/k07": "the blob that is there is kept as old/k07",
+    }
+    awcopy("--delete", "--backup-prefix", "x/old", code=2)
+    assert not list(container.list_blobs(name_starts_with="old/"))
+    done, asked = awcopy("--delete", "--backup-prefix", "old")
+    assert (done["totals"]["copied"]["objects"], done["totals"]["deleted"]["objects"]) == (1, 1)
+    assert {name: container.download_blob(f"old/{name}").readall() for name in ("k05", "k07")} == {
+        "k05": b"x",
+        "k07": b"x",
+    }
+    kept = container.get_blob_client("old/k07")
+    after = kept.get_blob_properties()
+    assert (after.metadata, after.blob_tier, kept.get_blob_tags()) == (
+        before.metadata,
+        "Cool",
+        {"team": "photos"},
+    )
+    assert after.content_settings == before.content_settings
+    assert container.download_blob("x/k05").readall() == b"changed"
+    assert not blob.exists()
+    copies = [one for one in asked if one == ("azure", "PUT", "k07")]
+    assert copies
+    assert asked.index(copies[0]) < asked.index(("azure", "DELETE", "k07"))
 
 
 def run_now(place) -> str:

@@ -76,6 +76,7 @@ class Case:
     sink: Sink
     content: Callable[[str], bytes]
     tags: Callable[[str], dict[str, str]]
+    tier: Callable[[str], str]
     new_container: Callable[[], Sink]  # a sink whose container is not there yet
     prefix: str = ""
 
@@ -116,6 +117,7 @@ def memory_case() -> Case:
         sink=sink,
         content=lambda name: sink.blobs[name].content,
         tags=lambda name: dict(sink.blobs[name].tags),
+        tier=lambda name: sink.blobs[name].tier,
         new_container=lambda: MemorySink(has_container=False),
     )
 
@@ -173,6 +175,7 @@ def azurite_case(azure: Azure) -> Case:
         sink=sink,
         content=lambda name: client.download_blob(name).readall(),
         tags=lambda name: client.get_blob_client(name).get_blob_tags(),
+        tier=lambda name: client.get_blob_client(name).get_blob_properties().blob_tier,
         new_container=azure.sink,
     )
 
@@ -497,7 +500,12 @@ def test_blobs_in_memory_tell_how_they_are_encrypted_and_keep_others_out():
     scoped, keyed = MemorySink(encryption_scope="projects"), MemorySink(key_sha256="hash")
     for sink in (scoped, keyed):
         Case(
-            name="memory", sink=sink, content=lambda _: b"", tags=lambda _: {}, new_container=MemorySink
+            name="memory",
+            sink=sink,
+            content=lambda _: b"",
+            tags=lambda _: {},
+            tier=lambda _: "",
+            new_container=MemorySink,
         ).put("k")
     assert scoped.head("k").encryption_scope == "projects"
     assert keyed.head("k").key_sha256 == "hash"
@@ -610,3 +618,23 @@ def test_a_blob_that_was_seen_is_deleted_and_another_is_not(case):
     assert case.head("k") is None
     with pytest.raises((ObjectNotFound, BlobConflict)):
         case.sink.delete_blob(name, etag=etag)
+
+
+def test_a_blob_that_was_seen_is_copied_with_all_that_it_has(case):
+    headers = ContentHeaders(content_type="text/plain", cache_control="no-cache")
+    facts = {"headers": headers, "metadata": {"awcopy_etag": "e"}, "tags": {"team": "a b"}, "tier": "Cool"}
+    etag, name, to = case.put("k", b"content", **facts), case.prefix + "k", case.prefix + "old/k"
+    with pytest.raises(BlobConflict):
+        case.sink.copy_blob(name, to, etag="0x8D0000000000000")
+    assert case.head("old/k") is None
+    for _ in range(2):  # over what is there
+        case.sink.copy_blob(name, to, etag=etag)
+        blob, kept = case.head("k"), case.head("old/k")
+        assert replace(kept, name=name, etag=etag, modified_at=blob.modified_at) == blob
+        assert case.read("old/k") == b"content"
+        assert (case.tags(to), case.tier(to)) == ({"team": "a b"}, "Cool")
+    assert not kept.is_being_copied
+    case.sink.delete_blob(name, etag=etag)
+    with pytest.raises((ObjectNotFound, BlobConflict)):
+        case.sink.copy_blob(name, to, etag=etag)
+    assert case.read("old/k") == b"content"

@@ -46,6 +46,31 @@ def test_a_comparison_and_a_date_can_be_chosen(specs) -> None:
     assert spec.selection.newer_than == datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("since", "moment"),
+    [
+        ("2026-01-01T12:00:00", datetime(2026, 1, 1, 12, tzinfo=UTC)),
+        ("2026-01-01T12:00:00Z", datetime(2026, 1, 1, 12, tzinfo=UTC)),
+        ("2026-01-01T12:00:00+05:30", datetime(2026, 1, 1, 6, 30, tzinfo=UTC)),
+        ("2026-01-01T00:30-02:00", datetime(2026, 1, 1, 2, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_time_without_an_offset_is_utcs(specs, since, moment) -> None:
+    assert main([*LINE, "--since", since]) == 0
+    assert specs[0].selection.newer_than == moment
+
+
+def test_since_the_last_run_where_there_was_none_is_everything_and_says_so(specs, fleet, capsys) -> None:
+    assert main([*LINE, "--since", "last"]) == 0
+    assert specs[0].selection.newer_than is None
+    assert "no such sync has completed yet" in capsys.readouterr().err
+
+
+def test_a_backup_goes_to_a_folder(specs) -> None:
+    assert main([*LINE, "--backup-prefix", "/old/{date}"]) == 0
+    assert specs[0].sync.backup == "old/{date}/"
+
+
 def test_since_the_last_run_is_since_the_start_of_the_one_that_completed(specs, fleet) -> None:
     theirs = make_spec(sync=Sync())
     source, sink = (
@@ -63,6 +88,11 @@ def test_since_the_last_run_is_since_the_start_of_the_one_that_completed(specs, 
     ("options", "says"),
     [
         (["--since", "soon"], "--since"),
+        (["--since", "2999-01-01"], "still to come"),
+        (["--backup-prefix", "x/old"], "overlap"),
+        (["--backup-prefix", "/"], "cannot be a folder"),
+        (["--backup-prefix", "a/../b"], "cannot be a folder"),
+        (["--backup-prefix", "old\\new"], "cannot be a folder"),
         (["--compare", "name"], "--compare"),
         (["--overwrite", "never"], "--overwrite"),
         (["--no-stamp"], "--no-stamp"),

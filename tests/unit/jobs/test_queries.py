@@ -122,7 +122,8 @@ def test_json_has_every_tally_and_proof(world):
     shown = snapshot(world).to_json()
     assert shown["totals"]["copied"] == {"objects": 2, "bytes": 20}
     assert list(shown["totals"]) == [
-        "listed", "copied", "skipped", "failed", "cancelled", "unchanged", "deleted", "kept", "extra", "excluded",
+        "listed", "copied", "skipped", "failed", "cancelled", "unchanged", "deleted", "kept", "extra", "foreign",
+        "excluded",
     ]  # fmt: skip
     assert shown["proofs"] == {"crc64": 2, "sha": 0, "md5": 0, "crc32": 0, "blocks": 0, "length": 0}
 

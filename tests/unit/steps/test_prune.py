@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 
@@ -9,17 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from awcopy.crc64 import crc64
 from awcopy.errors import AccessDenied, BlobConflict, ConnectionLost
 from awcopy.jobs.dry_run import plan_copy
 from awcopy.jobs.queries import read_report
 from awcopy.model.job import JobId, JobState, Pruning, Selection, SourceSpec, Sync
 from awcopy.model.objects import ALWAYS, BlobProperties
+from awcopy.model.outcome import Tally
 from awcopy.planning.metadata import name_source
-from awcopy.sink.memory import StoredBlob
+from awcopy.sink.memory import MemorySink, StoredBlob
 from awcopy.steps.finish import finish
 from tests.unit.factories import NOW, make_blob, make_spec
 from tests.unit.steps.test_join import SECOND, ShortPages, copied, crash_listing
-from tests.unit.world import World, make_paged_source
+from tests.unit.world import Crash, World, make_paged_source
 
 # The issue asks for 40 on a machine that does nothing else; one that does may take several times that.
 CPU_BOUND_US = 200
@@ -324,3 +327,139 @@ def test_a_large_sync_costs_requests_for_what_changed_alone():
     }  # fmt: skip
     assert len(world.sink.blobs) == count - deleted
     assert cpu_us < CPU_BOUND_US, f"{cpu_us:.0f} us a key"
+
+
+def copied_below(contents, **facts):
+    """Return a world whose sink has a copy of its source in a folder."""
+    world = World(**facts)
+    world.put(contents)
+    assert world.run(world.submit(spec=make_spec(to="now/"))).job.state is JobState.COMPLETED
+    return world
+
+
+def backing_up(**changes):
+    return make_spec(to="now/", sync=Sync(pruning=ALL, backup="old/{date}/"), **changes)
+
+
+def test_what_is_replaced_or_deleted_is_kept_before():
+    world = copied_below({"a": b"1", "b": b"1", "c": b"1"})
+    before = {name: stored.content for name, stored in world.sink.blobs.items()}
+    gone(world, "a")
+    world.put({"b": b"new"})
+    world.sink_calls.calls.clear()
+    job, snapshot = run(world, backing_up())
+    assert snapshot.job.state is JobState.COMPLETED
+    contents = {name: stored.content for name, stored in world.sink.blobs.items()}
+    assert contents == {
+        "now/b": b"new",
+        "now/c": b"1",
+        "old/2026-01-31/a": before["now/a"],
+        "old/2026-01-31/b": before["now/b"],
+    }
+    lines = {one.key: one for one in read_report(world.fleet, job.id)}
+    assert lines["a"].detail == "kept as old/2026-01-31/a"
+    assert lines["b"].notices[-1] == "backed_up: old/2026-01-31/b"
+    assert world.sink_calls.calls["copy_blob"] == 2
+
+
+def test_what_cannot_be_kept_stays():
+    world = copied_below({"a": b"1", "b": b"1"})
+    gone(world, "a")
+    world.put({"b": b"new"})
+    world.sink_calls.fail("copy_blob", AccessDenied("no"))
+    job, snapshot = run(world, backing_up())
+    assert snapshot.job.guard == "failures"
+    assert report(world, job)["now/b"] == ("failed", "access_denied")
+    assert {name: one.content for name, one in world.sink.blobs.items()} == {"now/a": b"1", "now/b": b"1"}
+
+
+class SpoilingSink(MemorySink):
+    """A sink whose own copies are cut short."""
+
+    __slots__ = ()
+
+    def copy_blob(self, name, to, *, etag):
+        MemorySink.copy_blob(self, name, to, etag=etag)
+        stored = self.blobs[to]
+        self.blobs[to] = replace(stored, head=replace(stored.head, size_bytes=0))
+
+
+def test_a_copy_that_is_not_what_it_should_be_keeps_the_blob():
+    world = copied_below({"a": b"1", "b": b"1"}, sink=SpoilingSink())
+    gone(world, "a")
+    job, _ = run(world, backing_up())
+    assert report(world, job)["now/a"][0] == "kept"
+    assert "now/a" in world.sink.blobs
+
+
+@pytest.mark.parametrize("op", ["copy_blob", "delete_blob", "put_blob"])
+@pytest.mark.parametrize("is_after", [False, True])
+def test_a_sync_that_dies_while_it_keeps_and_deletes_is_ended_by_the_next(op, is_after):
+    world = copied_below({"a": b"1", "b": b"1", "c": b"1"}, sink=DyingSink())
+    gone(world, "a")
+    world.put({"b": b"new"})
+    job = world.submit(id=SECOND, spec=backing_up())
+    world.sink.dies_at, world.sink.is_after = op, is_after
+    with contextlib.suppress(Crash):
+        world.run(job)
+        world.recover(job)
+    assert world.sink.dies_at == ""
+    snapshot = world.recover(job)
+    assert snapshot.job.state is JobState.COMPLETED
+    assert {name: stored.content for name, stored in world.sink.blobs.items()} == {
+        "now/b": b"new",
+        "now/c": b"1",
+        "old/2026-01-31/a": b"1",
+        "old/2026-01-31/b": b"1",
+    }
+
+
+class DyingSink(MemorySink):
+    """A sink whose caller dies at one call, before or after it is done."""
+
+    __slots__ = ("dies_at", "is_after")
+
+    def _at(self, op, call):
+        dies, self.dies_at = getattr(self, "dies_at", "") == op, getattr(self, "dies_at", "")
+        if dies:
+            self.dies_at = ""
+            if self.is_after:
+                call()
+            raise Crash
+        return call()
+
+    def copy_blob(self, *given, **facts):
+        return self._at("copy_blob", lambda: MemorySink.copy_blob(self, *given, **facts))
+
+    def delete_blob(self, *given, **facts):
+        return self._at("delete_blob", lambda: MemorySink.delete_blob(self, *given, **facts))
+
+    def put_blob(self, *given, **facts):
+        return self._at("put_blob", lambda: MemorySink.put_blob(self, *given, **facts))
+
+
+def test_blobs_of_others_are_counted():
+    world = copied({"a": b"1", "b": b"1"})
+    gone(world, "a")
+    for name in ("0", "aa", "zz"):
+        world.sink.put_blob(
+            name, memoryview(b"12"), crc64=crc64(b"12"), properties=BlobProperties(), condition=ALWAYS
+        )
+    _, snapshot = run(world, pruning())
+    assert snapshot.totals.foreign == Tally(objects=3, size_bytes=6)
+    assert snapshot.totals.deleted.objects == 1
+    again = world.submit(id=JobId("zybq000000000004"), spec=pruning(replace(ALL, takes_unstamped=True)))
+    world.run(again)
+    assert world.recover(again).totals.foreign == Tally()
+
+
+def test_a_dry_run_says_where_what_goes_is_kept():
+    world = copied_below({"a": b"1", "b": b"1"})
+    gone(world, "a")
+    world.put({"b": b"new"})
+    plans = plan_copy(backing_up(), world.source, world.sink, lambda call: call(), connections=2, now=NOW)
+    assert {plan.object.key: plan.detail for plan in plans if plan} == {
+        "a": "the blob that is there is kept as old/2026-01-31/a",
+        "b": "the blob that is there is kept as old/2026-01-31/b",
+    }
+    assert "old/2026-01-31/a" not in world.sink.blobs
