@@ -131,7 +131,7 @@ def add_schedule(name: str, **options: Any) -> None:  # noqa: ANN401 - made a re
     schedule_control.add_schedule(fleet, added)
     print_line(name)
     print_note(
-        f"it is first due at {_say(next_runs(added, now)[0])}; try it at once: awcopy schedule run {name}"
+        f"it is first due at {_say(next_runs(added, now)[0])} UTC; try it at once: awcopy schedule run {name}"
     )
     for side, profile in (("source", spec.source.profile), ("destination", spec.sink.profile)):
         if not profile:
