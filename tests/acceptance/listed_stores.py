@@ -8,6 +8,7 @@ blobs' stamps say is written as awcopy writes it, and is thus no proof of what a
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -57,6 +58,7 @@ class ListedStores:
     url: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, Blob] = field(default_factory=dict)
+    staged: dict[str, bytes] = field(default_factory=dict)  # by blob and id
     log: list[Asked] = field(default_factory=list)
 
     def fill(self, count: int) -> None:
@@ -178,7 +180,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         blob = blobs.get(name)
         wanted = self.headers.get("If-Match")
-        if self.command == "PUT":
+        if self.command == "PUT" and query.get("comp") == "block":
+            self.held.staged[f"{name}?{query['blockid']}"] = body
+            self._answer(HTTPStatus.CREATED, b"")
+        elif self.command == "PUT":
             meta = {
                 key[10:].lower(): value
                 for key, value in self.headers.items()
@@ -189,6 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
             ):
                 self._answer(HTTPStatus.PRECONDITION_FAILED, b"")
                 return
+            if query.get("comp") == "blocklist":
+                ids = re.findall(r"<Latest>(.*?)</Latest>", body.decode())
+                body = b"".join(self.held.staged.pop(f"{name}?{one}") for one in ids)
             blobs[name] = Blob(body, meta)
             self._answer(HTTPStatus.CREATED, b"", ETag=f'"{blobs[name].etag}"')
         elif blob is None:
