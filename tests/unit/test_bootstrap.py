@@ -11,6 +11,7 @@ from awcopy.bootstrap import (
     Stores,
     memory_fleet,
     open_job_stores,
+    open_messenger,
     open_stores,
     require_known_sink,
     run_here,
@@ -20,6 +21,8 @@ from awcopy.errors import CredentialsError, UsageError
 from awcopy.jobs.queries import read_report
 from awcopy.jobs.submit import JobRequest
 from awcopy.model.job import JobState, SinkSpec
+from awcopy.notify.mail import Mail
+from awcopy.notify.webhook import Webhook
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.profile_files import write_profile
 from awcopy.vault.sealing import create_keys, read_public_key, seal
@@ -235,3 +238,19 @@ def test_what_a_profile_does_not_list_is_refused(profiles):
 def test_a_profile_that_this_machine_does_not_have_pauses_for_credentials(tmp_path):
     with pytest.raises(CredentialsError, match="no profile 's'"):
         open_stores(Settings(profiles=tmp_path), with_profiles(make_spec()), CREDENTIALS)
+
+
+def test_a_receiver_is_what_its_profile_says(tmp_path):
+    settings = Settings(profiles=tmp_path)
+    write_profile(tmp_path, "hook", {"kind": "webhook", "url": "https://example.org/hook"})
+    mail = {
+        "kind": "email",
+        "receivers": ["a@example.org"],
+        "sender": "b@example.org",
+        "smtp_url": "smtps://h",
+    }
+    write_profile(tmp_path, "ops", mail)
+    assert isinstance(open_messenger(settings, "hook"), Webhook)
+    assert isinstance(open_messenger(settings, "ops"), Mail)
+    with pytest.raises(CredentialsError, match="no profile"):
+        open_messenger(settings, "nobody")

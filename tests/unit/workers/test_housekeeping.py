@@ -6,12 +6,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from awcopy import __version__
-from awcopy.errors import ConnectionLost, ServiceUnreachable, Throttled
+from awcopy.errors import ConnectionLost, CredentialsError, ServiceUnreachable, Throttled
+from awcopy.notify.memory import MemoryMessenger
 from awcopy.steps.reconcile import Repairs
-from tests.unit.factories import JOB_ID, make_schedule
+from tests.unit.factories import JOB_ID, make_schedule, make_spec
 from tests.unit.world import World
 from workers import housekeeping
-from workers.housekeeping import Housekeeper
+from workers.housekeeping import Housekeeper, Notifier
 
 
 class House:
@@ -131,3 +132,20 @@ def test_schedules_are_fired_and_their_jobs_dispatched_once(house, monkeypatch):
     house.run(20)
     assert sent == [job.id for job in house.world.ledger.list_jobs()]
     assert len(sent) == 1
+
+
+def test_receivers_are_told_by_whoever_knows_them():
+    world, receiver = World(), MemoryMessenger()
+    job = world.submit(spec=make_spec(notify=("ops",)))
+    world.run(job)
+
+    def nobody(name):
+        raise CredentialsError(f"there is no profile {name!r}")
+
+    Notifier(world.context.fleet, nobody, 15.0).look()
+    assert len(world.ledger.list_notifications()) == 1
+    Notifier(
+        world.context.fleet, lambda _name: receiver, 15.0
+    ).look()  # also when it is not its turn to look for more
+    assert [job.id in message.subject for message in receiver.messages] == [True]
+    assert world.ledger.list_notifications() == []
