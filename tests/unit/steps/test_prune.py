@@ -392,7 +392,7 @@ def test_a_copy_that_is_not_what_it_should_be_keeps_the_blob():
     assert "now/a" in world.sink.blobs
 
 
-@pytest.mark.parametrize("op", ["copy_blob", "delete_blob", "put_blob"])
+@pytest.mark.parametrize("op", ["copy_blob", "delete_blob", "commit_blocks"])
 @pytest.mark.parametrize("is_after", [False, True])
 def test_a_sync_that_dies_while_it_keeps_and_deletes_is_ended_by_the_next(op, is_after):
     world = copied_below({"a": b"1", "b": b"1", "c": b"1"}, sink=DyingSink())
@@ -434,8 +434,8 @@ class DyingSink(MemorySink):
     def delete_blob(self, *given, **facts):
         return self._at("delete_blob", lambda: MemorySink.delete_blob(self, *given, **facts))
 
-    def put_blob(self, *given, **facts):
-        return self._at("put_blob", lambda: MemorySink.put_blob(self, *given, **facts))
+    def commit_blocks(self, *given, **facts):
+        return self._at("commit_blocks", lambda: MemorySink.commit_blocks(self, *given, **facts))
 
 
 def test_blobs_of_others_are_counted():
