@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from awcopy.model.job import JobId
 
 
-# The turn of a place that no task holds yet: it is kept for an agent that still holds an item of an older generation.
+# The turn of a place that no task holds yet: it is kept for the agent that still holds one item of an older generation.
 KEPT = -1
 
 
@@ -21,6 +21,7 @@ class Place:
 
     turn: int  # KEPT, or counted from 0
     seconds_ago: float  # that it took this turn
+    kept_for: str = ""  # as long as it is kept: what names the claim of that item
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +75,10 @@ class Live(Protocol):
     def once_every(self, name: str, every_s: float) -> bool:
         """Return True to one caller per ``every_s``, of all processes; the others need not act too."""
 
-    def begin_generation(self, job_id: JobId, generation: int, places: int, *, kept: int = 0) -> None:
-        """Set every place of a new generation to turn 0, and the last ``kept`` of them to KEPT."""
+    def begin_generation(
+        self, job_id: JobId, generation: int, places: int, *, kept_for: Sequence[str] = ()
+    ) -> None:
+        """Set every place of a new generation to turn 0, and the last ones to KEPT, one for each claim named."""
 
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
         """Move a place from ``turn`` to the next one; False if it is not, or no longer, at that turn."""

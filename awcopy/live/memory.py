@@ -24,6 +24,7 @@ class _JobState:
     generation: int = -1
     turns: dict[int, int] = field(default_factory=dict)
     turned_at: dict[int, float] = field(default_factory=dict)
+    kept_for: dict[int, str] = field(default_factory=dict)
     moved_bytes: int = 0
     remembered: str = ""
     free_at: float = 0.0  # when all bytes that were booked have gone
@@ -73,13 +74,16 @@ class MemoryLive:
             self._done_until[name] = now + every_s
             return True
 
-    def begin_generation(self, job_id: JobId, generation: int, places: int, *, kept: int = 0) -> None:
+    def begin_generation(
+        self, job_id: JobId, generation: int, places: int, *, kept_for: Sequence[str] = ()
+    ) -> None:
         """Set every place of a new generation to its first turn; nothing happens when a newer one has begun."""
         with self._changed:
             job = self._jobs[job_id]
             if generation >= job.generation:
                 job.generation = generation
-                job.turns = {place: KEPT if place >= places - kept else 0 for place in range(places)}
+                job.kept_for = dict(enumerate(kept_for, places - len(kept_for)))
+                job.turns = {place: KEPT if place in job.kept_for else 0 for place in range(places)}
                 job.turned_at = dict.fromkeys(range(places), self._clock())
 
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
@@ -105,7 +109,11 @@ class MemoryLive:
             if job.generation != generation:
                 return {}
             return {
-                place: Place(turn=turn, seconds_ago=max(0.0, now - job.turned_at[place]))
+                place: Place(
+                    turn=turn,
+                    seconds_ago=max(0.0, now - job.turned_at[place]),
+                    kept_for=job.kept_for.get(place, "") if turn == KEPT else "",
+                )
                 for place, turn in job.turns.items()
             }
 

@@ -52,10 +52,11 @@ _BEAT_LIFE_S = 30
 _LIMIT_LIFE_S = 10
 _VITALS = tuple(field.name for field in fields(Vitals))
 _MICROSECONDS = 1_000_000
-_AT = ":at"
+_AT, _FOR = ":at", ":for"
 
 # One hash holds a job's turns: "generation", and for each place p "p" (its turn), "p:at" (when it took that,
-# in microseconds of Redis' time) and "p:by" (a random word of whoever passed it last).
+# in microseconds of Redis' time), "p:by" (a random word of whoever passed it last), and "p:for" (which claim it is
+# kept for, or was).
 _BEGIN_GENERATION = """
 local known = redis.call('HGET', KEYS[1], 'generation')
 if known and tonumber(known) > tonumber(ARGV[1]) then return 0 end
@@ -63,12 +64,15 @@ local now = redis.call('TIME')
 redis.call('DEL', KEYS[1])
 local at = string.format('%.0f', now[1] * 1000000 + now[2])
 redis.call('HSET', KEYS[1], 'generation', ARGV[1])
+local free = tonumber(ARGV[2]) - (#ARGV - 4)
 for place = 0, tonumber(ARGV[2]) - 1 do
-  local turn = 0
-  if place >= tonumber(ARGV[2]) - tonumber(ARGV[3]) then turn = ARGV[4] end
-  redis.call('HSET', KEYS[1], place, turn, place .. ':at', at)
+  if place < free then
+    redis.call('HSET', KEYS[1], place, 0, place .. ':at', at)
+  else
+    redis.call('HSET', KEYS[1], place, ARGV[3], place .. ':at', at, place .. ':for', ARGV[5 + place - free])
+  end
 end
-redis.call('EXPIRE', KEYS[1], ARGV[5])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
 return 1
 """
 # A caller whose first answer was lost asks again with the same word, and is told that the turn is its own.
@@ -176,11 +180,13 @@ class RedisLive:
             key = f"{self._namespace}:once:{name}"
             return bool(self._redis.set(key, 1, nx=True, px=max(1, round(every_s * 1000))))
 
-    def begin_generation(self, job_id: JobId, generation: int, places: int, *, kept: int = 0) -> None:
+    def begin_generation(
+        self, job_id: JobId, generation: int, places: int, *, kept_for: Sequence[str] = ()
+    ) -> None:
         """Set every place of a new generation to its first turn; nothing happens when a newer one has begun."""
         with self._translating():
             self._begin_generation(
-                [self._key(job_id, "turns")], [generation, places, kept, KEPT, _JOB_LIFE_S]
+                [self._key(job_id, "turns")], [generation, places, KEPT, _JOB_LIFE_S, *kept_for]
             )
 
     def pass_turn(self, job_id: JobId, generation: int, place: int, turn: int) -> bool:
@@ -206,7 +212,11 @@ class RedisLive:
         now = seconds * _MICROSECONDS + microseconds
         took = ((name[: -len(_AT)], int(at)) for name, at in turns.items() if name.endswith(_AT))
         return {
-            int(place): Place(turn=int(turns[place]), seconds_ago=max(0.0, (now - at) / _MICROSECONDS))
+            int(place): Place(
+                turn=(turn := int(turns[place])),
+                seconds_ago=max(0.0, (now - at) / _MICROSECONDS),
+                kept_for=turns.get(f"{place}{_FOR}", "") if turn == KEPT else "",
+            )
             for place, at in took
         }
 

@@ -85,21 +85,21 @@ def take_turn(context: StepContext, turn: Turn) -> Turn | End:
         return End.GIVEN_UP
     if _is_past(context, turn):
         return End.SUPERSEDED  # this message came twice, and its twin has handed the place on
-    has_run = bool(turn.item) and run_item(context, job, turn)
-    if turn.item and not has_run and _is_held_here(context, turn):
+    fence = run_item(context, job, turn) if turn.item else None
+    if turn.item and fence is None and _is_held_here(context, turn):
         return End.SUPERSEDED  # its twin, or whoever revived the place, is at the item
     following = _next_item(context, job)
-    return _pass_on(context, turn, following, has_run=has_run) if following else End.GIVEN_UP
+    return _pass_on(context, turn, following, fence) if following else End.GIVEN_UP
 
 
-def _pass_on(context: StepContext, turn: Turn, following: _Following, *, has_run: bool) -> Turn | End:
-    """Return the next turn of the place; when its generation is over, one in a place that is kept for it."""
+def _pass_on(context: StepContext, turn: Turn, following: _Following, fence: int | None) -> Turn | End:
+    """Return the next turn of the place; when its generation is over, one in the place that is kept for it."""
     fleet = context.fleet
     if fleet.live.pass_turn(turn.job_id, turn.generation, turn.place, turn.turn):
         return replace(
             turn, turn=turn.turn + 1, item=following.number, kind=following.kind, holds=following.holds
         )
-    kept = take_kept_place(fleet, turn.job_id, turn.generation) if has_run else None
+    kept = None if fence is None else take_kept_place(fleet, turn, fence)
     return (
         replace(kept, item=following.number, kind=following.kind, holds=following.holds)
         if kept
@@ -107,28 +107,29 @@ def _pass_on(context: StepContext, turn: Turn, following: _Following, *, has_run
     )
 
 
-def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
+def run_item(context: StepContext, job: Job, turn: Turn) -> int | None:
     """Claim the turn's item and run its step; whatever goes wrong is recorded, never raised.
 
-    Return False when the item was not had, or not to its end: it is done, or somebody else holds it by now, or
-    this turn was another's by the time of the claim.
+    Return the fence of the claim; None when the item was not had, or not to its end: it is done, or somebody else
+    holds it by now, or this turn was another's by the time of the claim.
     """
     lease = _claim(context, turn)
     if lease is None:
-        return False
+        return None
+    fence = lease.item.fence
     if _was_passed_meanwhile(context, turn):
         _give_back(lease)
-        return False
+        return None
     if _is_over(context, turn):
         _give_back(lease)
-        return True
+        return fence
     try:
         with context.keep(lease):
             _check_attempts(lease.item)
             _STEPS[lease.item.task](context, job, lease)
     except LeaseLost:
         log.warning("item_lost", item=turn.item)
-        return False
+        return None
     except JobInterrupted:
         _give_back(lease)
     except AwcopyError as error:
@@ -136,7 +137,7 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> bool:
     except Exception:  # an item's fault is recorded, or it would end the agent that met it
         log.exception("item_crashed", item=turn.item)
         _record_trouble(context, job, lease, AwcopyError("an error inside awcopy; the worker's log has it"))
-    return not lease.is_lost
+    return None if lease.is_lost else fence
 
 
 def _is_past(context: StepContext, turn: Turn) -> bool:

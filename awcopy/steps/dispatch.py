@@ -13,7 +13,7 @@ from awcopy.jobs.submit import check_abilities
 from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
 from awcopy.model.job import JobState, move, remember
 from awcopy.steps.agent import stop_job
-from awcopy.steps.places import Turn
+from awcopy.steps.places import Turn, name_claim
 
 if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
@@ -85,7 +85,7 @@ def next_generation(fleet: Fleet, job: Job) -> Generation | None:
     """Write the job's next generation and return what of it is to be started, if anything.
 
     It has as many places as the job has agents. From here on, messages of older generations do nothing; an
-    agent that still holds an item takes a place when it has ended that, and so many places are kept.
+    agent that still holds an item takes a place when it has ended that, and one is kept for it.
     """
     at, about = fleet.ledger.now(), f"generation {job.generation + 1} of {job.spec.agents} agents"
     if job.state is JobState.RUNNING:
@@ -97,14 +97,13 @@ def next_generation(fleet: Fleet, job: Job) -> Generation | None:
     except Conflict:
         return None
     # Counted after that write: an agent that claims later sees the new generation, and gives its item back.
-    held = sum(1 for _ in fleet.ledger.list_items(job.id, states=(ItemState.LEASED,)))
+    held = list(fleet.ledger.list_items(job.id, states=(ItemState.LEASED,)))
     agents = job.spec.agents
-    kept = min(held, agents)
-    fleet.live.begin_generation(job.id, started.generation, agents, kept=kept)
-    log.info("generation_started", generation=started.generation, agents=agents, kept=kept)
-    return (
-        Generation(job_id=job.id, number=started.generation, places=agents - kept) if kept < agents else None
-    )
+    kept_for = [name_claim(item.number, item.fence) for item in held[:agents]]
+    fleet.live.begin_generation(job.id, started.generation, agents, kept_for=kept_for)
+    log.info("generation_started", generation=started.generation, agents=agents, kept=len(kept_for))
+    left = agents - len(kept_for)
+    return Generation(job_id=job.id, number=started.generation, places=left) if left else None
 
 
 def _look(context: StepContext, job: Job) -> Job:

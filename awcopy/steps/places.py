@@ -65,18 +65,24 @@ def revive_places(context: StepContext, job: Job) -> list[Turn] | None:
     return turns
 
 
-def take_kept_place(fleet: Fleet, job_id: JobId, generation: int) -> Turn | None:
-    """Return a turn in a place that is kept in a generation younger than this one, if there is any.
+def name_claim(item: int, fence: int) -> str:
+    """Return what names one claim of an item of a job: the place is kept for whoever made it."""
+    return f"{item}.{fence}"
 
-    To be called by an agent that has just ended an item for the older generation.
+
+def take_kept_place(fleet: Fleet, ended: Turn, fence: int) -> Turn | None:
+    """Return a turn in the place that a younger generation keeps for whoever held the item of a turn, if there is one.
+
+    To be called by an agent that has just ended that item, which it had claimed under the fence. Another place may
+    be kept for an agent that still holds its own item: with both at work there would be one agent too many.
     """
-    job = fleet.ledger.get_job(job_id)
-    if job.state is not JobState.RUNNING or job.generation <= generation:
+    job = fleet.ledger.get_job(ended.job_id)
+    if job.state is not JobState.RUNNING or job.generation <= ended.generation:
         return None
-    for number, place in sorted(fleet.live.places(job_id, job.generation).items()):
-        if place.turn == KEPT and (turn := _take_up(fleet, job, number, KEPT)):
-            return turn
-    return None
+    claim = name_claim(ended.item, fence)
+    places = fleet.live.places(job.id, job.generation)
+    kept = next((number for number, place in places.items() if place.kept_for == claim), None)
+    return None if kept is None else _take_up(fleet, job, kept, KEPT)
 
 
 def is_behind(context: StepContext) -> bool:

@@ -158,11 +158,16 @@ def test_places_are_not_known_before_their_generation_begins(live):
 
 
 def test_the_last_places_of_a_generation_can_be_kept_until_somebody_takes_them(live):
-    live.begin_generation(JOB, 1, 3, kept=2)
-    assert [live.places(JOB, 1)[place].turn for place in range(3)] == [0, KEPT, KEPT]
+    live.begin_generation(JOB, 1, 3, kept_for=["7.1", "12.4"])
+    places = live.places(JOB, 1)
+    assert [places[place].turn for place in range(3)] == [0, KEPT, KEPT]
+    assert [places[place].kept_for for place in range(3)] == ["", "7.1", "12.4"]
     assert not live.pass_turn(JOB, 1, 1, 0)
     assert live.pass_turn(JOB, 1, 1, KEPT)
     assert [live.turn_of(JOB, 1, place) for place in range(3)] == [0, 0, KEPT]
+    assert [live.places(JOB, 1)[place].kept_for for place in range(3)] == ["", "", "12.4"]
+    live.begin_generation(JOB, 2, 3)
+    assert {place.kept_for for place in live.places(JOB, 2).values()} == {""}
 
 
 def test_each_place_has_its_own_age_from_its_last_turn_or_the_beginning(live):

@@ -13,7 +13,7 @@ from awcopy.errors import (
     StoreNotFound,
 )
 from awcopy.live.base import KEPT
-from awcopy.model.items import ItemKind, ItemState, ListRange
+from awcopy.model.items import ItemKind, ItemState, ListRange, claim
 from awcopy.model.job import JobState
 from awcopy.steps.agent import MAX_ATTEMPTS, End, stop_job, take_turn
 from awcopy.steps.dispatch import next_generation
@@ -227,6 +227,23 @@ def test_an_agent_that_lost_its_item_takes_no_place_that_is_kept_for_another(wor
     world.ledger.read_manifest = lambda *_arguments, **_named: lose_it_and_fail()
     assert take_turn(world.context, with_item(turn)) is End.SUPERSEDED
     assert world.live.places(JOB_ID, 2)[1].turn == KEPT
+
+
+def test_an_agent_that_ended_its_item_before_takes_no_place_that_is_kept_for_another(world, turn):
+    pop_ready = world.live.pop_ready
+
+    def begin_the_next_generation(*arguments, **named):
+        world.live.pop_ready = pop_ready
+        held = claim(item(world, 3), agent=1, generation=1, now=world.ledger.now(), lease_s=60)
+        world.ledger.update_item(held)
+        world.ledger.add_item(make_item(4))
+        next_generation(world.fleet, job_of(world))
+        return pop_ready(*arguments, **named)
+
+    world.live.pop_ready = begin_the_next_generation
+    assert take_turn(world.context, with_item(turn)) is End.SUPERSEDED
+    assert world.live.places(JOB_ID, 2)[1].kept_for == "3.1"
+    assert item(world).state is ItemState.DONE
 
 
 def test_a_message_that_came_twice_takes_no_place_that_is_kept(world, turn):
