@@ -73,11 +73,17 @@ def describe_own_azure() -> str:
     return describe_own_credentials()
 
 
-def connect_fleet(settings: Settings) -> Fleet:
-    """Return the ledger and the live state that the settings name; nothing is contacted yet."""
+def connect_fleet(settings: Settings, *, remembers: bool = False) -> Fleet:
+    """Return the ledger and the live state that the settings name; nothing is contacted yet.
+
+    Args:
+        settings: Settings of this process.
+        remembers: Whether the same jobs are looked at again and again, so that what has not changed is not read again.
+    """
     from awcopy.ledger.azure import AzureLedger
 
-    return Fleet(ledger=AzureLedger(settings.ledger, settings.namespace), live=connect_live(settings))
+    ledger = AzureLedger(settings.ledger, settings.namespace, remembers=remembers)
+    return Fleet(ledger=ledger, live=connect_live(settings))
 
 
 def connect_live(settings: Settings) -> Live:

@@ -12,7 +12,7 @@ from awcopy.errors import ServiceUnreachable, UsageError
 from awcopy.jobs import health
 from awcopy.jobs.held import list_held
 from awcopy.jobs.queries import snapshot_of
-from awcopy.jobs.schedule_control import describe_occurrence, describe_schedule
+from awcopy.jobs.schedule_control import describe_occurrences, describe_schedule, describe_schedules
 from awcopy.ledger.codec import encode_record
 from web import actions, schedules
 from web.bodies import read_body
@@ -157,9 +157,7 @@ def show_overview() -> dict[str, Any]:
 @blueprint.get("/schedules")
 def list_schedules() -> dict[str, Any]:
     """Return all schedules by name."""
-    fleet = current_fleet()
-    found = [describe_schedule(fleet, one) for one in fleet.ledger.list_schedules()]
-    return {"schema": SCHEDULES_SCHEMA, "schedules": found}
+    return {"schema": SCHEDULES_SCHEMA, "schedules": describe_schedules(current_fleet())}
 
 
 @blueprint.post("/schedules")
@@ -181,7 +179,7 @@ def show_history(name: str) -> dict[str, Any]:
     """Return what became of the latest times at which a schedule was due."""
     fleet, schedule = current_fleet(), schedules.find(name)
     past = fleet.ledger.list_occurrences(schedule.name, limit=schedules.MOST_PAST)
-    return {"schema": HISTORY_SCHEMA, "occurrences": [describe_occurrence(fleet, one) for one in past]}
+    return {"schema": HISTORY_SCHEMA, "occurrences": describe_occurrences(fleet, past)}
 
 
 @blueprint.post("/schedules/<name>/run")

@@ -48,7 +48,7 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(flower_url=flower_url, version=awcopy.__version__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of DefaultJSONProvider, which this is
-    attach_fleet(app, fleet or connect_fleet(settings), settings)
+    attach_fleet(app, fleet or connect_fleet(settings, remembers=True), settings)
     add_filters(app)
     sign_forms(app)
     guard_browsers(app, reach)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,25 +14,29 @@ from flask import current_app, request
 
 from awcopy.errors import JobNotFound, UsageError
 from awcopy.jobs.failures import Examples, Failures, group_failures
-from awcopy.jobs.overview import Overview, take_overview
-from awcopy.jobs.queries import JobSnapshot, snapshot_of, take_snapshot
+from awcopy.jobs.overview import Overview, look_ahead, take_overview
+from awcopy.jobs.queries import JobSnapshot, snapshot_of
 from awcopy.jobs.search import JobFilter, find_jobs
 from awcopy.model.job import JobId, JobState
-from web.watching import Edition, Editions, History
+from web.headers import SAFE_METHODS
+from web.watching import FRESH_S, Edition, Editions, History, Looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flask import Flask
+    from flask import Flask, Response
 
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
+    from awcopy.model.job import Job
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 LONGEST_TEXT = 200
 
 JOBS_SCHEMA = "awcopy.jobs/1"
+_AHEAD_SHOWN_S = 15.0
+_SETTLES_IN = timedelta(minutes=5)
 _EXTENSION = "awcopy.fleet"
 _WATCH = "awcopy.watch"
 # Ids come from the address bar: what cannot be one never reaches the ledger's query language.
@@ -40,8 +46,14 @@ _JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{16}", re.ASCII)
 def attach_fleet(app: Flask, fleet: Fleet, settings: Settings) -> None:
     """Make the fleet the one that the app's views look at, and the settings those that they publish with."""
     app.extensions[_EXTENSION] = fleet, settings
+    app.extensions[_WATCH] = watch = Watch(fleet=fleet)
     app.before_request(_name_job_in_log)
-    app.extensions[_WATCH] = Editions(), History(), Examples()
+
+    @app.after_request
+    def look_anew(response: Response) -> Response:
+        if request.method not in SAFE_METHODS:
+            watch.looks.forget()
+        return response
 
 
 def _name_job_in_log() -> None:
@@ -66,8 +78,29 @@ def current_settings() -> Settings:
 
 def current_history() -> History:
     """Return how far jobs had come whenever the app looked at them."""
-    history: History = current_app.extensions[_WATCH][1]
-    return history
+    return _current_watch().history
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """A fleet, and what an app remembers of it from one look to the next."""
+
+    fleet: Fleet
+    editions: Editions = field(default_factory=Editions)
+    looks: Looks = field(default_factory=Looks)
+    history: History = field(default_factory=History)
+    examples: Examples = field(default_factory=Examples)
+
+    def take(self, job: Job) -> JobSnapshot:
+        """Return the snapshot of a job that was just read; what its items add up to is a second old at most."""
+        snapshot = self.looks.share((job.id, job.version), partial(_take_snapshot, self.fleet, job))
+        self.history.note(snapshot)
+        return snapshot
+
+
+def _current_watch() -> Watch:
+    watch: Watch = current_app.extensions[_WATCH]
+    return watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +118,7 @@ def read_job(text: str) -> JobSnapshot:
     Raises:
         JobNotFound: There is none, or the text cannot be an id.
     """
-    return _look_at(current_fleet(), current_history(), parse_job_id(text))
+    return _look_at(_current_watch(), parse_job_id(text))
 
 
 def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
@@ -97,13 +130,13 @@ def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
         UsageError: The limit is not a number from 1 to 200, there is no such state, or the text is too long.
         JobNotFound: ``after`` cannot be a job's id.
     """
-    return _look_at_page(current_fleet(), current_history(), parse_query())
+    return _look_at_page(_current_watch(), parse_query())
 
 
 def read_failures(snapshot: JobSnapshot) -> Failures:
     """Return what failed of a job that was just read, by reason."""
-    examples: Examples = current_app.extensions[_WATCH][2]
-    return group_failures(current_fleet(), snapshot.job.id, snapshot.totals, examples)
+    watch = _current_watch()
+    return group_failures(watch.fleet, snapshot.job.id, snapshot.totals, watch.examples)
 
 
 def jobs_record(snapshots: list[JobSnapshot], following: JobId | None) -> dict[str, Any]:
@@ -113,7 +146,7 @@ def jobs_record(snapshots: list[JobSnapshot], following: JobId | None) -> dict[s
 
 def read_overview() -> tuple[dict[str, Any], Overview]:
     """Return the overview as the JSON API has it, with the rate of this moment, and as a record."""
-    return _look_around(current_fleet(), current_history())
+    return _look_around(_current_watch())
 
 
 def current_watch() -> Callable[[], Edition]:
@@ -122,15 +155,15 @@ def current_watch() -> Callable[[], Edition]:
     ``?job=ID`` is one job, ``?view=overview`` the overview, anything else a page of jobs as ``read_jobs``
     reads it. Raises as these do.
     """
-    editions: Editions = current_app.extensions[_WATCH][0]
-    fleet, history = current_fleet(), current_history()
+    watch = _current_watch()
+    latest = watch.editions.latest
     if "job" in request.args:
         job_id = parse_job_id(request.args["job"])
-        return partial(editions.latest, ("job", job_id), partial(_watch_job, fleet, history, job_id))
+        return partial(latest, ("job", job_id), partial(_watch_job, watch, job_id))
     if request.args.get("view") == "overview":
-        return partial(editions.latest, "overview", lambda: (_look_around(fleet, history)[0], False))
+        return partial(latest, "overview", lambda: (_look_around(watch)[0], False))
     query = parse_query()
-    return partial(editions.latest, query, partial(_watch_page, fleet, history, query))
+    return partial(latest, query, partial(_watch_page, watch, query))
 
 
 def parse_query() -> JobQuery:
@@ -143,35 +176,38 @@ def parse_query() -> JobQuery:
     )
 
 
-def _watch_job(fleet: Fleet, history: History, job_id: JobId) -> tuple[dict[str, Any], bool]:
-    snapshot = _look_at(fleet, history, job_id)
+def _watch_job(watch: Watch, job_id: JobId) -> tuple[dict[str, Any], bool]:
+    snapshot = _look_at(watch, job_id)
     return snapshot.to_json(), snapshot.job.has_ended
 
 
-def _watch_page(fleet: Fleet, history: History, query: JobQuery) -> tuple[dict[str, Any], bool]:
-    return jobs_record(*_look_at_page(fleet, history, query)), False
+def _watch_page(watch: Watch, query: JobQuery) -> tuple[dict[str, Any], bool]:
+    return jobs_record(*_look_at_page(watch, query)), False
 
 
-def _look_around(fleet: Fleet, history: History) -> tuple[dict[str, Any], Overview]:
-    overview = take_overview(fleet)
-    for snapshot in overview.jobs:
-        history.note(snapshot)
-    rate = sum(history.rate(snapshot.job.id) for snapshot in overview.jobs)
+def _look_around(watch: Watch) -> tuple[dict[str, Any], Overview]:
+    ahead = watch.looks.share("ahead", lambda: (look_ahead(watch.fleet), _AHEAD_SHOWN_S))
+    overview = watch.looks.share("overview", lambda: (take_overview(watch.fleet, ahead, watch.take), FRESH_S))
+    rate = sum(watch.history.rate(snapshot.job.id) for snapshot in overview.jobs)
     return {**overview.to_json(), "bytes_per_s": int(rate)}, overview
 
 
-def _look_at(fleet: Fleet, history: History, job_id: JobId) -> JobSnapshot:
-    snapshot = take_snapshot(fleet, job_id)
-    history.note(snapshot)
-    return snapshot
+def _look_at(watch: Watch, job_id: JobId) -> JobSnapshot:
+    return watch.take(watch.fleet.ledger.get_job(job_id))
 
 
-def _look_at_page(fleet: Fleet, history: History, query: JobQuery) -> tuple[list[JobSnapshot], JobId | None]:
-    page = find_jobs(fleet, query.wanted, limit=query.limit, after=query.after)
-    snapshots = [snapshot_of(fleet, job) for job in page.jobs]
-    for snapshot in snapshots:
-        history.note(snapshot)
-    return snapshots, page.following
+def _look_at_page(watch: Watch, query: JobQuery) -> tuple[list[JobSnapshot], JobId | None]:
+    page = find_jobs(watch.fleet, query.wanted, limit=query.limit, after=query.after)
+    return [watch.take(job) for job in page.jobs], page.following
+
+
+def _take_snapshot(fleet: Fleet, job: Job) -> tuple[JobSnapshot, float]:
+    snapshot = snapshot_of(fleet, job)
+    # The items of a job that failed as a whole are added up each time. What was under way when it failed has ended,
+    # or given up its lease, after a while; then nothing changes until the job's row does.
+    is_quiet = job.has_ended and not snapshot.busy_agents
+    is_settled = is_quiet and fleet.ledger.now() - job.changed_at > _SETTLES_IN
+    return snapshot, math.inf if is_settled else FRESH_S
 
 
 def read_filter() -> JobFilter:

@@ -52,8 +52,7 @@ blueprint = Blueprint("schedules", __name__, url_prefix="/schedules")
 @blueprint.get("/")
 def list_schedules() -> str:
     """Return the page of all schedules."""
-    fleet = current_fleet()
-    found = [schedule_control.describe_schedule(fleet, one) for one in fleet.ledger.list_schedules()]
+    found = schedule_control.describe_schedules(current_fleet())
     return render_template("schedules.html", schedules=found)
 
 
@@ -67,7 +66,7 @@ def show_schedule(name: str) -> str:
         schedule=schedule_control.describe_schedule(fleet, schedule),
         coming=schedule_control.next_runs(schedule, fleet.ledger.now(), NEXT_RUNS),
         deletes=schedule.spec.deletes,
-        past=[schedule_control.describe_occurrence(fleet, one) for one in past],
+        past=schedule_control.describe_occurrences(fleet, past),
     )
 
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from awcopy.errors import AwcopyError
 
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.model.job import JobId
 
+_Seen = TypeVar("_Seen")
+
 FRESH_S = 1.0
 # A read that takes long is repeated the more rarely: it is under way for a tenth of the time at most.
 _SHOWN_TIMES = 10
 _MOST_KEPT = 256
+_MOST_LOOKS = 2_000
 MOST_SAMPLES = 240
 _FIRST_APART_S = 2.0
 _RATE_WINDOW_S = 15.0
@@ -106,6 +109,60 @@ class Editions:
             while len(self._shelves) > _MOST_KEPT:
                 self._shelves.popitem(last=False)
             return shelf
+
+
+@dataclass(slots=True)
+class _Look:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    seen: Any = None
+    error: AwcopyError | None = None
+    until: float = float("-inf")
+
+
+class Looks:
+    """What was seen of something, for all who ask for it within a while; one of them looks. Safe for many threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looks: OrderedDict[Hashable, _Look] = OrderedDict()
+
+    def share(self, key: Hashable, look: Callable[[], tuple[_Seen, float]]) -> _Seen:
+        """Return what there is to see.
+
+        Args:
+            key: What is looked at.
+            look: Returns what is seen, and for how many seconds it may be shown.
+
+        Raises:
+            AwcopyError: What ``look`` raised, to this caller or to another within the second.
+        """
+        shared = self._find(key)
+        with shared.lock:
+            if self._clock() >= shared.until:
+                try:
+                    shared.seen, shown_s = look()
+                    shared.error = None
+                except AwcopyError as error:
+                    shared.error, shown_s = error, FRESH_S
+                shared.until = self._clock() + shown_s
+            if shared.error:
+                raise shared.error
+            seen: _Seen = shared.seen
+            return seen
+
+    def forget(self) -> None:
+        """Have everything looked at anew: something was changed here."""
+        with self._lock:
+            self._looks.clear()
+
+    def _find(self, key: Hashable) -> _Look:
+        with self._lock:
+            found = self._looks.setdefault(key, _Look())
+            self._looks.move_to_end(key)
+            while len(self._looks) > _MOST_LOOKS:
+                self._looks.popitem(last=False)
+            return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from awcopy.config import load_store_defaults
 from awcopy.errors import UsageError
 from awcopy.jobs import schedule_control
 from awcopy.jobs.schedule_control import (
-    describe_occurrence,
+    describe_occurrences,
     describe_schedule,
     find_schedule,
     next_runs,
@@ -177,7 +177,7 @@ def show_history(name: str, limit: int, output: str) -> None:
     """Show what became of each time at which the schedule was due, the latest first."""
     fleet = open_fleet(begin())
     find_schedule(fleet, name)
-    rows = (describe_occurrence(fleet, one) for one in fleet.ledger.list_occurrences(name, limit=limit))
+    rows = describe_occurrences(fleet, fleet.ledger.list_occurrences(name, limit=limit))
     if output == "table":
         print_table(_HISTORY_COLUMNS, (tuple(row.values()) for row in rows))
     else:

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from awcopy.errors import ServiceUnreachable
-from awcopy.jobs.queries import JobSnapshot, snapshot_of
-from awcopy.jobs.schedule_control import next_runs
+from awcopy.jobs.schedule_control import look_at_each, next_runs
 from awcopy.model.job import JobState
 from awcopy.model.schedule import Fate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from awcopy.jobs.fleet import Fleet
+    from awcopy.jobs.queries import JobSnapshot
     from awcopy.model.job import Job
+    from awcopy.model.schedule import Schedule
 
 OVERVIEW_SCHEMA = "awcopy.overview/1"
 LATELY = timedelta(hours=24)
@@ -38,6 +41,14 @@ class Attention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """What the schedules say: it changes by the minute, and takes a request for each of them to find out."""
+
+    missed: tuple[Attention, ...] = ()
+    coming: tuple[tuple[str, datetime], ...] = ()  # which are due next, and when
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """The fleet at one moment."""
 
@@ -50,7 +61,7 @@ class Overview:
     copied_bytes: int  # of jobs that ended in the last 24 hours, and of those shown
     jobs: tuple[JobSnapshot, ...]  # the newest that are open
     attention: tuple[Attention, ...]
-    coming: tuple[tuple[str, datetime], ...]  # which schedules are due next, and when
+    coming: tuple[tuple[str, datetime], ...]  # as ``Ahead`` has it
 
     def to_json(self) -> dict[str, Any]:
         """Return the overview as the JSON API has it."""
@@ -67,14 +78,31 @@ class Overview:
         }
 
 
-def take_overview(fleet: Fleet) -> Overview:
-    """Return how the fleet is now; reads the jobs that are open or ended lately, and the schedules."""
+def look_ahead(fleet: Fleet) -> Ahead:
+    """Return what the schedules say now."""
+    now, schedules = fleet.ledger.now(), fleet.ledger.list_schedules()
+    due = [(one.name, at) for one in schedules for at in next_runs(one, now)]
+    missed = look_at_each(schedules, lambda one: list(_missed(fleet, one, now)))
+    return Ahead(
+        missed=tuple(chain.from_iterable(missed)),
+        coming=tuple(sorted(due, key=lambda pair: pair[1])[:_MOST_NEXT]),
+    )
+
+
+def take_overview(fleet: Fleet, ahead: Ahead, take: Callable[[Job], JobSnapshot]) -> Overview:
+    """Return how the fleet is now; reads the jobs that are open or ended lately.
+
+    Args:
+        fleet: Where the jobs are.
+        ahead: What the schedules say.
+        take: Returns the snapshot of an open job.
+    """
     now = fleet.ledger.now()
     found = fleet.ledger.open_jobs(ended_since=now - LATELY)
     opened = [job for job in found if not job.has_ended]
     lately = [job for job in found if job.has_ended]
     states = Counter(job.state for job in opened)
-    shown = tuple(snapshot_of(fleet, job) for job in opened[:MOST_SHOWN])
+    shown = tuple(take(job) for job in opened[:MOST_SHOWN])
     workers, slots = _count_workers(fleet)
     return Overview(
         running=states[JobState.RUNNING] + states[JobState.CANCELLING],
@@ -86,8 +114,8 @@ def take_overview(fleet: Fleet) -> Overview:
         copied_bytes=sum(job.totals.copied.size_bytes for job in lately)
         + sum(snapshot.totals.copied.size_bytes for snapshot in shown),
         jobs=shown,
-        attention=(*_without_workers(opened, workers), *_paused(opened), *_missed(fleet, now)),
-        coming=tuple(_coming(fleet, now)),
+        attention=(*_without_workers(opened, workers), *_paused(opened), *ahead.missed),
+        coming=ahead.coming,
     )
 
 
@@ -115,18 +143,9 @@ def _paused(opened: list[Job]) -> list[Attention]:
     ]
 
 
-def _missed(fleet: Fleet, now: datetime) -> list[Attention]:
-    found = []
-    for schedule in fleet.ledger.list_schedules():
-        missed = fleet.ledger.list_occurrences(schedule.name, fates={Fate.MISSED}, limit=_MOST_MISSED)
-        for one in missed:
-            if now - one.planned_at > LATELY:
-                break
-            says = f"the occurrence of {one.planned_at:%Y-%m-%d %H:%M} UTC was missed"
-            found.append(Attention(kind="missed", says=says, schedule=schedule.name))
-    return found
-
-
-def _coming(fleet: Fleet, now: datetime) -> list[tuple[str, datetime]]:
-    due = [(one.name, at) for one in fleet.ledger.list_schedules() for at in next_runs(one, now)]
-    return sorted(due, key=lambda pair: pair[1])[:_MOST_NEXT]
+def _missed(fleet: Fleet, schedule: Schedule, now: datetime) -> Iterator[Attention]:
+    for one in fleet.ledger.list_occurrences(schedule.name, fates={Fate.MISSED}, limit=_MOST_MISSED):
+        if now - one.planned_at > LATELY:
+            return
+        says = f"the occurrence of {one.planned_at:%Y-%m-%d %H:%M} UTC was missed"
+        yield Attention(kind="missed", says=says, schedule=schedule.name)

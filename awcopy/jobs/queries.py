@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from awcopy.model.outcome import Outcome, Tally
 
 JOB_SCHEMA = "awcopy.job/1"
+REMOVED = "removed"  # in place of a state
 _PAGE = 200
 _TALLIES = (
     "listed",
@@ -155,11 +156,11 @@ def find_job(fleet: Fleet, text: str) -> Job:
 
 
 def state_of(fleet: Fleet, job_id: JobId) -> str:
-    """Return the state of a job; "removed" if it is gone."""
+    """Return the state of a job; ``REMOVED`` if it is gone."""
     try:
         return fleet.ledger.get_job(job_id).state.value
     except JobNotFound:
-        return "removed"
+        return REMOVED
 
 
 def all_jobs(fleet: Fleet) -> Iterator[Job]:

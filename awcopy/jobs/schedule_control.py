@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.errors import Conflict, ScheduleNotFound, UsageError
-from awcopy.jobs.queries import state_of
+from awcopy.jobs.queries import REMOVED
 from awcopy.model.schedule import is_schedule_name
 from awcopy.planning.occurrences import check_times, next_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from awcopy.jobs.fleet import Fleet
+    from awcopy.model.job import Job
     from awcopy.model.schedule import Occurrence, Schedule
 
+_Seen = TypeVar("_Seen")
+
 SCHEMA = "awcopy.schedule/1"
+_AT_ONCE = 8
 
 
 def add_schedule(fleet: Fleet, schedule: Schedule) -> Schedule:
@@ -87,6 +92,17 @@ def _largest_unit(seconds: int) -> str:
     return f"{seconds} s"
 
 
+def look_at_each(schedules: Sequence[Schedule], look: Callable[[Schedule], _Seen]) -> list[_Seen]:
+    """Return what ``look`` returns of each schedule, several at once: each takes a request to the ledger."""
+    with ThreadPoolExecutor(max(1, min(_AT_ONCE, len(schedules)))) as pool:
+        return list(pool.map(look, schedules))
+
+
+def describe_schedules(fleet: Fleet) -> list[dict[str, object]]:
+    """Return all schedules by name, as ``describe_schedule`` does."""
+    return look_at_each(fleet.ledger.list_schedules(), lambda one: describe_schedule(fleet, one))
+
+
 def describe_schedule(fleet: Fleet, one: Schedule) -> dict[str, object]:
     """Return a schedule and its latest occurrence as the JSON that every interface prints."""
     latest = next(iter(fleet.ledger.list_occurrences(one.name, limit=1)), None)
@@ -109,15 +125,24 @@ def describe_schedule(fleet: Fleet, one: Schedule) -> dict[str, object]:
     }
 
 
-def describe_occurrence(fleet: Fleet, one: Occurrence) -> dict[str, str]:
-    """Return what became of one time at which a schedule was due."""
-    return {
-        "planned_at": f"{one.planned_at:%Y-%m-%d %H:%M:%S}",
-        "what": one.fate.value,
-        "job": one.job_id or "",
-        "job_state": state_of(fleet, one.job_id) if one.job_id else "",
-        "why": one.detail,
-    }
+def describe_occurrences(fleet: Fleet, occurrences: Iterable[Occurrence]) -> list[dict[str, str]]:
+    """Return what became of times at which a schedule was due."""
+    found = list(occurrences)
+    jobs = fleet.ledger.get_jobs([one.job_id for one in found if one.job_id])
+    return [
+        {
+            "planned_at": f"{one.planned_at:%Y-%m-%d %H:%M:%S}",
+            "what": one.fate.value,
+            "job": one.job_id or "",
+            "job_state": _state(jobs.get(one.job_id)) if one.job_id else "",
+            "why": one.detail,
+        }
+        for one in found
+    ]
+
+
+def _state(job: Job | None) -> str:
+    return job.state.value if job else REMOVED
 
 
 def _change(fleet: Fleet, name: str, change: Callable[[Schedule, datetime], Schedule]) -> Schedule:

@@ -13,6 +13,7 @@ from awcopy.config import Secret
 from awcopy.errors import JobNotFound, UsageError
 from awcopy.ledger.azure_account import Account
 from awcopy.ledger.azure_documents import Documents
+from awcopy.ledger.azure_records import Records
 from awcopy.ledger.azure_rows import (
     AFTER_ITEM_KEYS,
     FIRST_ITEM_KEY,
@@ -56,8 +57,12 @@ if TYPE_CHECKING:
 _NAMESPACE = re.compile(r"[a-z][a-z0-9]{2,50}")
 # No key of a row or name of a document is made of anything else.
 _JOB_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# The service takes 15 comparisons in one condition.
+_IDS_AT_ONCE = 12
 # Sorts after every character of a job's id.
 _AFTER_IDS = "~"
+# Records of about 2 KB each.
+_MOST_REMEMBERED = 20_000
 # Of no job: what ``check_writable`` writes and removes.
 _TRIAL = "trial"
 
@@ -70,10 +75,17 @@ class AzureLedger:
             the identity of this machine (azure-identity).
         namespace: Begins the tables' names and is the container's: lower-case letters and digits.
         transport: Carries the requests instead of pooled connections; for tests.
+        remembers: Whether jobs and items that were read before are read again only when they have changed; for
+            whoever looks at the same ones again and again.
     """
 
     def __init__(
-        self, account: Secret, namespace: str, *, transport: HttpTransport[Any, Any] | None = None
+        self,
+        account: Secret,
+        namespace: str,
+        *,
+        transport: HttpTransport[Any, Any] | None = None,
+        remembers: bool = False,
     ) -> None:
         if not _NAMESPACE.fullmatch(namespace):
             hint = "use 3 to 51 lower-case letters and digits, a letter first"
@@ -85,6 +97,9 @@ class AzureLedger:
         self._notifications = Table(self._account, f"{namespace}notifications")
         self._tokens = Table(self._account, f"{namespace}tokens")
         self._documents = Documents(self._account, namespace)
+        most_kept = _MOST_REMEMBERED if remembers else 0
+        self._job_records = Records(self._jobs, read_job, most_kept=most_kept)
+        self._item_records = Records(self._items, read_item, most_kept=most_kept)
 
     def __enter__(self) -> Self:
         """Return the ledger itself."""
@@ -134,6 +149,16 @@ class AzureLedger:
             raise JobNotFound(f"no job has the id {job_id!r}", hint="`awcopy jobs list` shows all ids")
         return read_job(row, version_of(row))
 
+    def get_jobs(self, job_ids: Collection[JobId]) -> dict[JobId, Job]:
+        """Return those of these jobs that there are, by their ids."""
+        known = sorted(filter(_JOB_ID.fullmatch, job_ids))
+        found: dict[JobId, Job] = {}
+        for at in range(0, len(known), _IDS_AT_ONCE):
+            some = " or ".join(f"RowKey eq {quote_text(job_id)}" for job_id in known[at : at + _IDS_AT_ONCE])
+            jobs = self._job_records.find(f"PartitionKey eq {quote_text(JOBS_PARTITION)} and ({some})")
+            found |= {job.id: job for job in jobs}
+        return found
+
     def update_job(self, job: Job) -> Job:
         """Replace a job's row and return it with its new version."""
         return replace(job, version=self._jobs.replace(job_row(job), job.version))
@@ -148,14 +173,14 @@ class AzureLedger:
             condition += f" and RowKey ge {quote_text(id_prefix)} and RowKey lt {last}"
         if after is not None:
             condition += f" and RowKey gt {quote_text(after)}"
-        return [read_job(row, version_of(row)) for row in self._jobs.query(condition, limit=limit)]
+        return list(self._job_records.find(condition, limit=limit))
 
     def open_jobs(self, *, ended_since: datetime | None = None) -> list[Job]:
         """Return all jobs that have not ended, or have since that moment if one is given; newest first."""
         is_open = " and ".join(f"state ne {quote_text(state)}" for state in sorted(ENDED))
         wanted = f"(({is_open}) or changed_at ge {quote_moment(ended_since)})" if ended_since else is_open
         condition = f"PartitionKey eq {quote_text(JOBS_PARTITION)} and {wanted}"
-        return [read_job(row, version_of(row)) for row in self._jobs.query(condition)]
+        return list(self._job_records.find(condition))
 
     def untold_jobs(self) -> list[Job]:
         """Return the jobs that have ended, and of which nobody has been told, newest first."""
@@ -203,7 +228,7 @@ class AzureLedger:
         )
         if states:
             condition += f" and ({' or '.join(f'state eq {quote_text(state)}' for state in states)})"
-        return (read_item(row, version_of(row)) for row in self._items.query(condition, limit=limit))
+        return self._item_records.find(condition, limit=limit)
 
     def get_file(self, job_id: JobId, number: int) -> LargeFile:
         """Return one large file; it is there whenever an item names it."""

@@ -22,8 +22,8 @@ from awcopy.ledger.azure_rows import WRITE_ID, Row
 
 # What the service takes in one transaction, and gives in one page.
 TRANSACTION_LIMIT = 100
-_PAGE_LIMIT = 1000
-_KEYS_ONLY = ["PartitionKey", "RowKey"]
+PAGE_LIMIT = 1000
+KEYS_ONLY = ["PartitionKey", "RowKey"]  # and the version, which comes with every row
 # The service would send back each row that it has created.
 _NO_ECHO = "return-no-content"
 
@@ -118,7 +118,7 @@ class Table:
         self, condition: str, *, limit: int | None = None, select: list[str] | None = None
     ) -> Iterator[TableEntity]:
         """Yield the rows that meet a condition, by partition and key; a page is read when it is needed."""
-        page_size = _PAGE_LIMIT if limit is None else min(limit, _PAGE_LIMIT)
+        page_size = PAGE_LIMIT if limit is None else min(limit, PAGE_LIMIT)
         return islice(self._read_pages(condition, page_size, select), limit) if page_size else iter(())
 
     def delete(self, partition: str, key: str) -> None:
@@ -130,7 +130,7 @@ class Table:
 
     def delete_partition(self, partition: str) -> None:
         """Remove all rows of a partition."""
-        rows = self.query(f"PartitionKey eq {quote_text(partition)}", select=_KEYS_ONLY)
+        rows = self.query(f"PartitionKey eq {quote_text(partition)}", select=KEYS_ONLY)
         while batch := list(islice(rows, TRANSACTION_LIMIT)):
             self._delete_batch(batch)
 
@@ -181,6 +181,11 @@ class Table:
 def version_of(row: TableEntity) -> str:
     """Return the version of a row that was read."""
     return str(row.metadata["etag"])
+
+
+def find_version(row: TableEntity) -> str:
+    """Return the version of a row of which not all was read; empty if the service has left that out, too."""
+    return str(row.metadata.get("etag") or "")
 
 
 def quote_text(text: str) -> str:

@@ -54,6 +54,9 @@ class Ledger(Protocol):
             JobNotFound: There is none.
         """
 
+    def get_jobs(self, job_ids: Collection[JobId]) -> dict[JobId, Job]:
+        """Return those of these jobs that there are, by their ids."""
+
     def update_job(self, job: Job) -> Job:
         """Replace a job's row and return it with its new version.
 

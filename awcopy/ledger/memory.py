@@ -71,6 +71,11 @@ class MemoryLedger:
             raise JobNotFound(f"no job has the id {job_id!r}", hint="`awcopy jobs list` shows all ids")
         return job
 
+    def get_jobs(self, job_ids: Collection[JobId]) -> dict[JobId, Job]:
+        """Return those of these jobs that there are, by their ids."""
+        with self._lock:
+            return {job_id: self._jobs[job_id] for job_id in job_ids if job_id in self._jobs}
+
     def update_job(self, job: Job) -> Job:
         """Replace a job's row and return it with its new version."""
         with self._lock:

@@ -42,14 +42,15 @@ JOB = JobId("0abc")
 HARD_KEY = "a'b\"c\\d/é\u2028😀\n\t\x01\x7f #?%"
 
 
-@pytest.fixture(params=["memory", "azure"])
+@pytest.fixture(params=["memory", "azure", "azure that remembers"])
 def ledger(request):
     if request.param == "memory":
         yield MemoryLedger()
         return
     azurite = request.getfixturevalue("azurite")
     account = Secret(azurite.endpoint.connection_string)
-    with AzureLedger(account, f"t{secrets.token_hex(8)}") as azure:
+    remembers = request.param != "azure"
+    with AzureLedger(account, f"t{secrets.token_hex(8)}", remembers=remembers) as azure:
         azure.prepare()
         yield azure
 
@@ -119,6 +120,15 @@ def test_a_job_is_read_as_it_was_added(ledger):
     assert added.version
     assert replace(added, version="") == job
     assert ledger.get_job(JOB) == added
+
+
+def test_several_jobs_are_read_by_their_ids(ledger):
+    jobs = {job.id: ledger.add_job(job) for job in (make_job(f"{number:04}") for number in range(30))}
+    wanted = [*list(jobs)[3:28], JobId("nothere"), JobId("it's")]
+    assert ledger.get_jobs(wanted) == {job_id: jobs[job_id] for job_id in wanted if job_id in jobs}
+    changed = ledger.update_job(replace(jobs["0004"], name="other"))
+    assert ledger.get_jobs([JobId("0004")]) == {"0004": changed}
+    assert ledger.get_jobs([]) == {}
 
 
 def test_a_job_cannot_be_added_twice(ledger):

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from awcopy.bootstrap import memory_fleet
 from awcopy.errors import ServiceUnreachable
-from awcopy.jobs.overview import take_overview
+from awcopy.jobs.overview import look_ahead, take_overview
+from awcopy.jobs.queries import snapshot_of
 from awcopy.model.job import JobState
 from awcopy.model.outcome import Tally, Totals
 from awcopy.model.schedule import Fate, Occurrence, Schedule
@@ -17,6 +19,10 @@ from tests.unit.factories import make_job
 @pytest.fixture
 def fleet():
     return memory_fleet()
+
+
+def overview(fleet):
+    return take_overview(fleet, look_ahead(fleet), partial(snapshot_of, fleet))
 
 
 @pytest.fixture
@@ -43,7 +49,7 @@ def test_jobs_are_counted_by_what_becomes_of_them(fleet, add):
     for number in range(100, 400):  # newer, and no matter how many
         add(number, JobState.COMPLETED)
 
-    found = take_overview(fleet)
+    found = overview(fleet)
 
     assert (found.running, found.queued, found.paused, found.failed_lately) == (2, 1, 1, 2)
     assert found.copied_bytes == 300
@@ -63,13 +69,13 @@ def test_what_needs_a_person_is_told(fleet, add):
             Occurrence(schedule="nightly", planned_at=now - timedelta(hours=hours), fate=Fate.MISSED)
         )
 
-    found = take_overview(fleet)
+    found = overview(fleet)
 
     assert [one.kind for one in found.attention] == ["no_workers", "paused", "missed"]
     assert found.attention[1].says == "the source refused the credentials"
     assert found.coming == (("nightly", now + timedelta(hours=1)),)
     fleet.live.beat("worker@host", 4)
-    assert [one.kind for one in take_overview(fleet).attention] == ["paused", "missed"]
+    assert [one.kind for one in overview(fleet).attention] == ["paused", "missed"]
 
 
 def test_redis_may_be_away(fleet, monkeypatch):
@@ -78,4 +84,4 @@ def test_redis_may_be_away(fleet, monkeypatch):
 
     monkeypatch.setattr(fleet.live, "workers", fail)
 
-    assert take_overview(fleet).workers == 0
+    assert overview(fleet).workers == 0

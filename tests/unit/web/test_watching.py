@@ -11,7 +11,7 @@ from awcopy.jobs.queries import take_snapshot
 from awcopy.model.job import JobState
 from awcopy.model.outcome import Totals
 from tests.unit.web.conftest import CREATED
-from web.watching import MOST_SAMPLES, Editions, History
+from web.watching import FRESH_S, MOST_SAMPLES, Editions, History, Looks
 
 
 class Clock:
@@ -158,3 +158,38 @@ def test_looking_at_a_job_that_has_ended_draws_no_line_at_zero(fleet, add_job):
         history.note(ended, CREATED + timedelta(hours=1))
 
     assert [pace.bytes_per_s for pace in history.paces(running.job.id)] == [100.0, 100.0]
+
+
+@pytest.fixture
+def looks(clock):
+    return Looks(clock)
+
+
+def test_what_was_seen_is_shared_for_as_long_as_it_may_be_shown(looks, clock):
+    seen = iter(range(9))
+    shared = [looks.share("job", lambda: (next(seen), 5.0)) for _ in range(3)]
+    clock.now = 5.0
+    shared.append(looks.share("job", lambda: (next(seen), 5.0)))
+    assert shared == [0, 0, 0, 1]
+    assert looks.share("another", lambda: (next(seen), 5.0)) == 2
+
+
+def test_after_a_change_everything_is_looked_at_anew(looks):
+    looks.share("job", lambda: (1, 5.0))
+    looks.forget()
+    assert looks.share("job", lambda: (2, 5.0)) == 2
+
+
+def test_a_ledger_that_is_away_is_asked_once_a_second(looks, clock):
+    asked = []
+
+    def look():
+        asked.append(1)
+        raise ServiceUnreachable("away")
+
+    for _ in range(3):
+        with pytest.raises(ServiceUnreachable):
+            looks.share("job", look)
+    assert len(asked) == 1
+    clock.now = FRESH_S
+    assert looks.share("job", lambda: ("there", 1.0)) == "there"
