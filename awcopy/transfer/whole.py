@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from awcopy.errors import BlobProtected, ForeignBlocks, KeyMismatch, Miswritten, StorageError, WrongBlobLeft
 from awcopy.planning.blocks import block_id, fit_block_id
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from awcopy.model.objects import BlobProperties, BlockId, Condition
     from awcopy.planning.blocks import PinnedFile
     from awcopy.transfer.context import Transfer
+
+TAKES_NO_BLOCKS: Final = "BlobOperationNotSupported"  # Azure's code
 
 
 def write_new(
@@ -78,7 +80,9 @@ def write_over(
         transfer.retrier.call(
             lambda: transfer.sink.commit_blocks(file.blob, ids, properties=whole, condition=condition)
         )
-    except (BlobProtected, KeyMismatch):  # if it may not be replaced at all, the one call says so too
+    except (BlobProtected, KeyMismatch) as error:
+        if isinstance(error, BlobProtected) and error.service_code != TAKES_NO_BLOCKS:
+            raise
         write_new(transfer, file, content, crc64=crc64, properties=properties, condition=condition)
 
 

@@ -177,9 +177,10 @@ def test_azure_applies_then_does_not_say_so(fleet: FaultFleet, op: Op, way: str)
 def test_azure_applies_then_drops_when_an_old_blob_is_replaced(fleet: FaultFleet) -> None:
     put_blob(fleet, "lost-replaced", "k001", b"the old blob")
     put_blob(fleet, "lost-replaced", LARGE, b"the old blob")
-    fleet.azure.add(APPLY_THEN_DROP, Op.PUT, name="k001", times=1)
-    fleet.azure.add(APPLY_THEN_DROP, Op.COMMIT, name=LARGE, times=1)
+    replaced = ("k001", LARGE)  # a block or several, and a commit
+    rules = [fleet.azure.add(APPLY_THEN_DROP, Op.COMMIT, name=name, times=1) for name in replaced]
     lines = assert_invariants(fleet, copy(fleet, "lost-replaced"), "lost-replaced")
+    assert [rule.fired for rule in rules] == [1, 1]
     assert {line.result for line in lines} == {Result.COPIED}
 
 

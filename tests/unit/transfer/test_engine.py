@@ -804,8 +804,8 @@ def test_a_worker_that_may_not_go_on_replaces_nothing(world):
 @pytest.mark.parametrize(
     ("op", "error"),
     [
-        ("stage_block", BlobProtected("written through the Data Lake API", status=409)),
-        ("commit_blocks", BlobProtected("written through the Data Lake API", status=409)),
+        ("stage_block", BlobProtected("by the Data Lake API", service_code="BlobOperationNotSupported")),
+        ("commit_blocks", BlobProtected("by the Data Lake API", service_code="BlobOperationNotSupported")),
         ("stage_block", KeyMismatch("blocks under another key", status=409)),
     ],
 )
@@ -819,10 +819,10 @@ def test_a_blob_that_takes_no_blocks_is_replaced_in_one_call(world, op, error):
 
 def test_a_blob_that_may_not_be_replaced_stays(world):
     put_old(world)
-    for op in ("stage_block", "put_blob"):
-        world.sink_calls.fail(op, BlobProtected("it is leased", status=412))
+    world.sink_calls.fail("commit_blocks", BlobProtected("it is leased", service_code="LeaseIdMissing"))
     outcome = copy(world, world.source.put_object("k", SMALL))
     assert (outcome.result, outcome.reason) == (Result.FAILED, "blob_protected")
+    assert world.sink_calls.calls["put_blob"] == 0
     assert world.sink.blobs["k"].content == b"old"
 
 
