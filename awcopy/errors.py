@@ -7,6 +7,7 @@ AwcopyError
 ├── ServiceUnreachable              Redis, the ledger, a store or the workers do not answer (exit 7)
 ├── JobNotFound                     no job has this id (exit 2)
 ├── IllegalMove                     a state does not allow this move
+│   └── StillSubmitting             the same request came before, and is still being answered
 ├── OutOfOrder                      a listing is not in the order that it was expected in
 ├── Conflict                        a ledger row was changed by someone else
 ├── LeaseLost                       this worker no longer holds the item it works on
@@ -98,6 +99,12 @@ class IllegalMove(AwcopyError):
     """A job or an item cannot go from its state to the one asked for."""
 
     code = "illegal_move"
+
+
+class StillSubmitting(IllegalMove):
+    """The job of this request is being submitted at this moment, by one that came before."""
+
+    code = "still_submitting"
 
 
 class OutOfOrder(AwcopyError):

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request, url_for
 
 import awcopy
-from awcopy.errors import ServiceUnreachable, UsageError
+from awcopy.cli.request import read_request, read_whole
+from awcopy.errors import CredentialsError, ServiceUnreachable, UsageError
 from awcopy.jobs import health
 from awcopy.jobs.held import list_held
-from awcopy.jobs.queries import snapshot_of
+from awcopy.jobs.queries import JobSnapshot, snapshot_of, snapshot_record
 from awcopy.jobs.schedule_control import describe_occurrences, describe_schedule, describe_schedules
+from awcopy.jobs.watermark import resolve_since
 from awcopy.ledger.codec import encode_record
+from awcopy.units import parse_when
+from awcopy.vault.sealing import encode_public_key, read_public_key
 from web import actions, schedules
+from web.auth import current_visitor
 from web.bodies import read_body
 from web.fleet import (
     current_fleet,
     current_settings,
     jobs_record,
     parse_job_id,
+    parse_limit,
     read_failures,
     read_job,
     read_jobs,
@@ -37,8 +44,14 @@ AGENTS_SCHEMA = "awcopy.agents/1"
 WORKERS_SCHEMA = "awcopy.workers/1"
 SCHEDULES_SCHEMA = "awcopy.schedules/1"
 HISTORY_SCHEMA = "awcopy.history/1"
+ME_SCHEMA = "awcopy.me/1"
+KEY_SCHEMA = "awcopy.public-key/1"
+REMOVALS_SCHEMA = "awcopy.removals/1"
+SINCE_SCHEMA = "awcopy.since/1"
 HEALTH_SCHEMA = "awcopy.health/1"
 SYSTEM_SCHEMA = "awcopy.system/1"
+
+LARGEST_HISTORY = 1_000
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
@@ -61,21 +74,53 @@ def show_description() -> dict[str, Any]:
 @blueprint.get("/jobs")
 def list_jobs() -> dict[str, Any]:
     """Return a page of jobs, newest first; ``next`` is the ``after`` of the next page, or null."""
-    return jobs_record(*read_jobs())
+    wants_record = reads_record()
+    snapshots, following = read_jobs()
+    shown = [show_snapshot(one, wants_record=wants_record) for one in snapshots]
+    return {**jobs_record([], following), "jobs": shown}
 
 
 @blueprint.post("/jobs")
 def create_job() -> tuple[dict[str, Any], HTTPStatus, dict[str, str]]:
     """Submit a job; a request that comes again with its ``Idempotency-Key`` finds the job that it made."""
+    wants_record = reads_record()
     job, is_new = actions.create_job(read_body(), request.headers.get("Idempotency-Key"), request.get_data())
     where = {"Location": url_for("api.show_job", job_id=job.id)}
-    return _snapshot(job), HTTPStatus.CREATED if is_new else HTTPStatus.OK, where
+    shown = show_snapshot(snapshot_of(current_fleet(), job), wants_record=wants_record)
+    return shown, HTTPStatus.CREATED if is_new else HTTPStatus.OK, where
 
 
 @blueprint.get("/jobs/<job_id>")
 def show_job(job_id: str) -> dict[str, Any]:
     """Return one job as it is now, the same as ``awcopy jobs show -o json``."""
-    return read_job(job_id).to_json()
+    wants_record = reads_record()
+    return show_snapshot(read_job(job_id), wants_record=wants_record)
+
+
+@blueprint.delete("/jobs/<job_id>")
+def remove_job(job_id: str) -> tuple[str, HTTPStatus]:
+    """Remove an ended job with its report; no blob that it copied is touched."""
+    read_body(members=())
+    actions.remove_job(parse_job_id(job_id))
+    return "", HTTPStatus.NO_CONTENT
+
+
+@blueprint.post("/removals")
+def remove_jobs() -> dict[str, Any]:
+    """Remove jobs that ended before a moment, some of them if there are many, and return which."""
+    given = read_body(members=("older_than",)).get("older_than")
+    if not isinstance(given, str):
+        raise UsageError("older_than is a date or a time")
+    removed, has_more = actions.clean_jobs(parse_when(given, now=datetime.now(UTC)))
+    return {"schema": REMOVALS_SCHEMA, "jobs": removed, "more": has_more}
+
+
+@blueprint.post("/since")
+def show_since() -> dict[str, Any]:
+    """Return since when the sync that is described would look at objects; null for all of them."""
+    spec = read_request(read_body(), command="sync").spec
+    since = resolve_since(current_fleet(), spec).selection.newer_than
+    return {"schema": SINCE_SCHEMA, "since": since.isoformat() if since else None}
 
 
 @blueprint.get("/jobs/<job_id>/spec")
@@ -119,8 +164,8 @@ def pause_job(job_id: str) -> dict[str, Any]:
 @blueprint.post("/jobs/<job_id>/resume")
 def resume_job(job_id: str) -> dict[str, Any]:
     """Go on with a job that is paused or has failed, and return it."""
-    read_body(members=())
-    return _snapshot(actions.resume_job(parse_job_id(job_id)))
+    sealed = _read_text(read_body(members=("sealed",)), "sealed")
+    return _snapshot(actions.resume_job(parse_job_id(job_id), sealed))
 
 
 @blueprint.post("/jobs/<job_id>/cancel")
@@ -133,19 +178,25 @@ def cancel_job(job_id: str) -> dict[str, Any]:
 @blueprint.post("/jobs/<job_id>/retry")
 def retry_job(job_id: str) -> dict[str, Any]:
     """Try again what failed, of one reason or all, and return the job."""
-    reason = read_body(members=("reason",)).get("reason", "")
-    if not isinstance(reason, str):
-        raise UsageError("reason is a text")
-    return _snapshot(actions.retry_job(parse_job_id(job_id), reason)[0])
+    body = read_body(members=("reason", "sealed"))
+    job, objects = actions.retry_job(
+        parse_job_id(job_id), _read_text(body, "reason"), _read_text(body, "sealed")
+    )
+    return {**_snapshot(job), "retried_objects": objects}
 
 
 @blueprint.post("/jobs/<job_id>/agents")
 def change_agents(job_id: str) -> dict[str, Any]:
     """Change how many items of a job run at once, and return it."""
-    agents = read_body(members=("agents",)).get("agents")
-    if not isinstance(agents, int) or isinstance(agents, bool):
-        raise UsageError("agents is a whole number")
+    agents = read_whole(read_body(members=("agents",)).get("agents"), "agents")
     return _snapshot(actions.change_agents(parse_job_id(job_id), agents))
+
+
+@blueprint.post("/jobs/<job_id>/bandwidth")
+def change_bandwidth(job_id: str) -> dict[str, Any]:
+    """Change how many bytes of a job go a second, and return it."""
+    bandwidth = read_whole(read_body(members=("bandwidth",)).get("bandwidth"), "bandwidth")
+    return _snapshot(actions.change_bandwidth(parse_job_id(job_id), bandwidth))
 
 
 @blueprint.get("/overview")
@@ -177,16 +228,19 @@ def show_schedule(name: str) -> dict[str, Any]:
 @blueprint.get("/schedules/<name>/history")
 def show_history(name: str) -> dict[str, Any]:
     """Return what became of the latest times at which a schedule was due."""
+    limit = parse_limit(schedules.MOST_PAST, LARGEST_HISTORY)
     fleet, schedule = current_fleet(), schedules.find(name)
-    past = fleet.ledger.list_occurrences(schedule.name, limit=schedules.MOST_PAST)
+    past = fleet.ledger.list_occurrences(schedule.name, limit=limit)
     return {"schema": HISTORY_SCHEMA, "occurrences": describe_occurrences(fleet, past)}
 
 
 @blueprint.post("/schedules/<name>/run")
 def run_schedule(name: str) -> dict[str, Any]:
-    """Run a schedule's job now, and return the schedule."""
+    """Run a schedule's job now, and return the schedule with what became of that."""
     read_body(members=())
-    return describe_schedule(current_fleet(), schedules.run(name))
+    fleet, occurrence = current_fleet(), schedules.run(name)
+    shown = describe_schedule(fleet, schedules.find(name))
+    return {**shown, "occurrence": describe_occurrences(fleet, [occurrence])[0]}
 
 
 @blueprint.post("/schedules/<name>/pause")
@@ -209,6 +263,36 @@ def remove_schedule(name: str) -> tuple[str, HTTPStatus]:
     read_body(members=())
     schedules.remove(name)
     return "", HTTPStatus.NO_CONTENT
+
+
+@blueprint.get("/me")
+def show_me() -> dict[str, Any]:
+    """Return who asks, by the token, and what time it is for the fleet."""
+    visitor = current_visitor()
+    ends_at = visitor.expires_at
+    return {
+        "schema": ME_SCHEMA,
+        "name": visitor.name,
+        "role": visitor.role.value,
+        "expires_at": ends_at.isoformat() if ends_at else None,
+        "now": current_fleet().ledger.now().isoformat(),
+    }
+
+
+@blueprint.get("/keys/public")
+def show_public_key() -> dict[str, Any]:
+    """Return the key that credentials are sealed with; a 503 where the dashboard has none."""
+    try:
+        key = read_public_key(current_settings().keys)
+    except CredentialsError as error:
+        hint = (
+            "whoever runs the dashboard copies fleet.pub into its AWCOPY_KEYS; or use profiles, or "
+            "--credentials workers"
+        )
+        raise CredentialsError(
+            "the dashboard has no public key to seal credentials with", hint=hint
+        ) from error
+    return {"schema": KEY_SCHEMA, "public_key": encode_public_key(key)}
 
 
 @blueprint.get("/workers")
@@ -256,5 +340,26 @@ def show_readiness() -> dict[str, Any]:
     return found
 
 
+def reads_record() -> bool:
+    """Return whether the query asks for jobs with all that the ledger has of them, but for credentials."""
+    asked = request.args.get("record", "false")
+    if asked not in {"true", "false"}:
+        raise UsageError("record is true or false")
+    return asked == "true"
+
+
+def show_snapshot(snapshot: JobSnapshot, *, wants_record: bool) -> dict[str, Any]:
+    """Return a job as the API has it."""
+    shown = snapshot.to_json()
+    return {**shown, "record": snapshot_record(snapshot)} if wants_record else shown
+
+
 def _snapshot(job: Job) -> dict[str, Any]:
     return snapshot_of(current_fleet(), job).to_json()
+
+
+def _read_text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is a text")
+    return value

@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,7 @@ class Visitor:
     name: str
     role: Role
     has_session: bool = False
+    expires_at: datetime | None = None  # their token
 
 
 class TokenRefused(Unauthorized):
@@ -278,7 +279,7 @@ def _require_role(needed: Role, what: str) -> None:
 
 def _visitor(token: Token, *, has_session: bool) -> Visitor:
     g.made = _made(token)
-    return Visitor(name=token.name, role=token.role, has_session=has_session)
+    return Visitor(name=token.name, role=token.role, has_session=has_session, expires_at=token.expires_at)
 
 
 def _made(token: Token) -> str:

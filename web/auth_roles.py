@@ -38,6 +38,7 @@ NEEDED: Final[dict[tuple[str, str], Role | None]] = {
     ("GET", "api.show_failures"): Role.VIEWER,
     ("GET", "api.show_agents"): Role.VIEWER,
     ("POST", "api.change_agents"): Role.OPERATOR,
+    ("POST", "api.change_bandwidth"): Role.OPERATOR,
     ("GET", "api.download_report"): Role.VIEWER,
     ("POST", "api.pause_job"): Role.OPERATOR,
     ("POST", "api.resume_job"): Role.OPERATOR,
@@ -51,6 +52,11 @@ NEEDED: Final[dict[tuple[str, str], Role | None]] = {
     ("POST", "api.pause_schedule"): Role.OPERATOR,
     ("POST", "api.resume_schedule"): Role.OPERATOR,
     ("DELETE", "api.remove_schedule"): Role.OPERATOR,
+    ("DELETE", "api.remove_job"): Role.ADMIN,
+    ("POST", "api.remove_jobs"): Role.ADMIN,
+    ("POST", "api.show_since"): Role.VIEWER,
+    ("GET", "api.show_me"): Role.VIEWER,
+    ("GET", "api.show_public_key"): Role.VIEWER,
     ("GET", "api.list_workers"): Role.VIEWER,
     ("GET", "api.show_system"): Role.VIEWER,
     # For load balancers and for whatever restarts a process that does not answer; they tell numbers only.
@@ -58,7 +64,8 @@ NEEDED: Final[dict[tuple[str, str], Role | None]] = {
     ("GET", "api.show_readiness"): ANYONE,
     ("GET", "api.show_description"): ANYONE,
 }
-# Of jobs and schedules that delete: to create one, to run it, to let it go on.
+# Of jobs and schedules that delete: to create one, to run it, to let it go on. Likewise to remove what is known of
+# jobs, which is the record of what was copied.
 DELETING: Final = Role.ADMIN
 
 

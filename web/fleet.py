@@ -17,7 +17,7 @@ from awcopy.jobs.failures import Examples, Failures, group_failures
 from awcopy.jobs.overview import Overview, look_ahead, take_overview
 from awcopy.jobs.queries import JobSnapshot, snapshot_of
 from awcopy.jobs.search import JobFilter, find_jobs
-from awcopy.model.job import JobId, JobState
+from awcopy.model.job import JobId, JobState, is_job_id, is_job_prefix
 from web.headers import SAFE_METHODS
 from web.watching import FRESH_S, Edition, Editions, History, Looks
 
@@ -39,8 +39,6 @@ _AHEAD_SHOWN_S = 15.0
 _SETTLES_IN = timedelta(minutes=5)
 _EXTENSION = "awcopy.fleet"
 _WATCH = "awcopy.watch"
-# Ids come from the address bar: what cannot be one never reaches the ledger's query language.
-_JOB_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{16}", re.ASCII)
 
 
 def attach_fleet(app: Flask, fleet: Fleet, settings: Settings) -> None:
@@ -60,7 +58,7 @@ def _name_job_in_log() -> None:
     """Make every line that the request logs say which job it is about."""
     structlog.contextvars.clear_contextvars()  # threads serve one request after the other
     text = (request.view_args or {}).get("job_id", "")
-    if _JOB_ID.fullmatch(text):
+    if is_job_id(text):
         structlog.contextvars.bind_contextvars(job_id=text)
 
 
@@ -171,8 +169,8 @@ def parse_query() -> JobQuery:
     after = request.args.get("after")
     return JobQuery(
         wanted=read_filter(),
-        limit=_parse_limit(request.args.get("limit", str(DEFAULT_PAGE))),
-        after=parse_job_id(after) if after else None,
+        limit=parse_limit(DEFAULT_PAGE, LARGEST_PAGE),
+        after=None if after is None else parse_job_id(after),
     )
 
 
@@ -218,22 +216,29 @@ def read_filter() -> JobFilter:
     states = frozenset(filter(None, request.args.getlist("state")))
     if not states <= set(JobState):
         raise UsageError("there is no such state", hint=f"write one of {', '.join(JobState)}")
-    return JobFilter(states=frozenset(map(JobState, states)), text=text)
+    id_prefix = request.args.get("id", "")
+    if "id" in request.args and not is_job_prefix(id_prefix):
+        raise UsageError("no job's id starts so", hint="an id has 16 letters and digits")
+    return JobFilter(states=frozenset(map(JobState, states)), text=text, id_prefix=id_prefix)
 
 
 def parse_job_id(text: str) -> JobId:
     """Return the id that a text is, whether or not there is such a job.
 
+    Ids come from the address bar: what cannot be one never reaches the ledger's query language.
+
     Raises:
         JobNotFound: It cannot be one.
     """
-    if not _JOB_ID.fullmatch(text):
+    if not is_job_id(text):
         raise JobNotFound("there is no job with this id", hint="an id has 16 letters and digits")
     return JobId(text)
 
 
-def _parse_limit(text: str) -> int:
+def parse_limit(usual: int, largest: int) -> int:
+    """Return how many the query asks for at most. Raises ``UsageError`` when that is no number, or too large."""
+    text = request.args.get("limit", str(usual))
     # Four digits at most: int() of a text of any length takes time that grows with its square.
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= LARGEST_PAGE:
-        raise UsageError(f"limit must be a number from 1 to {LARGEST_PAGE}")
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= largest:
+        raise UsageError(f"limit must be a number from 1 to {largest}")
     return int(text)

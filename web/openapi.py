@@ -7,18 +7,19 @@ from typing import Any
 
 import awcopy
 from awcopy.cli.copy import MOST_AGENTS
-from awcopy.cli.request import LONGEST_VALUE
+from awcopy.cli.request import ADDRESSES, LONGEST_SEALED, LONGEST_VALUE, SEALED, request_options
 from awcopy.cli.request_schema import describe_request
-from awcopy.cli.sync import DECIDED, LAST
+from awcopy.cli.sync import LAST
 from awcopy.jobs.health import State
 from awcopy.jobs.queries import Phase
 from awcopy.jobs.report import REPORT_COLUMNS
 from awcopy.model.items import ItemKind
-from awcopy.model.job import Compare, JobState
+from awcopy.model.job import JobState
 from awcopy.model.outcome import PROOF_NAMES, Proof, Result, Route, RouteCounts
 from awcopy.model.schedule import CatchUp, Fate, Overlap
+from awcopy.model.token import Role
+from web.actions import LARGEST_BANDWIDTH
 from web.auth_roles import ANYONE, NEEDED
-from web.schedules import OWN_VALUES
 
 Schema = dict[str, Any]
 
@@ -28,6 +29,26 @@ _TEXT: Schema = {"type": "string"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _JOB_ID: Schema = {"type": "string", "pattern": "^[0-9a-hjkmnp-tv-z]{16}$"}
 _TALLIES = ("listed", "copied", "skipped", "failed", "cancelled", "deleted", "excluded")
+_REQUIRED = {"JobRequest", "AgentsRequest", "BandwidthRequest", "ScheduleRequest", "RemovalRequest"}
+_ID_PREFIX: Schema = {"type": "string", "pattern": "^[0-9a-hjkmnp-tv-z]{1,16}$"}
+_SEALED: Schema = {
+    "type": "string",
+    "pattern": SEALED,
+    "maxLength": LONGEST_SEALED,
+    "description": "New credentials, sealed to the fleet's public key and the job's id.",
+}
+_WHEN: Schema = {
+    "type": "string",
+    "maxLength": LONGEST_VALUE,
+    "description": "An age (36h, 90d) or a date or time of ISO 8601.",
+}
+_RECORD: Schema = {
+    "name": "record",
+    "in": "query",
+    "required": False,
+    "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+    "description": "Whether each job comes with `record`: all of it, as awcopy's own command reads it.",
+}
 _ID = {"name": "job_id", "in": "path", "required": True, "schema": _JOB_ID, "description": "The job's id."}
 _NAME = {
     "name": "name",
@@ -81,6 +102,8 @@ def _paths() -> dict[str, Schema]:
                     ),
                     _query("after", _JOB_ID, "The `next` of the page before."),
                     _query("state", _many(JobState), "Only jobs in one of these states."),
+                    _query("id", _ID_PREFIX, "Only jobs whose id starts so."),
+                    _RECORD,
                     _query(
                         "text",
                         {**_TEXT, "maxLength": 200},
@@ -91,7 +114,25 @@ def _paths() -> dict[str, Schema]:
             ),
             "post": _create(),
         },
-        "/jobs/{job_id}": {"get": _of_job("show_job", "Show one job.", "Job")},
+        "/jobs/{job_id}": {"get": _show_job(), "delete": _remove_job()},
+        "/removals": {
+            "post": _operation(
+                "remove_jobs",
+                "Remove jobs that ended before a time, with their reports; 100 at most by one request.",
+                "Removals",
+                body="RemovalRequest",
+                errors=(400, 403, 413, 415),
+            )
+        },
+        "/since": {
+            "post": _operation(
+                "show_since",
+                "Since when a sync with `since: last` would look at objects.",
+                "Since",
+                body="JobRequest",
+                errors=(400, 403, 413, 415),
+            )
+        },
         "/jobs/{job_id}/spec": {"get": _of_job("show_spec", "Show what was asked for.", "Spec")},
         "/jobs/{job_id}/failures": {
             "get": _of_job("show_failures", "Show what failed, by reason.", "Failures")
@@ -107,18 +148,35 @@ def _paths() -> dict[str, Schema]:
                 control,
             ),
         },
+        "/jobs/{job_id}/bandwidth": {
+            "post": _of_job(
+                "change_bandwidth",
+                "Change how many bytes of the job go a second, over all workers.",
+                "Job",
+                "BandwidthRequest",
+                control,
+            )
+        },
         "/jobs/{job_id}/pause": {"post": _of_job("pause_job", "Pause a job.", "Job", "Nothing", control)},
         "/jobs/{job_id}/resume": {
             "post": _of_job(
-                "resume_job", "Go on with a job that is paused or has failed.", "Job", "Nothing", control
+                "resume_job",
+                "Go on with a job that is paused or has failed.",
+                "Job",
+                "ResumeRequest",
+                control,
             )
         },
         "/jobs/{job_id}/cancel": {"post": _of_job("cancel_job", "Cancel a job.", "Job", "Nothing", control)},
         "/jobs/{job_id}/retry": {
-            "post": _of_job("retry_job", "Try again what failed.", "Job", "RetryRequest", control)
+            "post": _of_job("retry_job", "Try again what failed.", "RetriedJob", "RetryRequest", control)
         },
         "/overview": {"get": _operation("show_overview", "How the fleet is as a whole.", "Overview")},
         **_schedule_paths(),
+        "/me": {"get": _operation("show_me", "Who asks, and what time it is for the fleet.", "Me")},
+        "/keys/public": {
+            "get": _operation("show_public_key", "The key that credentials are sealed with.", "PublicKey")
+        },
         "/workers": {"get": _operation("list_workers", "List the processes that are there.", "Workers")},
         "/system": {"get": _operation("show_system", "Look at every part of the fleet.", "System")},
         "/health": {"get": _operation("show_health", "Whether the ledger and Redis answer.", "Health")},
@@ -145,17 +203,13 @@ def _schedule_paths() -> dict[str, Schema]:
             "get": _of_schedule("show_schedule", "Show one schedule.", "Schedule"),
             "delete": remove,
         },
-        "/schedules/{name}/history": {
-            "get": _of_schedule("show_history", "Show what became of its latest 30 times.", "History")
-        },
+        "/schedules/{name}/history": {"get": _history()},
         **{
-            f"/schedules/{{name}}/{verb}": {
-                "post": _of_schedule(f"{verb}_schedule", says, "Schedule", "Nothing")
-            }
-            for verb, says in (
-                ("run", "Run its job now."),
-                ("pause", "Let no occurrence run."),
-                ("resume", "Go on from the next occurrence."),
+            f"/schedules/{{name}}/{verb}": {"post": _of_schedule(f"{verb}_schedule", says, answer, "Nothing")}
+            for verb, says, answer in (
+                ("run", "Run its job now.", "RunSchedule"),
+                ("pause", "Let no occurrence run.", "Schedule"),
+                ("resume", "Go on from the next occurrence.", "Schedule"),
             )
         },
     }
@@ -167,16 +221,16 @@ def _of_schedule(name: str, summary: str, answer: str, body: str = "") -> Schema
 
 
 def _schedule_request() -> Schema:
-    """Return the request of a schedule: that of a job without what a sync decides, and its own values."""
+    """Return the request of a schedule: that of a sync without credentials, and its own values."""
     job = describe_request()
     text = {**_TEXT, "maxLength": LONGEST_VALUE}
     own = dict.fromkeys(("name", "cron", "zone", "every"), text)
     kept = {
         name: schema
         for name, schema in job["properties"].items()
-        if name not in {*DECIDED, "older_than", *OWN_VALUES}
+        if name in request_options("sync") or name in ADDRESSES
     }
-    choices = {"catch_up": _enum(CatchUp), "overlap": _enum(Overlap), "compare": _enum(Compare)}
+    choices = {"catch_up": _enum(CatchUp), "overlap": _enum(Overlap)}
     return {
         **job,
         "properties": {**kept, **own, **choices, "since": {"type": "string", "enum": ["", LAST]}},
@@ -188,15 +242,48 @@ def _schemas() -> dict[str, Schema]:
     return {
         "JobRequest": describe_request(),
         "RetryRequest": _closed(
-            {"reason": {**_TEXT, "maxLength": 100, "description": "Empty: all that failed."}}
+            {
+                "reason": {**_TEXT, "maxLength": 100, "description": "Empty: all that failed."},
+                "sealed": _SEALED,
+            }
         ),
+        "ResumeRequest": _closed({"sealed": _SEALED}),
+        "RemovalRequest": {**_closed({"older_than": _WHEN}), "required": ["older_than"]},
+        "Removals": _record(
+            {
+                "schema": _const("awcopy.removals/1"),
+                "jobs": {"type": "array", "items": _JOB_ID},
+                "more": {"type": "boolean", "description": "true: ask again."},
+            }
+        ),
+        "Since": _record(
+            {"schema": _const("awcopy.since/1"), "since": {"oneOf": [_MOMENT, {"type": "null"}]}}
+        ),
+        "Me": _record(
+            {
+                "schema": _const("awcopy.me/1"),
+                "name": {**_TEXT, "description": "The token's; empty where none is asked for."},
+                "role": _enum(Role),
+                "expires_at": {"oneOf": [_MOMENT, {"type": "null"}]},
+                "now": _MOMENT,
+            }
+        ),
+        "PublicKey": _record({"schema": _const("awcopy.public-key/1"), "public_key": _TEXT}),
         "AgentsRequest": {
             **_closed({"agents": {"type": "integer", "minimum": 1, "maximum": MOST_AGENTS}}),
             "required": ["agents"],
         },
+        "BandwidthRequest": {
+            **_closed({"bandwidth": {"type": "integer", "minimum": 0, "maximum": LARGEST_BANDWIDTH}}),
+            "required": ["bandwidth"],
+        },
         "Nothing": _closed({}),
         "Tally": _record({"objects": _COUNT, "bytes": _COUNT}),
-        "Job": _job(),
+        "Job": {
+            **_record(_JOB),
+            "properties": {**_JOB, "record": {"type": "object", "description": "Only where asked for."}},
+        },
+        "RetriedJob": _record({**_JOB, "retried_objects": _COUNT}),
         "Jobs": _record(
             {
                 "schema": _const("awcopy.jobs/1"),
@@ -261,18 +348,8 @@ def _schemas() -> dict[str, Schema]:
         ),
         "Attention": _record(dict.fromkeys(("kind", "says", "job", "schedule"), _TEXT)),
         "ScheduleRequest": _schedule_request(),
-        "Schedule": _record(
-            {
-                "schema": _const("awcopy.schedule/1"),
-                "state": {"type": "string", "enum": ["active", "paused"]},
-                **dict.fromkeys(("name", "when", "next", "source", "sink", "user"), _TEXT),
-                "catch_up": _enum(CatchUp),
-                "overlap": _enum(Overlap),
-                "created_at": _MOMENT,
-                **dict.fromkeys(("latest", "latest_job"), _TEXT),
-                "notify": {"type": "array", "items": _TEXT},
-            }
-        ),
+        "Schedule": _record(_SCHEDULE),
+        "RunSchedule": _record({**_SCHEDULE, "occurrence": _ref("Occurrence")}),
         "Schedules": _record({"schema": _const("awcopy.schedules/1"), "schedules": _array("Schedule")}),
         "History": _record({"schema": _const("awcopy.history/1"), "occurrences": _array("Occurrence")}),
         "Occurrence": _record(
@@ -294,7 +371,9 @@ def _schemas() -> dict[str, Schema]:
             }
         ),
         "System": _record({"schema": _const("awcopy.system/1"), "findings": _array("Finding")}),
-        "Finding": _record({"part": _TEXT, "state": _enum(State), "says": _TEXT, "advice": _TEXT}),
+        "Finding": _record(
+            {"part": _TEXT, "state": _enum(State), "says": _TEXT, "advice": _TEXT, "exit_code": _COUNT}
+        ),
         "Health": _record(
             {
                 "schema": _const("awcopy.health/1"),
@@ -316,30 +395,6 @@ def _schemas() -> dict[str, Schema]:
             }
         ),
     }
-
-
-def _job() -> Schema:
-    return _record(
-        {
-            "schema": _const("awcopy.job/1"),
-            "id": _JOB_ID,
-            "name": _TEXT,
-            "user": _TEXT,
-            "state": _enum(JobState),
-            "phase": _enum(Phase),
-            **dict.fromkeys(("source", "sink", "source_profile", "sink_profile"), _TEXT),
-            **dict.fromkeys(("agents", "bandwidth", "busy_agents", "generation"), _COUNT),
-            **dict.fromkeys(("open_items", "waiting_items"), _COUNT),
-            **dict.fromkeys(("created_at", "changed_at"), _MOMENT),
-            **dict.fromkeys(("detail", "pause_reason", "streams_because"), _TEXT),
-            "totals": _record({name: _ref("Tally") for name in _TALLIES}),
-            "route": _enum(Route),
-            "routes": _record({count.name: _COUNT for count in fields(RouteCounts)}),
-            "proofs": _record(dict.fromkeys(PROOF_NAMES, _COUNT)),
-            "incomplete": _COUNT,
-            "moved_bytes": _COUNT,
-        }
-    )
 
 
 def _report_column(name: str) -> Schema:
@@ -364,15 +419,39 @@ def _create() -> Schema:
     }
     made = _operation(
         "create_job",
-        "Submit a job. It carries no credentials: the workers use profiles, or their own.",
+        "Submit a job. Without sealed credentials the workers use profiles, or their own.",
         "Job",
-        parameters=[key],
+        parameters=[key, _RECORD],
         body="JobRequest",
         errors=(400, 403, 409, 413, 415, 429),
     )
     made["responses"]["201"] = {**made["responses"]["200"], "description": "The new job."}
     made["responses"]["200"]["description"] = "The job that an earlier request with this key made."
     return made
+
+
+def _show_job() -> Schema:
+    operation = _of_job("show_job", "Show one job.", "Job")
+    operation["parameters"] += [_RECORD]
+    operation["responses"] |= _problems((400,))
+    return operation
+
+
+def _remove_job() -> Schema:
+    remove = _of_job(
+        "remove_job", "Remove an ended job with its report; no blob is touched.", "Nothing", "Nothing"
+    )
+    remove["responses"]["204"] = {"description": "It is gone; what it copied stays."}
+    del remove["responses"]["200"]
+    return remove
+
+
+def _history() -> Schema:
+    operation = _of_schedule("show_history", "Show what became of its latest times.", "History")
+    limit = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 30}
+    operation["parameters"] = [*operation["parameters"], _query("limit", limit, "Most times.")]
+    operation["responses"] |= _problems((400,))
+    return operation
 
 
 def _report() -> Schema:
@@ -382,6 +461,11 @@ def _report() -> Schema:
             "format", {"type": "string", "enum": ["ndjson", "csv"], "default": "ndjson"}, "One line each."
         ),
         _query("outcome", _many(Result), "Only these outcomes."),
+        _query(
+            "after",
+            {"type": "string", "pattern": "^[0-9]{1,12}$"},
+            "In pages, which can be asked for again: 0 for the first, and then as the Link header says.",
+        ),
     ]
     operation["responses"]["200"]["content"] = {
         "application/x-ndjson": {"schema": _ref("ReportLine")},
@@ -430,7 +514,8 @@ def _operation(
     if body:
         content = {"application/json": {"schema": _ref(body)}}
         operation["requestBody"] = {
-            "required": body in {"JobRequest", "AgentsRequest", "ScheduleRequest"},
+            "required": body
+            in {"JobRequest", "AgentsRequest", "BandwidthRequest", "ScheduleRequest", "RemovalRequest"},
             "content": content,
         }
     return operation
@@ -485,3 +570,34 @@ def _record(properties: Schema) -> Schema:
 
 def _closed(properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+_SCHEDULE: Schema = {
+    "schema": _const("awcopy.schedule/1"),
+    "state": {"type": "string", "enum": ["active", "paused"]},
+    **dict.fromkeys(("name", "when", "next", "source", "sink", "user"), _TEXT),
+    "catch_up": _enum(CatchUp),
+    "overlap": _enum(Overlap),
+    "created_at": _MOMENT,
+    **dict.fromkeys(("latest", "latest_job"), _TEXT),
+    "notify": {"type": "array", "items": _TEXT},
+}
+_JOB: Schema = {
+    "schema": _const("awcopy.job/1"),
+    "id": _JOB_ID,
+    "name": _TEXT,
+    "user": _TEXT,
+    "state": _enum(JobState),
+    "phase": _enum(Phase),
+    **dict.fromkeys(("source", "sink", "source_profile", "sink_profile"), _TEXT),
+    **dict.fromkeys(("agents", "bandwidth", "busy_agents", "generation"), _COUNT),
+    **dict.fromkeys(("open_items", "waiting_items"), _COUNT),
+    **dict.fromkeys(("created_at", "changed_at"), _MOMENT),
+    **dict.fromkeys(("detail", "pause_reason", "streams_because"), _TEXT),
+    "totals": _record({name: _ref("Tally") for name in _TALLIES}),
+    "route": _enum(Route),
+    "routes": _record({count.name: _COUNT for count in fields(RouteCounts)}),
+    "proofs": _record(dict.fromkeys(PROOF_NAMES, _COUNT)),
+    "incomplete": _COUNT,
+    "moved_bytes": _COUNT,
+}

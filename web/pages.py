@@ -14,7 +14,8 @@ from werkzeug.exceptions import NotFound
 
 import awcopy
 from awcopy.cli.copy import MOST_AGENTS
-from awcopy.cli.request import command_words, read_request
+from awcopy.cli.request import read_request
+from awcopy.cli.request_values import command_words
 from awcopy.errors import UsageError
 from awcopy.jobs import health
 from awcopy.jobs.held import list_held

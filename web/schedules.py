@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,21 +10,22 @@ import structlog
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.exceptions import NotFound
 
-from awcopy.cli.request import LONGEST_VALUE, read_request
-from awcopy.cli.sync import DECIDED, LAST
+from awcopy.cli.request import LONGEST_VALUE, OTHERS, read_request
+from awcopy.cli.sync import LAST
 from awcopy.errors import ScheduleNotFound, UsageError
 from awcopy.jobs import schedule_control
-from awcopy.jobs.schedules import run_now, settle_occurrences
-from awcopy.model.job import Compare, Sync
-from awcopy.model.schedule import CatchUp, Overlap, Schedule, is_schedule_name
+from awcopy.jobs.schedule_control import ScheduleRequest
+from awcopy.model.schedule import CatchUp, Overlap, is_schedule_name
 from awcopy.units import parse_duration
 from web.auth import current_visitor, require_deleting_role
 from web.fleet import current_fleet, current_settings
 from web.forms import require_token
-from workers import publisher
+from workers import control
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
+
+    from awcopy.model.schedule import Occurrence, Schedule
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +39,6 @@ OWN_VALUES = {
     "every": "",
     "catch_up": CatchUp.LATEST.value,
     "overlap": Overlap.SKIP.value,
-    "compare": Compare.STAMP.value,
-    "since": "",
 }
 FORM_FIELDS = ("name", "source", "sink", "source_profile", "sink_profile", "cron", "zone", "every")
 MOST_PAST = 30
@@ -109,66 +107,59 @@ def create(values: dict[str, Any]) -> Schedule:
     """Add the schedule that the values describe, and return it.
 
     Args:
-        values: ``name``, ``cron`` and ``zone`` or ``every``, and perhaps ``catch_up``, ``overlap``, ``compare`` and
-            ``since``; the others are those of a job, but for what a sync decides by itself.
+        values: ``name``, ``cron`` and ``zone`` or ``every``, and perhaps ``catch_up`` and ``overlap``; the others are
+            those of a sync.
 
     Raises:
         UsageError: It cannot be as it is written, or there is one of this name.
     """
     own = {name: _text(values, name, usual) for name, usual in OWN_VALUES.items()}
     job = {name: value for name, value in values.items() if name not in OWN_VALUES}
-    if decided := sorted(set(job) & {*DECIDED, "older_than"}):
-        raise UsageError(f"there is no {decided[0]!r} in a schedule: it syncs")
-    sync = Sync(compare=_choose(Compare, own["compare"]), since_last=bool(own["since"]))
-    if own["since"] not in ("", LAST):
+    if foreign := sorted(set(job) & {"command", *OTHERS}):
+        raise UsageError(
+            f"there is no {foreign[0]!r} in a schedule", hint="it syncs, and keeps no credentials"
+        )
+    spec = read_request(job, command="sync").spec
+    if job.get("since", "") not in ("", LAST):
         raise UsageError(f"since is {LAST!r} here, or left out")
-    spec = replace(read_request(job).spec, sync=sync)
     if spec.deletes:
         require_deleting_role()
-    fleet = current_fleet()
-    fleet.ledger.prepare()
-    now = fleet.ledger.now().replace(microsecond=0)
-    schedule = Schedule(
+    asked = ScheduleRequest(
         name=own["name"],
         user=current_visitor().name,
         spec=spec,
-        created_at=now,
-        fired_to=now,
         cron=own["cron"],
         zone=own["zone"],
         every_s=int(parse_duration(own["every"])) if own["every"] else 0,
         catch_up=_choose(CatchUp, own["catch_up"]),
         overlap=_choose(Overlap, own["overlap"]),
     )
-    _note("add", schedule)
-    return schedule_control.add_schedule(fleet, schedule)
+    _note("add", asked.name)
+    return schedule_control.create_schedule(current_fleet(), asked)
 
 
-def run(name: str) -> Schedule:
+def run(name: str) -> Occurrence:
     """Run a schedule's job now, beside its times. Raises as ``find`` and ``run_now`` do."""
-    schedule, fleet = _find_startable(name), current_fleet()
-    _note("run", schedule)
-    run_now(fleet, schedule)
-    for job_id in settle_occurrences(fleet, schedule):
-        publisher.publish_dispatch(current_settings(), job_id)
-    return schedule
+    schedule = _find_startable(name)
+    _note("run", schedule.name)
+    return control.run_schedule(current_settings(), current_fleet(), schedule)
 
 
 def pause(name: str) -> Schedule:
     """Let no occurrence run until the schedule is resumed. Raises as ``find`` does."""
-    _note("pause", schedule := find(name))
+    _note("pause", (schedule := find(name)).name)
     return schedule_control.pause_schedule(current_fleet(), schedule.name)
 
 
 def resume(name: str) -> Schedule:
     """Go on from the next occurrence. Raises as ``find`` does."""
-    _note("resume", schedule := _find_startable(name))
+    _note("resume", (schedule := _find_startable(name)).name)
     return schedule_control.resume_schedule(current_fleet(), schedule.name)
 
 
 def remove(name: str) -> None:
     """Remove a schedule and its history. Raises as ``find`` does."""
-    _note("remove", schedule := find(name))
+    _note("remove", (schedule := find(name)).name)
     schedule_control.remove_schedule(current_fleet(), schedule.name)
 
 
@@ -193,6 +184,6 @@ def _choose(kind: type[Choice], value: str) -> Choice:
         raise UsageError(f"there is no such choice, {value!r}", hint=f"write {', '.join(kind)}") from None
 
 
-def _note(action: str, schedule: Schedule) -> None:
+def _note(action: str, name: str) -> None:
     visitor, address = current_visitor(), request.remote_addr
-    log.info("asked_over_http", action=action, schedule=schedule.name, token=visitor.name, address=address)
+    log.info("asked_over_http", action=action, schedule=name, token=visitor.name, address=address)

@@ -9,45 +9,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from awcopy.jobs import control
+from awcopy.jobs.schedules import run_now, settle_occurrences
 from awcopy.model.job import JobState
 from awcopy.steps.dispatch import next_generation
 from workers import publisher
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
     from awcopy.model.job import Job, JobId
-    from awcopy.vault.credentials import JobCredentials
+    from awcopy.model.schedule import Occurrence, Schedule
 
 
-def resume_job(
-    settings: Settings,
-    fleet: Fleet,
-    job_id: JobId,
-    credentials: JobCredentials | None = None,
-    public_key: X25519PublicKey | None = None,
-) -> Job:
+def resume_job(settings: Settings, fleet: Fleet, job_id: JobId, sealed: str = "") -> Job:
     """Queue a paused or failed job again, and have it taken up. Errors as ``awcopy.jobs.control`` has them."""
-    job = control.resume_job(fleet, job_id, credentials, public_key)
+    job = control.resume_job(fleet, job_id, sealed)
     publisher.publish_dispatch(settings, job.id)
     return job
 
 
 def retry_job(
-    settings: Settings,
-    fleet: Fleet,
-    job_id: JobId,
-    *,
-    reason: str = "",
-    credentials: JobCredentials | None = None,
-    public_key: X25519PublicKey | None = None,
+    settings: Settings, fleet: Fleet, job_id: JobId, *, reason: str = "", sealed: str = ""
 ) -> tuple[Job, int]:
     """Queue again what failed, and have it taken up; return the job and how many objects that is."""
-    job, objects = control.retry_job(
-        fleet, job_id, reason=reason, credentials=credentials, public_key=public_key
-    )
+    job, objects = control.retry_job(fleet, job_id, reason=reason, sealed=sealed)
     publisher.publish_dispatch(settings, job.id)
     return job, objects
 
@@ -66,3 +51,12 @@ def change_agents(settings: Settings, fleet: Fleet, job_id: JobId, agents: int) 
     if generation:
         publisher.publish_generation(settings, generation)
     return job
+
+
+def run_schedule(settings: Settings, fleet: Fleet, schedule: Schedule) -> Occurrence:
+    """Run a schedule's job now, beside its times, and have it taken up; return what became of that."""
+    written = run_now(fleet, schedule)
+    for job_id in settle_occurrences(fleet, schedule):
+        publisher.publish_dispatch(settings, job_id)
+    found = fleet.ledger.list_occurrences(schedule.name)
+    return next((one for one in found if one.planned_at == written.planned_at), written)

@@ -22,6 +22,23 @@ if TYPE_CHECKING:
     from awcopy.steps.dispatch import Generation
 
 
+def publish_new(settings: Settings, job_id: JobId) -> None:
+    """Ask the fleet to take up a job that was just submitted.
+
+    Raises:
+        ServiceUnreachable: As ``publish_dispatch`` has it; it names the job, which is there all the same.
+    """
+    try:
+        publish_dispatch(settings, job_id)
+    except ServiceUnreachable as error:
+        hint = (
+            f"it is written down and starts when they answer again; `awcopy jobs watch {job_id}` follows it"
+        )
+        raise ServiceUnreachable(
+            f"job {job_id} could not be sent to the workers: {error.message}", hint=hint
+        ) from error
+
+
 def publish_dispatch(settings: Settings, job_id: JobId) -> None:
     """Ask the fleet to take up a job that is in the ledger.
 

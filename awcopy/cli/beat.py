@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from awcopy.cli.help import helpful
-from awcopy.cli.setup import check_log_level
+from awcopy.cli.setup import check_log_level, require_access
 from awcopy.config import load_settings
 
 
@@ -15,6 +15,7 @@ def beat(check: bool) -> None:
     """Run beat, which takes up again what a dead worker left. One is enough for a fleet; more do no harm."""
     settings = load_settings()
     check_log_level(settings)
+    require_access(settings, "awcopy beat")
     if check:
         from workers.lifecycle import count_own
 

@@ -14,7 +14,7 @@ from awcopy import __version__
 from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES, check_azure_keys
 from awcopy.cli.findings import print_findings
 from awcopy.cli.help import Exit, helpful
-from awcopy.cli.setup import begin, open_fleet
+from awcopy.cli.setup import begin, open_desk
 from awcopy.cli.values import output_option
 from awcopy.config import Secret, load_settings_with_origins, load_store_defaults
 from awcopy.config.files import is_open_to_others
@@ -52,12 +52,12 @@ def make_checks() -> list[Check]:
     ]
     try:
         settings = begin()
-        fleet = open_fleet(settings)
+        desk = open_desk(settings)
     except AwcopyError as error:
         return [Check(part="settings", look=partial(_raise, error)), *here]
     return [
         Check(part="settings", look=partial(_check_settings, settings)),
-        *health.fleet_checks(fleet, __version__, settings.keys),
+        *desk.checks(__version__),
         *here,
     ]
 

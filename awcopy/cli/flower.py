@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from awcopy.cli.help import helpful
-from awcopy.cli.setup import check_log_level
+from awcopy.cli.setup import check_log_level, require_access
 from awcopy.config import load_settings
 
 
@@ -24,4 +24,5 @@ def flower(address: str, port: int) -> None:
 
     settings = load_settings()
     check_log_level(settings)
+    require_access(settings, "awcopy flower")
     run_flower(settings, address, port)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from awcopy.cli.summary import PAUSED_FOR_CREDENTIALS
 from awcopy.errors import ServiceUnreachable
-from awcopy.jobs.queries import take_snapshot
 from awcopy.model.job import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from awcopy.cli.desk.base import Desk
     from awcopy.cli.progress import Display
-    from awcopy.jobs.fleet import Fleet
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.model.job import JobId
 
@@ -25,7 +24,7 @@ PATIENCE_S = 120.0  # a Redis or ledger that restarts is back sooner; the job it
 
 
 def follow_job(
-    fleet: Fleet,
+    desk: Desk,
     job_id: JobId,
     display: Display,
     *,
@@ -44,7 +43,7 @@ def follow_job(
     is_away, told = False, ""
     while True:
         try:
-            snapshot = take_snapshot(fleet, job_id)
+            snapshot = desk.look(job_id)
         except ServiceUnreachable as error:
             if clock() - last_answer > PATIENCE_S:
                 raise _gone(error, job_id) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import click
@@ -14,10 +14,9 @@ from awcopy.cli.jobs_control import CONTROL_COMMANDS
 from awcopy.cli.jobs_logs import logs_job
 from awcopy.cli.launch import conclude
 from awcopy.cli.progress import choose_display
-from awcopy.cli.setup import begin, open_fleet
+from awcopy.cli.setup import begin, open_desk
 from awcopy.cli.summary import print_summary
 from awcopy.cli.values import output_option
-from awcopy.jobs.queries import all_jobs, find_job, read_report, snapshot_of
 from awcopy.jobs.report import REPORT_COLUMNS, report_cells, report_record
 from awcopy.units import format_count, format_size
 
@@ -52,15 +51,13 @@ def jobs() -> None:
 @output_option("table", "json", "ndjson")
 def list_jobs(limit: int, output: str, *, wants_all: bool) -> None:
     """List jobs, newest first."""
-    fleet = open_fleet(begin())
-    jobs_found = list(all_jobs(fleet)) if wants_all else fleet.ledger.list_jobs(limit=limit + 1)
-    shown = jobs_found if wants_all else jobs_found[:limit]
-    snapshots = (snapshot_of(fleet, job) for job in shown)
+    found = open_desk(begin()).list_jobs(None if wants_all else limit + 1)
+    snapshots = found if wants_all else islice(found, limit)
     if output == "table":
         print_table(_COLUMNS, map(_row, snapshots))
     else:
         print_records((snapshot.to_json() for snapshot in snapshots), output)
-    if len(jobs_found) > len(shown):
+    if next(found, None):
         print_note(f"these are the newest {limit}; there are more: --limit N, or --all")
 
 
@@ -69,8 +66,7 @@ def list_jobs(limit: int, output: str, *, wants_all: bool) -> None:
 @output_option("table", "json", "ndjson")
 def show_job(job_id: str, output: str) -> None:
     """Show one job: its state, its numbers and what to do next."""
-    fleet = open_fleet(begin())
-    snapshot = snapshot_of(fleet, find_job(fleet, job_id))
+    snapshot = open_desk(begin()).find(job_id)
     if output == "table":
         print_summary(snapshot)
     else:
@@ -86,11 +82,11 @@ def show_job(job_id: str, output: str) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress and no summary.")
 def watch_job(job_id: str, output: str, *, quiet: bool) -> Exit:
     """Follow a job until its end; the exit code says how it ended. Ctrl-C leaves it running."""
-    fleet = open_fleet(begin())
-    job = find_job(fleet, job_id)
+    desk = open_desk(begin())
+    job = desk.find(job_id).job
     try:
         with choose_display(output, quiet=quiet) as display:
-            snapshot = follow_job(fleet, job.id, display)
+            snapshot = follow_job(desk, job.id, display)
     except KeyboardInterrupt:
         print_note(f"awcopy: job {job.id} goes on; {watch_hint(job.id)}")
         return Exit.INTERRUPTED
@@ -117,9 +113,9 @@ def report_job(job_id: str, output: str, **only: bool) -> None:
     Both formats hold the same columns. ndjson keeps every key exactly; csv shows escaped what cannot be seen, and
     quotes what a spreadsheet would run.
     """
-    fleet = open_fleet(begin())
+    desk = open_desk(begin())
     wanted = {name for name, is_given in only.items() if is_given}
-    outcomes = read_report(fleet, find_job(fleet, job_id).id)
+    outcomes = desk.read_report(desk.find(job_id).job.id)
     chosen = (one for one in outcomes if not wanted or wanted & {one.result.value, one.at_source.value})
     if output == "csv":
         print_csv(REPORT_COLUMNS, map(report_cells, _answered(chosen)))

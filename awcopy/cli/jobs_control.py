@@ -16,18 +16,15 @@ from awcopy.cli.follow import watch_hint
 from awcopy.cli.help import helpful
 from awcopy.cli.preflight import check_given
 from awcopy.cli.secrets import read_customer_key
-from awcopy.cli.setup import begin, open_fleet
+from awcopy.cli.setup import begin, open_desk
 from awcopy.cli.values import RATE, WHEN
 from awcopy.config import load_store_defaults
 from awcopy.errors import IllegalMove, UsageError
-from awcopy.jobs.queries import find_job
 from awcopy.units import say_count, say_rate
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     from awcopy.config import Settings
     from awcopy.model.job import Job
@@ -39,10 +36,9 @@ _JOB_ARGUMENT = click.argument("job_id", metavar="ID")
 @_JOB_ARGUMENT
 def pause_job(job_id: str) -> None:
     """Pause a job: its tasks end after the block or object they are at, within seconds."""
-    from awcopy.jobs import control
-
-    fleet = open_fleet(begin())
-    job = control.pause_job(fleet, find_job(fleet, job_id).id)
+    desk = open_desk(begin())
+    job = desk.find(job_id).job
+    desk.pause(job.id)
     print_note(f"job {job.id} is paused; go on with: awcopy jobs resume {job.id}")
 
 
@@ -54,13 +50,10 @@ def pause_job(job_id: str) -> None:
 @key_options
 def resume_job(job_id: str, *, credentials: bool, **keys: str | None) -> None:
     """Go on with a job that was paused or has failed; nothing that was copied is sent again."""
-    from workers import control
-
     settings = begin()
-    fleet = open_fleet(settings)
-    job = find_job(fleet, job_id)
-    given, key = _credentials(settings, job, keys, wanted=credentials)
-    job = control.resume_job(settings, fleet, job.id, given, key)
+    desk = open_desk(settings)
+    job = desk.find(job_id).job
+    desk.resume(job, _credentials(settings, job, keys, wanted=credentials))
     print_note(f"job {job.id} goes on; {watch_hint(job.id)}")
 
 
@@ -68,11 +61,9 @@ def resume_job(job_id: str, *, credentials: bool, **keys: str | None) -> None:
 @_JOB_ARGUMENT
 def cancel_job(job_id: str) -> None:
     """Cancel a job: what is copied stays, everything else is recorded as cancelled."""
-    from workers import control
-
-    settings = begin()
-    fleet = open_fleet(settings)
-    job = control.cancel_job(settings, fleet, find_job(fleet, job_id).id)
+    desk = open_desk(begin())
+    job = desk.find(job_id).job
+    desk.cancel(job.id)
     print_note(f"job {job.id} is being cancelled; {watch_hint(job.id)}")
 
 
@@ -86,15 +77,10 @@ def cancel_job(job_id: str) -> None:
 @key_options
 def retry_job(job_id: str, reason: str, **keys: str | None) -> None:
     """Try again what failed in a job that has ended, and nothing else."""
-    from workers import control
-
     settings = begin()
-    fleet = open_fleet(settings)
-    job = find_job(fleet, job_id)
-    given, key = _credentials(settings, job, keys)
-    job, objects = control.retry_job(
-        settings, fleet, job.id, reason=reason, credentials=given, public_key=key
-    )
+    desk = open_desk(settings)
+    job = desk.find(job_id).job
+    objects = desk.retry(job, _credentials(settings, job, keys), reason)
     print_note(f"job {job.id} tries {say_count(objects, 'object')} again; {watch_hint(job.id)}")
 
 
@@ -103,11 +89,9 @@ def retry_job(job_id: str, reason: str, **keys: str | None) -> None:
 @click.argument("agents", type=click.IntRange(1, 1000), metavar="N")
 def change_agents(job_id: str, agents: int) -> None:
     """Change how many tasks of a job run at once; those under way are not disturbed."""
-    from workers import control
-
-    settings = begin()
-    fleet = open_fleet(settings)
-    job = control.change_agents(settings, fleet, find_job(fleet, job_id).id, agents)
+    desk = open_desk(begin())
+    job = desk.find(job_id).job
+    desk.change_agents(job.id, agents)
     print_note(f"job {job.id} runs {say_count(agents, 'task')} at once from now on")
 
 
@@ -119,10 +103,9 @@ def change_bandwidth(job_id: str, bandwidth: int) -> None:
 
     Workers notice within seconds, also those that wait for their turn.
     """
-    from awcopy.jobs import control
-
-    fleet = open_fleet(begin())
-    job = control.change_bandwidth(fleet, find_job(fleet, job_id).id, bandwidth)
+    desk = open_desk(begin())
+    job = desk.find(job_id).job
+    desk.change_bandwidth(job.id, bandwidth)
     print_note(f"bandwidth of job {job.id}: {say_rate(bandwidth)}")
 
 
@@ -130,11 +113,9 @@ def change_bandwidth(job_id: str, bandwidth: int) -> None:
 @click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
 def remove_jobs(job_ids: tuple[str, ...]) -> None:
     """Remove ended jobs with their reports. No blob is touched."""
-    from awcopy.jobs import control
-
-    fleet = open_fleet(begin())
-    for job in [find_job(fleet, text) for text in job_ids]:
-        control.remove_job(fleet, job.id)
+    desk = open_desk(begin())
+    for job in [desk.find(text).job for text in job_ids]:
+        desk.remove(job.id)
         print_line(job.id)
 
 
@@ -146,17 +127,15 @@ def remove_jobs(job_ids: tuple[str, ...]) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask, remove.")
 def clean_jobs(older_than: datetime, *, yes: bool) -> None:
     """Remove all jobs that ended before a time, with their reports. Asks first. No blob is touched."""
-    from awcopy.jobs import control
-
     if older_than > datetime.now(UTC):
         raise IllegalMove("that time is still to come")
     if not yes:
         _ask_to_clean(older_than)
-    fleet = open_fleet(begin())
-    removed = control.clean_jobs(fleet, older_than)
-    for job_id in removed:
+    removed = 0
+    for job_id in open_desk(begin()).clean(older_than):
         print_line(job_id)
-    print_note(f"{say_count(len(removed), 'job')} removed")
+        removed += 1
+    print_note(f"{say_count(removed, 'job')} removed")
 
 
 def _ask_to_clean(older_than: datetime) -> None:
@@ -184,17 +163,16 @@ CONTROL_COMMANDS = (
 
 def _credentials(
     settings: Settings, job: Job, keys: Mapping[str, str | None], *, wanted: bool = False
-) -> tuple[JobCredentials, X25519PublicKey | None]:
+) -> JobCredentials:
     """Return what is to be sealed for the job: when asked for, or when it came with some once.
 
     What is sealed takes the place of all that was, so a key that the job needs must be among it.
     """
     from awcopy.bootstrap import require_keys
-    from awcopy.vault.sealing import read_public_key
 
     wanted = wanted or any(keys.values())
     if not wanted and (job.sealed or not job.was_sealed):
-        return JobCredentials(), None
+        return JobCredentials()
     if job.spec.source.profile and job.spec.sink.profile and not any(keys.values()):
         raise UsageError(
             f"job {job.id} uses profiles on both sides",
@@ -207,4 +185,4 @@ def _credentials(
     )
     require_keys(job.spec, require_some(given))
     check_given(settings, job.spec, given)
-    return given, read_public_key(settings.keys)
+    return given

@@ -10,9 +10,8 @@ from awcopy.cli.console import print_json, print_line, print_note, safe_text
 from awcopy.cli.follow import follow_job
 from awcopy.cli.help import Exit, helpful
 from awcopy.cli.progress import QuietDisplay
-from awcopy.cli.setup import begin, open_fleet
+from awcopy.cli.setup import begin, open_desk
 from awcopy.cli.values import output_option
-from awcopy.jobs.queries import find_job, snapshot_of
 from awcopy.model.job import MOST_EVENTS
 
 if TYPE_CHECKING:
@@ -31,16 +30,16 @@ def logs_job(job_id: str, output: str, *, follow: bool) -> Exit:
 
     How each object ended is in the report; what workers log is on their standard error.
     """
-    fleet = open_fleet(begin())
-    job = find_job(fleet, job_id)
+    desk = open_desk(begin())
+    snapshot = desk.find(job_id)
     display = EventDisplay(output)
-    if len(job.events) == MOST_EVENTS:
+    if len(snapshot.job.events) == MOST_EVENTS:
         print_note(f"these are the latest {MOST_EVENTS}; those before are forgotten")
     try:
         if follow:
-            follow_job(fleet, job.id, display)
+            follow_job(desk, snapshot.job.id, display)
         else:
-            display.show(snapshot_of(fleet, job))
+            display.show(snapshot)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return Exit.OK

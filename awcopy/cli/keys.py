@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from awcopy.cli.console import print_line, print_note
 from awcopy.cli.help import Exit, helpful, helpful_group
-from awcopy.cli.setup import begin, open_fleet
+from awcopy.cli.setup import begin, open_desk, open_fleet
 from awcopy.errors import CredentialsError
 
 if TYPE_CHECKING:
@@ -49,9 +48,11 @@ def init_keys() -> None:
 )
 def show_public_key() -> None:
     """Print the fleet's public key, to which credentials are sealed."""
-    from awcopy.vault.sealing import read_public_key
+    from awcopy.vault.sealing import encode_public_key, read_public_key
 
-    print_line(base64.b64encode(read_public_key(begin().keys).public_bytes_raw()).decode("ascii"))
+    settings = begin()
+    key = open_desk(settings).public_key() if settings.api_url else read_public_key(settings.keys)
+    print_line(encode_public_key(key))
 
 
 @keys.command(
@@ -91,7 +92,7 @@ def prune() -> None:
     from awcopy.vault.sealing import prune_keys
 
     settings = begin()
-    fleet, folder = open_fleet(settings), settings.keys.expanduser()
+    fleet, folder = open_fleet(settings, "awcopy keys prune"), settings.keys.expanduser()
     held = ((job.sealed, job.id) for job in fleet.ledger.open_jobs() if job.sealed)
     with _explaining_folder(folder):
         removed, left = prune_keys(folder, held)

@@ -14,20 +14,22 @@ from awcopy.cli.follow import follow_job, watch_hint
 from awcopy.cli.help import Exit
 from awcopy.cli.preflight import check_both, check_sink, check_source, warn_of_siblings, without_profiles
 from awcopy.cli.progress import choose_display, journalled
-from awcopy.cli.setup import open_fleet, user_name
+from awcopy.cli.setup import open_desk, user_name
 from awcopy.cli.summary import exit_code_of, print_summary
 from awcopy.errors import ServiceUnreachable, UsageError
-from awcopy.jobs.queries import JobSnapshot, Phase, read_report
-from awcopy.model.outcome import Result, Totals
+from awcopy.jobs.queries import read_report
+from awcopy.model.outcome import Result
 from awcopy.units import format_count
 
 if TYPE_CHECKING:
     from awcopy.bootstrap import Stores
+    from awcopy.cli.desk.base import Desk
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
     from awcopy.jobs.journal import Journal
+    from awcopy.jobs.queries import JobSnapshot
     from awcopy.jobs.submit import JobRequest
-    from awcopy.model.job import Job, JobId, JobSpec
+    from awcopy.model.job import JobId, JobSpec
     from awcopy.vault.credentials import JobCredentials
 
 SHOWN_FINDINGS = 20  # of failures, and of notices
@@ -59,21 +61,22 @@ class Launch:
 
 def run_on_fleet(launch: Launch) -> Exit:
     """Submit the job, follow it to its end unless detached, and return the exit code."""
-    fleet = open_fleet(launch.settings)
-    job = _submit(launch, fleet)
+    desk = open_desk(launch.settings)
+    submitted = _submit(launch, desk)
+    job = submitted.job
     if not launch.quiet:
-        _warn_without_workers(fleet)
+        _warn_without_workers(desk)
     if launch.is_detached:
-        _print_submitted(launch, job)
+        _print_submitted(launch, submitted)
         return Exit.OK
     try:
         with journalled(choose_display(launch.output, quiet=launch.quiet), launch.journal) as display:
-            snapshot = follow_job(fleet, job.id, display)
+            snapshot = follow_job(desk, job.id, display)
     except KeyboardInterrupt:
         print_note(f"awcopy: detached; job {job.id} goes on: {watch_hint(job.id)}")
         return Exit.INTERRUPTED
     if launch.journal:
-        launch.journal.close(read_report(fleet, job.id))
+        launch.journal.close(desk.read_report(job.id))
     return conclude(snapshot, output=launch.output, quiet=launch.quiet)
 
 
@@ -107,25 +110,11 @@ def conclude(snapshot: JobSnapshot, *, output: str, quiet: bool = False, is_loca
     return code
 
 
-def _submit(launch: Launch, fleet: Fleet) -> Job:
+def _submit(launch: Launch, desk: Desk) -> JobSnapshot:
     """Return the submitted job. Whatever can be known to be wrong is found before anything is written."""
-    from awcopy.jobs.submit import submit_job
-    from awcopy.vault.sealing import read_public_key
-    from workers.publisher import publish_dispatch
-
-    public_key = read_public_key(launch.settings.keys) if launch.credentials else None
-    fleet.live.ping()
-    fleet.ledger.now()
+    desk.admit(launch.request)
     launch = _check_own_sides(launch)
-    job = submit_job(fleet, launch.request, public_key)
-    try:
-        publish_dispatch(launch.settings, job.id)
-    except ServiceUnreachable as error:
-        hint = f"it is written down and starts when they answer again; {watch_hint(job.id)}"
-        raise ServiceUnreachable(
-            f"job {job.id} could not be sent to the workers: {error.message}", hint=hint
-        ) from error
-    return job
+    return desk.submit(launch.request)
 
 
 def settled(launch: Launch, stores: Stores | None) -> Launch:
@@ -168,20 +157,20 @@ def _check_own_sides(launch: Launch) -> Launch:
     return launch
 
 
-def _warn_without_workers(fleet: Fleet) -> None:
+def _warn_without_workers(desk: Desk) -> None:
     try:
-        workers = fleet.live.workers()
+        workers = desk.count_workers()
     except ServiceUnreachable:
         return  # following the job will say so
     if not workers:
         print_warning("no worker is running; the job waits in the queue: start one with `awcopy worker`")
 
 
-def _print_submitted(launch: Launch, job: Job) -> None:
+def _print_submitted(launch: Launch, snapshot: JobSnapshot) -> None:
+    job = snapshot.job
     if launch.output == "table":
         print_line(job.id)
     else:
-        snapshot = JobSnapshot(job=job, phase=Phase.QUEUED, totals=Totals())
         print_json(snapshot.to_json(), is_line=launch.output == "ndjson")
     if not launch.quiet:
         print_note(f"job {job.id} is submitted; {watch_hint(job.id)}")

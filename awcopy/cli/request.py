@@ -1,17 +1,17 @@
-"""A copy asked for by name and value instead of on a command line, and a job told back as a command line.
+"""A job asked for by name and value instead of on a command line; ``request_values`` tells one back.
 
-The values become the words of ``awcopy copy``, which reads and checks them: no other code decides what a job may
-be. Only options in ``REQUEST_OPTIONS`` are taken, since others read files or variables of the machine that they
-are given on.
+The values become the words of ``awcopy copy`` or ``awcopy sync``, which reads and checks them: no other code decides
+what a job may be. Only options in ``REQUEST_OPTIONS`` and ``SYNC_OPTIONS`` are taken, since others read files or
+variables of the machine that they are given on. Beside them stand a few members that a command line decides where it
+runs, such as the credentials that it sealed.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,14 +19,15 @@ import click
 from awcopy.cli.copy import copy, make_spec
 from awcopy.cli.encryption import read_encryption
 from awcopy.cli.main import cli
-from awcopy.cli.sync import DECIDED, LAST
+from awcopy.cli.sync import DECIDED, make_sync, sync
 from awcopy.config import Settings, StoreDefaults
 from awcopy.errors import UsageError
-from awcopy.model.job import Archived, Compare, Overwrite
-from awcopy.model.outcome import Proof
+from awcopy.model.job import Approval, JobId, Overwrite, is_job_id
+from awcopy.planning.backup import check_backup
+from awcopy.units import parse_when
 
 if TYPE_CHECKING:
-    from awcopy.model.job import Deletion, JobSpec, Pruning
+    from awcopy.model.job import JobSpec
 
 REQUEST_OPTIONS = (
     "name", "recursive", "include", "exclude", "include_regex", "exclude_regex", "newer_than", "older_than",
@@ -34,12 +35,23 @@ REQUEST_OPTIONS = (
     "names", "metadata", "versions", "no_stamp", "verify", "require_proof", "archived", "restore_tier", "restore_days",
     "restore_max_objects", "restore_max_bytes", "encryption_scope", "source_profile", "sink_profile", "notify",
     "region", "endpoint_url", "azure_endpoint", "addressing", "request_payer",
+    "delete_source", "max_delete", "delete_proof", "delete_despite_failures",
 )  # fmt: skip
+# What a sync has of its own, in place of what it decides.
+SYNC_OPTIONS = ("compare", "since", "backup_prefix", "delete", "max_delete", "delete_unstamped")
+COMMANDS = {"copy": copy, "sync": sync}
 ADDRESSES = ("source", "sink")
+# What no option says: see ``CopyRequest`` and the description of the API.
+OTHERS = ("id", "sealed", "source_key_sha256", "encryption_key_sha256", "approval")
+LONGEST_SEALED = 16_384
+MOST_APPROVED = 1_000  # blobs, as in ``awcopy.cli.conflicts``
+SHA256 = r"^[A-Za-z0-9+/]{43}=$"
+SEALED = r"^[A-Za-z0-9+/]+={0,2}$"
 LONGEST_VALUE = 2_048  # of one text; a key has 1,024 bytes
 MOST_VALUES = 100  # of one option that may be repeated
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # what neither a command line nor UTF-8 can carry
 _LARGEST_NUMBER = 2**63
+_LARGEST_FLOAT = 2**53  # beyond it a float stands for several whole numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,146 +60,104 @@ class CopyRequest:
 
     spec: JobSpec
     name: str
+    job_id: JobId | None = None  # chosen by who asks, since credentials are sealed to it
+    sealed: str = ""  # these credentials; nobody but a worker can look whether they are any
 
 
-def read_request(values: Mapping[str, object]) -> CopyRequest:
+def read_request(values: Mapping[str, object], *, command: str = "") -> CopyRequest:
     """Return the job that ``source``, ``sink`` and the options by name describe.
 
     The environment's defaults do not count: they are those of the machine that answers, not of who asks.
 
+    Args:
+        values: The names and values.
+        command: ``copy`` or ``sync``; left out, the values say, and say a copy where they say nothing.
+
     Raises:
         UsageError: A value is missing, unknown, of the wrong type, or refused as on the command line.
     """
-    if unknown := sorted(set(values) - {*ADDRESSES, *REQUEST_OPTIONS}):
+    command = command or _choose_command(values)
+    options = request_options(command)
+    if unknown := sorted(set(values) - {"command", *ADDRESSES, *OTHERS, *options}):
         raise UsageError(
-            f"there is no {unknown[0][:LONGEST_VALUE]!r} in a job", hint="the API's document names all"
+            f"there is no {unknown[0][:LONGEST_VALUE]!r} in a {command}", hint="the API's document names all"
         )
     for name in ADDRESSES:
         if name not in values:
             raise UsageError(f"{name} is missing", hint="a job needs a source and a sink")
-    options = request_options()
     words = [word for name in options if name in values for word in _words(options[name], values[name])]
     words += ["--", *(_text(name, values[name]) for name in ADDRESSES)]
     try:
         # As the program itself calls it: Click keeps a command's --help as it was first made.
-        with copy.make_context("copy", words, parent=click.Context(cli, **cli.context_settings)) as context:
+        parent = click.Context(cli, **cli.context_settings)
+        with COMMANDS[command].make_context(command, words, parent=parent) as context:
             given = context.params
     except click.UsageError as error:
         raise UsageError(error.format_message()) from error
-    if given["overwrite"] == Overwrite.PROMPT.value:
-        raise UsageError("overwrite: prompt asks at a terminal", hint="write changed, always, newer or never")
-    spec = make_spec(given, StoreDefaults(), read_encryption(given, Settings()))
-    return CopyRequest(spec=spec, name=given["name"])
+    spec = _make_sync_spec(given) if command == "sync" else _make_spec(given)
+    return _with_others(CopyRequest(spec=spec, name=given["name"]), values)
 
 
-def request_options() -> dict[str, click.Option]:
-    """Return the command's options that a request may hold, by name and in their order."""
-    known = {option.name: option for option in copy.params if isinstance(option, click.Option)}
-    return {name: known[name] for name in REQUEST_OPTIONS}
+def request_options(command: str = "copy") -> dict[str, click.Option]:
+    """Return the options of a command that a request may hold, by name and in their order."""
+    params = COMMANDS[command].params
+    known = {option.name: option for option in params if isinstance(option, click.Option)}
+    own = SYNC_OPTIONS if command == "sync" else ()
+    return {name: known[name] for name in dict.fromkeys((*REQUEST_OPTIONS, *own)) if name in known}
 
 
-def command_words(spec: JobSpec, name: str) -> list[str]:
-    """Return the words of the ``awcopy copy`` or ``sync`` that asks for this job; defaults are left out.
-
-    Encryption keys are never known here: their options say ``-``, so that the command asks for them. Whoever runs
-    it is asked again before anything is replaced or deleted.
-    """
-    words = ["awcopy", "sync" if spec.sync else "copy", str(spec.source), str(spec.sink)]
-    options = request_options()
-    for option, value in _said(spec, name).items():
-        parameter = options[option]
-        if spec.sync and option in DECIDED:
-            continue
-        if value in ("", None, (), usual_value(parameter)):
-            continue
-        if parameter.is_flag:
-            words.append(_flag(parameter, is_on=value))
-            continue
-        for one in value if isinstance(value, tuple) else (value,):
-            words += _pair(parameter.opts[-1], one.isoformat() if isinstance(one, datetime) else str(one))
-    for flag, digest in (
-        ("--source-encryption-key", spec.source.key_sha256),
-        ("--encryption-key", spec.sink.key_sha256),
-    ):
-        words += [flag, "-"] if digest else []
-    return [*words, *_sync_words(spec), *_deletion_words(spec.deletion)]
+def _choose_command(values: Mapping[str, object]) -> str:
+    command = values.get("command", "copy")
+    if command not in list(COMMANDS):
+        raise UsageError("there is no such command", hint=f"write {' or '.join(COMMANDS)}")
+    return str(command)
 
 
-def _sync_words(spec: JobSpec) -> list[str]:
-    if not spec.sync:
-        return []
-    words = [] if spec.sync.compare is Compare.STAMP else ["--compare", spec.sync.compare.value]
-    since = spec.selection.newer_than
-    if spec.sync.since_last:
-        words += ["--since", LAST]
-    elif since:
-        words += ["--since", since.isoformat()]
-    words += ["--backup-prefix", spec.sync.backup] if spec.sync.backup else []
-    return [*words, *_pruning_words(spec.sync.pruning)]
+def _make_spec(given: Mapping[str, Any]) -> JobSpec:
+    return make_spec(given, StoreDefaults(), read_encryption(given, Settings()))
 
 
-def _pruning_words(pruning: Pruning | None) -> list[str]:
-    if not pruning:
-        return []
-    most = f"{pruning.most_percent:g}%" if pruning.most is None else str(pruning.most)
-    words = ["--delete", "--max-delete", most]
-    return [*words, "--delete-unstamped"] if pruning.takes_unstamped else words
+def _make_sync_spec(given: Mapping[str, Any]) -> JobSpec:
+    asked = make_sync(given)
+    decided = {**given, **DECIDED, "newer_than": None if asked.since_last else given["since"]}
+    return check_backup(replace(_make_spec(decided), sync=asked))
 
 
-def _deletion_words(deletion: Deletion | None) -> list[str]:
-    if not deletion:
-        return []
-    words = ["--delete-source"]
-    words += [] if deletion.most is None else ["--max-delete", str(deletion.most)]
-    words += [] if deletion.weakest_proof is Proof.MD5 else ["--delete-proof", deletion.weakest_proof.value]
-    return [*words, "--delete-despite-failures"] if deletion.despite_failures else words
+def _with_others(asked: CopyRequest, values: Mapping[str, object]) -> CopyRequest:
+    """Return the request with what no option says."""
+    spec = replace(
+        asked.spec,
+        source=replace(asked.spec.source, key_sha256=_match(values, "source_key_sha256", SHA256)),
+        sink=replace(asked.spec.sink, key_sha256=_match(values, "encryption_key_sha256", SHA256)),
+        approval=_read_approval(asked.spec, values),
+    )
+    if spec.sink.key_sha256 and (spec.sink.encryption_scope or spec.tier):
+        raise UsageError("encryption_key_sha256 goes with neither encryption_scope nor tier")
+    job_id, sealed = values.get("id", ""), _match(values, "sealed", SEALED)
+    if "id" in values and not (isinstance(job_id, str) and is_job_id(job_id)):
+        raise UsageError("id is no job's id", hint="leave it out, unless there is something sealed to it")
+    if sealed and not job_id:
+        raise UsageError("sealed needs the id that it is sealed to")
+    if (spec.source.key_sha256 or spec.sink.key_sha256) and not sealed:
+        raise UsageError("a key is named by its SHA-256, and sealed holds none")
+    return replace(asked, spec=spec, job_id=JobId(str(job_id)) if job_id else None, sealed=sealed)
 
 
-def _said(spec: JobSpec, name: str) -> dict[str, Any]:
-    """Return the value of each option that a request may hold, as the specification has it."""
-    selection, source, sink = spec.selection, spec.source, spec.sink
-    restores = spec.archived is Archived.RESTORE
-    values: dict[str, object] = {
-        "name": name,
-        "recursive": selection.recursive,
-        "include": selection.include,
-        "exclude": selection.exclude,
-        "include_regex": selection.include_regex,
-        "exclude_regex": selection.exclude_regex,
-        "newer_than": selection.newer_than,
-        "older_than": selection.older_than,
-        "min_size": selection.min_size_bytes,
-        "max_size": selection.max_size_bytes,
-        "overwrite": spec.overwrite,
-        "route": spec.route,
-        "agents": spec.agents,
-        "bandwidth": spec.bandwidth or None,
-        "block_size": spec.block_size_bytes,
-        "files_per_task": spec.files_per_task,
-        "tier": spec.tier,
-        "tags": spec.copies_tags,
-        "names": spec.names,
-        "metadata": spec.metadata,
-        "versions": spec.versions,
-        "no_stamp": not spec.has_stamps,
-        "verify": spec.verify,
-        "require_proof": spec.require_proof,
-        "archived": spec.archived,
-        "restore_tier": spec.restore.tier if restores else None,
-        "restore_days": spec.restore.days if restores else None,
-        "restore_max_objects": spec.restore.most_objects or None,
-        "restore_max_bytes": spec.restore.most_bytes or None,
-        "encryption_scope": sink.encryption_scope,
-        "source_profile": source.profile,
-        "sink_profile": sink.profile,
-        "region": source.region,
-        "endpoint_url": source.endpoint_url,
-        "azure_endpoint": sink.endpoint_url,
-        "addressing": source.addressing,
-        "notify": spec.notify,
-        "request_payer": "requester" if source.pays_requests else None,
-    }
-    return {key: value.value if isinstance(value, StrEnum) else value for key, value in values.items()}
+def _read_approval(spec: JobSpec, values: Mapping[str, object]) -> Approval:
+    if (spec.overwrite is Overwrite.PROMPT) != ("approval" in values):
+        raise UsageError(
+            "overwrite: prompt asks at a terminal, and approval is what was answered there",
+            hint="write changed, always, newer or never",
+        )
+    given = values.get("approval", {})
+    if not isinstance(given, dict) or set(given) - {"etags", "until"}:
+        raise UsageError("approval is an object of etags and until")
+    etags, until = given.get("etags", []), given.get("until")
+    if not isinstance(etags, list) or len(etags) > MOST_APPROVED:
+        raise UsageError(f"approval's etags are a list of at most {MOST_APPROVED} texts")
+    named = tuple(_text("approval's etag", etag) for etag in etags)
+    written = None if until is None else parse_when(_text("until", until), now=datetime.now(UTC))
+    return Approval(etags=named, until=written)
 
 
 def _words(option: click.Option, value: object) -> list[str]:
@@ -196,18 +166,25 @@ def _words(option: click.Option, value: object) -> list[str]:
     if option.is_flag:
         if not isinstance(value, bool):
             raise UsageError(f"{name} is true or false")
-        return [] if value == usual_value(option) else [_flag(option, is_on=value)]
+        return [] if value == usual_value(option) else [flag_word(option, is_on=value)]
     if option.multiple:
         if not isinstance(value, list) or len(value) > MOST_VALUES:
             raise UsageError(f"{name} is a list of at most {MOST_VALUES} texts")
         return [f"{option.opts[-1]}={_text(name, one)}" for one in value]
     if isinstance(option.type, click.IntRange):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise UsageError(f"{name} is a whole number")
-        return [f"{option.opts[-1]}={_digits(name, value)}"]
-    if takes_number(option) and isinstance(value, int) and not isinstance(value, bool):
-        return [f"{option.opts[-1]}={_digits(name, value)}"]
+        return [f"{option.opts[-1]}={_digits(name, read_whole(value, name))}"]
+    if takes_number(option) and isinstance(value, int | float) and not isinstance(value, bool):
+        return [f"{option.opts[-1]}={_digits(name, read_whole(value, name))}"]
     return [f"{option.opts[-1]}={_text(name, value)}"]
+
+
+def read_whole(value: object, name: str) -> int:
+    """Return a member that is a whole number, which JSON also writes as 4.0; raise ``UsageError`` if it is none."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_FLOAT:
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise UsageError(f"{name} is a whole number")
+    return value
 
 
 def usual_value(option: click.Option) -> object:
@@ -218,11 +195,12 @@ def usual_value(option: click.Option) -> object:
 
 
 def takes_number(option: click.Option) -> bool:
-    """Return whether an option takes a size, which may also be a number of bytes."""
-    return option.type.name == "size"
+    """Return whether an option takes a number besides a text: of bytes, or of what there may be at most."""
+    return option.type.name in {"size", "number"}
 
 
-def _flag(option: click.Option, *, is_on: bool) -> str:
+def flag_word(option: click.Option, *, is_on: bool) -> str:
+    """Return the word that gives a flag."""
     return option.opts[-1] if is_on else option.secondary_opts[-1]
 
 
@@ -240,5 +218,15 @@ def _text(name: str, value: object) -> str:
     return value
 
 
-def _pair(option: str, value: str) -> list[str]:
-    return [f"{option}={value}"] if value.startswith("-") else [option, value]
+def check_sealed(text: str) -> str:
+    """Return what is to be sealed credentials, if it can be some; raise ``UsageError`` if not."""
+    return _match({"sealed": text}, "sealed", SEALED)
+
+
+def _match(values: Mapping[str, object], name: str, pattern: str) -> str:
+    value = values.get(name, "")
+    if name in values and not (
+        isinstance(value, str) and len(value) <= LONGEST_SEALED and re.fullmatch(pattern, value)
+    ):
+        raise UsageError(f"{name} is not what `awcopy` sends")
+    return str(value)

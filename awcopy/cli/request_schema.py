@@ -8,31 +8,100 @@ import click
 
 from awcopy.cli.request import (
     ADDRESSES,
+    COMMANDS,
+    LONGEST_SEALED,
     LONGEST_VALUE,
+    MOST_APPROVED,
     MOST_VALUES,
+    SEALED,
+    SHA256,
     request_options,
     takes_number,
     usual_value,
 )
-from awcopy.model.job import Overwrite
 
-_ABOUT_ADDRESSES = {
-    "source": "Where objects come from: s3://BUCKET/PREFIX.",
-    "sink": "Where blobs go: az://ACCOUNT/CONTAINER/PREFIX, or the URL of a container.",
+JOB_ID = "^[0-9a-hjkmnp-tv-z]{16}$"
+_ADDRESSES = {
+    "source": {
+        "pattern": "^[sS]3://.",
+        "description": "Where objects come from: s3://BUCKET/PREFIX.",
+    },
+    "sink": {
+        "pattern": "^([aA][zZ]|[hH][tT][tT][pP][sS]?)://.",
+        "description": "Where blobs go: az://ACCOUNT/CONTAINER/PREFIX, or the URL of a container.",
+    },
 }
 
 
 def describe_request() -> dict[str, Any]:
     """Return the schema of what ``awcopy.cli.request.read_request`` takes."""
-    addresses = {name: {**_text(), "description": _ABOUT_ADDRESSES[name]} for name in ADDRESSES}
+    addresses = {name: {**_text(), **_ADDRESSES[name]} for name in ADDRESSES}
     options = {name: _describe(option) for name, option in request_options().items()}
-    options["overwrite"]["enum"].remove(Overwrite.PROMPT.value)  # there is nobody to ask
-    options["overwrite"]["description"] = "What to do with a blob that is there already."
+    options["overwrite"]["description"] = (
+        "What to do with a blob that is there already; prompt: as `approval` says, which somebody was asked for."
+    )
+    of_sync = {
+        name: _describe(option)
+        for name, option in request_options("sync").items()
+        if name not in options or name == "max_delete"
+    }
+    for schema in of_sync.values():
+        schema["description"] = f"Of a sync. {schema['description']}"
+    # A number of objects for a copy, and perhaps a percentage for a sync.
+    of_sync["max_delete"]["description"] = (
+        "With delete_source or delete: delete nothing if more would go. Of a sync, P% is of all names on both "
+        "sides, and 50% is usual."
+    )
+    of_sync["max_delete"].pop("default")
+    command = {
+        "type": "string",
+        "enum": list(COMMANDS),
+        "default": "copy",
+        "description": "Whether all is copied, or what is new or changed, told by both listings.",
+    }
     return {
         "type": "object",
         "required": list(ADDRESSES),
-        "properties": {**addresses, **options},
+        "properties": {**addresses, "command": command, **options, **of_sync, **_others()},
         "additionalProperties": False,
+    }
+
+
+def _others() -> dict[str, Any]:
+    digest = {"type": "string", "pattern": SHA256}
+    approval = {
+        "type": "object",
+        "properties": {
+            "etags": {"type": "array", "items": _text(), "maxItems": MOST_APPROVED},
+            "until": {"oneOf": [_text(), {"type": "null"}]},
+        },
+        "additionalProperties": False,
+    }
+    return {
+        "id": {
+            "type": "string",
+            "pattern": JOB_ID,
+            "description": "The job's id, chosen by who asks, at the time of now: credentials are sealed to it.",
+        },
+        "sealed": {
+            "type": "string",
+            "pattern": SEALED,
+            "maxLength": LONGEST_SEALED,
+            "description": "Credentials, sealed to the fleet's public key and the id; only workers can open them.",
+        },
+        "source_key_sha256": {
+            **digest,
+            "description": "SHA-256 of the key that the objects are encrypted with, which `sealed` holds.",
+        },
+        "encryption_key_sha256": {
+            **digest,
+            "description": "SHA-256 of the key that the blobs are encrypted with, which `sealed` holds.",
+        },
+        "approval": {
+            **approval,
+            "description": "With overwrite prompt: which blobs somebody agreed to replace, by their ETags, or all "
+            "that were written until then.",
+        },
     }
 
 

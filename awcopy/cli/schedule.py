@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,29 +13,19 @@ from awcopy.cli.copy import make_spec
 from awcopy.cli.encryption import read_encryption
 from awcopy.cli.follow import watch_hint
 from awcopy.cli.help import helpful, helpful_group
-from awcopy.cli.setup import begin, open_fleet, user_name
+from awcopy.cli.setup import begin, open_desk, user_name
 from awcopy.cli.sync import DECIDED, LAST, make_sync, sync
 from awcopy.cli.values import output_option
 from awcopy.config import load_store_defaults
 from awcopy.errors import UsageError
-from awcopy.jobs import schedule_control
-from awcopy.jobs.schedule_control import (
-    describe_occurrences,
-    describe_schedule,
-    find_schedule,
-    next_runs,
-    say_when,
-)
-from awcopy.jobs.schedules import run_now, settle_occurrences
-from awcopy.model.schedule import CatchUp, Overlap, Schedule, is_schedule_name
+from awcopy.jobs.schedule_control import ScheduleRequest
+from awcopy.model.schedule import CatchUp, Overlap, is_schedule_name
 from awcopy.planning.backup import check_backup
 from awcopy.planning.occurrences import check_times
 from awcopy.units import parse_duration
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from awcopy.jobs.fleet import Fleet
+    from awcopy.cli.desk.base import Record
 
 _COLUMNS = ("NAME", "STATE", "WHEN", "NEXT (UTC)", "LATEST", "JOB", "FROM", "TO")
 _HISTORY_COLUMNS = ("PLANNED (UTC)", "WHAT", "JOB", "JOB'S STATE", "WHY")
@@ -113,26 +104,20 @@ def add_schedule(name: str, **options: Any) -> None:  # noqa: ANN401 - made a re
         hint = "leave it out, or say --since last"
         raise UsageError("a schedule goes on, and a date does not: --since takes `last` here", hint=hint)
     spec = make_spec({**options, **DECIDED, "older_than": None}, load_store_defaults(), encryption)
-    fleet = open_fleet(settings)
-    fleet.ledger.prepare()
-    now = fleet.ledger.now().replace(microsecond=0)
-    added = Schedule(
-        name=name,
-        user=user_name(),
-        spec=check_backup(replace(spec, sync=make_sync(options))),
-        created_at=now,
-        fired_to=now,
-        cron=options["cron"],
-        zone=options["zone"],
-        every_s=every_s,
-        catch_up=CatchUp(options["catch_up"]),
-        overlap=Overlap(options["overlap"]),
+    added = open_desk(settings).add_schedule(
+        ScheduleRequest(
+            name=name,
+            user=user_name(),
+            spec=check_backup(replace(spec, sync=make_sync(options))),
+            cron=options["cron"],
+            zone=options["zone"],
+            every_s=every_s,
+            catch_up=CatchUp(options["catch_up"]),
+            overlap=Overlap(options["overlap"]),
+        )
     )
-    schedule_control.add_schedule(fleet, added)
     print_line(name)
-    print_note(
-        f"it is first due at {_say(next_runs(added, now)[0])} UTC; try it at once: awcopy schedule run {name}"
-    )
+    print_note(f"it is first due at {_say(added['next'])} UTC; try it at once: awcopy schedule run {name}")
     for side, profile in (("source", spec.source.profile), ("destination", spec.sink.profile)):
         if not profile:
             print_note(f"the {side} is reached with the workers' own credentials")
@@ -142,12 +127,11 @@ def add_schedule(name: str, **options: Any) -> None:  # noqa: ANN401 - made a re
 @output_option("table", "json", "ndjson")
 def list_schedules(output: str) -> None:
     """List the schedules, when each is due next, and what became of the latest occurrence."""
-    fleet = open_fleet(begin())
-    found = fleet.ledger.list_schedules()
+    found = open_desk(begin()).list_schedules()
     if output == "table":
-        print_table(_COLUMNS, (_row(fleet, one) for one in found))
+        print_table(_COLUMNS, map(_row, found))
     else:
-        print_records((describe_schedule(fleet, one) for one in found), output)
+        print_records(found, output)
 
 
 @schedule.command("show", cls=helpful("awcopy schedule show photos", "awcopy schedule show photos -o json"))
@@ -155,8 +139,7 @@ def list_schedules(output: str) -> None:
 @output_option("table", "json", "ndjson")
 def show_schedule(name: str, output: str) -> None:
     """Show one schedule."""
-    fleet = open_fleet(begin())
-    record = describe_schedule(fleet, find_schedule(fleet, name))
+    record = open_desk(begin()).show_schedule(name)
     if output != "table":
         print_json(record, is_line=output == "ndjson")
         return
@@ -175,9 +158,7 @@ def show_schedule(name: str, output: str) -> None:
 @output_option("table", "json", "ndjson")
 def show_history(name: str, limit: int, output: str) -> None:
     """Show what became of each time at which the schedule was due, the latest first."""
-    fleet = open_fleet(begin())
-    find_schedule(fleet, name)
-    rows = describe_occurrences(fleet, fleet.ledger.list_occurrences(name, limit=limit))
+    rows = open_desk(begin()).list_occurrences(name, limit)
     if output == "table":
         print_table(_HISTORY_COLUMNS, (tuple(row.values()) for row in rows))
     else:
@@ -188,27 +169,19 @@ def show_history(name: str, limit: int, output: str) -> None:
 @_NAME
 def run_schedule(name: str) -> None:
     """Run a schedule's job now, beside its times; an earlier job that has not ended comes first."""
-    from workers.publisher import publish_dispatch
-
-    settings = begin()
-    fleet = open_fleet(settings)
-    found = find_schedule(fleet, name)
-    written = run_now(fleet, found)
-    for job_id in settle_occurrences(fleet, found):
-        publish_dispatch(settings, job_id)
-    [settled] = [one for one in fleet.ledger.list_occurrences(name) if one.planned_at == written.planned_at]
-    if settled.detail:
-        print_note(f"{settled.fate.value}: {settled.detail}")
-    elif settled.job_id:
-        print_line(settled.job_id)
-        print_note(f"job {settled.job_id} is submitted; {watch_hint(settled.job_id)}")
+    found = open_desk(begin()).run_schedule(name)
+    if found["why"]:
+        print_note(f"{found['what']}: {found['why']}")
+    elif found["job"]:
+        print_line(found["job"])
+        print_note(f"job {found['job']} is submitted; {watch_hint(found['job'])}")
 
 
 @schedule.command("pause", cls=helpful("awcopy schedule pause photos", "awcopy schedule list"))
 @_NAME
 def pause_schedule(name: str) -> None:
     """Let no occurrence run until the schedule is resumed; a job that runs goes on."""
-    schedule_control.pause_schedule(open_fleet(begin()), name)
+    open_desk(begin()).pause_schedule(name)
     print_line(name)
 
 
@@ -216,7 +189,7 @@ def pause_schedule(name: str) -> None:
 @_NAME
 def resume_schedule(name: str) -> None:
     """Go on from the next occurrence; those of the pause are not caught up with."""
-    schedule_control.resume_schedule(open_fleet(begin()), name)
+    open_desk(begin()).resume_schedule(name)
     print_line(name)
 
 
@@ -224,16 +197,15 @@ def resume_schedule(name: str) -> None:
 @_NAME
 def remove_schedule(name: str) -> None:
     """Remove a schedule and its history; its jobs stay, and one that runs goes on."""
-    schedule_control.remove_schedule(open_fleet(begin()), name)
+    open_desk(begin()).remove_schedule(name)
     print_line(name)
 
 
-def _row(fleet: Fleet, one: Schedule) -> tuple[str, ...]:
-    record = describe_schedule(fleet, one)
-    due = "".join(_say(moment) for moment in next_runs(one, fleet.ledger.now()))
+def _row(record: Record) -> tuple[str, ...]:
     names = ("latest", "latest_job", "source", "sink")
-    return (one.name, str(record["state"]), say_when(one), due, *(str(record[name]) for name in names))
+    due = _say(record["next"]) if record["next"] else ""
+    return (record["name"], record["state"], record["when"], due, *(record[name] for name in names))
 
 
-def _say(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
+def _say(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S}"

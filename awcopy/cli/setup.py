@@ -10,6 +10,7 @@ from awcopy.config import load_settings
 from awcopy.errors import UsageError
 
 if TYPE_CHECKING:
+    from awcopy.cli.desk.base import Desk
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
 
@@ -49,11 +50,45 @@ def check_log_level(settings: Settings) -> str:
     return level
 
 
-def open_fleet(settings: Settings) -> Fleet:
-    """Return the fleet that the settings name."""
+def open_desk(settings: Settings) -> Desk:
+    """Return the way to the fleet that the settings name; nothing is contacted yet.
+
+    Raises:
+        UsageError: The address of the API is none, or would take the token in clear.
+    """
+    if settings.api_url:
+        from awcopy.cli.desk.http import HttpDesk
+
+        return HttpDesk(settings)
+    from awcopy.bootstrap import connect_fleet
+    from awcopy.cli.desk.fleet import FleetDesk
+
+    return FleetDesk(settings, connect_fleet(settings))
+
+
+def open_fleet(settings: Settings, what: str) -> Fleet:
+    """Return the fleet that the settings name, for what needs its ledger or Redis.
+
+    Raises:
+        UsageError: The settings say that there is a way through the API instead.
+    """
+    require_access(settings, what)
     from awcopy.bootstrap import connect_fleet
 
     return connect_fleet(settings)
+
+
+def require_access(settings: Settings, what: str) -> None:
+    """Return when this process is to reach the fleet by itself; ``what`` begins the message.
+
+    Raises:
+        UsageError: The settings name an API in place of that.
+    """
+    if settings.api_url:
+        raise UsageError(
+            f"{what} works on Redis and the ledger themselves, and AWCOPY_API_URL is set in place of them",
+            hint="run it where AWCOPY_REDIS_URL and AWCOPY_LEDGER are set, and AWCOPY_API_URL is not",
+        )
 
 
 def user_name() -> str:

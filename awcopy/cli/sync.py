@@ -12,7 +12,7 @@ import click
 from awcopy.cli.console import print_note
 from awcopy.cli.copy import copy, start
 from awcopy.cli.help import COPY_CODES, Exit, helpful
-from awcopy.cli.setup import open_fleet
+from awcopy.cli.setup import open_desk
 from awcopy.errors import UsageError
 from awcopy.model.job import Compare, Pruning, Sync
 from awcopy.planning.backup import check_backup
@@ -147,9 +147,7 @@ def sync(given: JobCredentials | None, /, **options: Any) -> Exit:  # noqa: ANN4
     def adapt(spec: JobSpec, settings: Settings) -> JobSpec:
         spec = check_backup(replace(spec, sync=asked))
         if asked.since_last:
-            from awcopy.jobs.watermark import resolve_since
-
-            spec = resolve_since(open_fleet(settings), spec)
+            spec = open_desk(settings).resolve_since(spec)
             if not (spec.selection.newer_than or options["quiet"]):
                 print_note("awcopy: no such sync has completed yet, so all objects are looked at")
         return spec

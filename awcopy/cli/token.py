@@ -52,7 +52,7 @@ def token() -> None:
 @output_option("text", "json")
 def create(name: str, role: str, expires: str, output: str) -> None:
     """Make a token and print it: this once, since only a digest of it is kept."""
-    fleet = open_fleet(begin())
+    fleet = open_fleet(begin(), "awcopy token")
     made, text = create_token(fleet.ledger, name, Role(role), parse_duration(expires), user_name())
     if output == "json":
         print_json({**_record(made, made.created_at), "token": text.reveal()})
@@ -65,7 +65,7 @@ def create(name: str, role: str, expires: str, output: str) -> None:
 @output_option("table", "json")
 def list_tokens(output: str) -> None:
     """List the tokens, without what is secret of them."""
-    ledger = open_fleet(begin()).ledger
+    ledger = open_fleet(begin(), "awcopy token").ledger
     found, now = ledger.list_tokens(), ledger.now()
     if output == "json":
         print_json([_record(one, now) for one in found])
@@ -77,7 +77,7 @@ def list_tokens(output: str) -> None:
 @_NAME
 def revoke(name: str) -> None:
     """Let nobody in any more by this token; who is logged in by it is out within seconds."""
-    revoke_token(open_fleet(begin()).ledger, name)
+    revoke_token(open_fleet(begin(), "awcopy token").ledger, name)
     print_line(name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from awcopy.cli.help import Exit, helpful
-from awcopy.cli.setup import check_log_level
+from awcopy.cli.setup import check_log_level, require_access
 from awcopy.cli.values import ENDPOINT
 from awcopy.config import load_settings
 
@@ -55,4 +55,5 @@ def web(host: str, port: int, flower_url: str | None, names: tuple[str, ...], pr
 
     settings = load_settings()
     check_log_level(settings)
+    require_access(settings, "awcopy web")
     run_web(settings, host, port, flower_url or "", names, proxies)

@@ -7,7 +7,7 @@ import os
 import click
 
 from awcopy.cli.help import helpful
-from awcopy.cli.setup import check_log_level
+from awcopy.cli.setup import check_log_level, require_access
 from awcopy.config import load_settings
 
 
@@ -30,6 +30,7 @@ def worker(concurrency: int, processes: int | None, check: bool) -> None:
     """
     settings = load_settings()
     check_log_level(settings)
+    require_access(settings, "awcopy worker")
     if check:
         from workers.lifecycle import count_own
 

@@ -34,6 +34,16 @@ class Settings:
         default=Secret(DEVELOPMENT_STORAGE),
         metadata={"help": "Azure Storage account of the jobs: a connection string, or an account's URL."},
     )
+    api_url: str = field(
+        default="",
+        metadata={
+            "help": "Dashboard through whose API the commands work, in place of Redis and the ledger: https://HOST."
+        },
+    )
+    api_token: Secret = field(
+        default=Secret(""),
+        metadata={"help": "Token that the commands show to that API; `awcopy token create` prints one."},
+    )
     namespace: str = field(
         default="awcopy",
         metadata={

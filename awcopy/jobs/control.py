@@ -6,24 +6,20 @@ is for the caller, and ``reconcile`` sees to it if the caller dies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from awcopy.errors import Conflict, CredentialsError, IllegalMove
+from awcopy.errors import Conflict, IllegalMove
 from awcopy.jobs.queries import all_jobs
 from awcopy.jobs.retry import count_failed
 from awcopy.model.job import Job, JobId, JobState, move, remember, say_state
 from awcopy.units import say_rate
-from awcopy.vault.sealing import seal
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-
     from awcopy.jobs.fleet import Fleet
-    from awcopy.vault.credentials import JobCredentials
 
 
 _RESUME = "`awcopy jobs resume` goes on with it"
@@ -51,26 +47,21 @@ def pause_job(fleet: Fleet, job_id: JobId) -> Job:
     return _change(fleet, job_id, pause)
 
 
-def resume_job(
-    fleet: Fleet,
-    job_id: JobId,
-    credentials: JobCredentials | None = None,
-    public_key: X25519PublicKey | None = None,
-) -> Job:
-    """Queue a paused or failed job again, with new credentials if any are given; publish a dispatch then.
+def resume_job(fleet: Fleet, job_id: JobId, sealed: str = "") -> Job:
+    """Queue a paused or failed job again, with new credentials if any were sealed; publish a dispatch then.
 
     What was copied stays copied, and blocks that were staged are not sent again.
 
     Raises:
         IllegalMove: The job is neither paused nor failed.
     """
-    why = "resumed with new credentials" if credentials else "resumed"
+    why = "resumed with new credentials" if sealed else "resumed"
 
     def resume(job: Job, at: datetime) -> Job:
         if job.state is JobState.COMPLETED_WITH_ERRORS:
             hint = f"`awcopy jobs retry {job_id}` tries again what failed"
             raise IllegalMove(f"job {job_id} has ended, with errors; there is nothing to resume", hint=hint)
-        return _queue(job, at, why, credentials, public_key)
+        return _queue(job, at, why, sealed)
 
     return _change(fleet, job_id, resume)
 
@@ -92,14 +83,7 @@ def cancel_job(fleet: Fleet, job_id: JobId) -> Job:
     return _change(fleet, job_id, cancel)
 
 
-def retry_job(
-    fleet: Fleet,
-    job_id: JobId,
-    *,
-    reason: str = "",
-    credentials: JobCredentials | None = None,
-    public_key: X25519PublicKey | None = None,
-) -> tuple[Job, int]:
+def retry_job(fleet: Fleet, job_id: JobId, *, reason: str = "", sealed: str = "") -> tuple[Job, int]:
     """Queue again what failed, all of it or what failed for one reason; publish a dispatch then.
 
     When that is copied, a job that deletes at the source does so once more, with what is there yet. Return
@@ -124,7 +108,7 @@ def retry_job(
     why = f"{objects} {'object is' if objects == 1 else 'objects are'} to be tried again"
 
     def retry(row: Job, at: datetime) -> Job:
-        return replace(_queue(row, at, why, credentials, public_key), retry_reason=reason)
+        return replace(_queue(row, at, why, sealed), retry_reason=reason)
 
     return _change(fleet, job_id, retry), objects
 
@@ -177,14 +161,12 @@ def remove_job(fleet: Fleet, job_id: JobId) -> None:
     fleet.ledger.delete_job(job_id)
 
 
-def clean_jobs(fleet: Fleet, older_than: datetime) -> list[JobId]:
-    """Remove all jobs that ended before a moment, and return their ids."""
-    removed: list[JobId] = []
+def clean_jobs(fleet: Fleet, older_than: datetime) -> Iterator[JobId]:
+    """Remove the jobs that ended before a moment, and yield the id of each that is gone."""
     for job in all_jobs(fleet):
         if job.has_ended and job.changed_at < older_than:
             fleet.ledger.delete_job(job.id)
-            removed.append(job.id)
-    return removed
+            yield job.id
 
 
 def _change(fleet: Fleet, job_id: JobId, change: Callable[[Job, datetime], Job]) -> Job:
@@ -200,16 +182,6 @@ def _change(fleet: Fleet, job_id: JobId, change: Callable[[Job, datetime], Job])
             continue
 
 
-def _queue(
-    job: Job,
-    at: datetime,
-    why: str,
-    credentials: JobCredentials | None,
-    public_key: X25519PublicKey | None,
-) -> Job:
-    sealed = job.sealed
-    if credentials:
-        if public_key is None:
-            raise CredentialsError("credentials were given, but no public key to seal them with")
-        sealed = seal(credentials, job.id, public_key)
-    return replace(move(job, JobState.QUEUED, at=at, why=why), sealed=sealed, pause_reason="")
+def _queue(job: Job, at: datetime, why: str, sealed: str) -> Job:
+    queued = move(job, JobState.QUEUED, at=at, why=why)
+    return replace(queued, sealed=sealed or job.sealed, pause_reason="")

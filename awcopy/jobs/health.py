@@ -41,6 +41,10 @@ NOTED_SKEW_S = 60.0
 LEAST_SKEW_S = 2.0
 
 
+# What all parts share, in the order in which their findings are shown.
+PARTS = ("redis", "ledger", "clock", "workers", "version", "beat", "schedules", "keys")
+
+
 class State(StrEnum):
     """How a part is, from best to worst."""
 
@@ -59,9 +63,15 @@ class Finding:
     advice: str = ""
     exit_code: int = 0  # of the error that was met
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | int]:
         """Return the finding as every interface prints it."""
-        return {"part": self.part, "state": self.state.value, "says": self.says, "advice": self.advice}
+        return {
+            "part": self.part,
+            "state": self.state.value,
+            "says": self.says,
+            "advice": self.advice,
+            "exit_code": self.exit_code,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from awcopy.errors import JobNotFound, ServiceUnreachable
 from awcopy.jobs.sums import sum_items
+from awcopy.ledger.codec import decode_record, encode_record
 from awcopy.model.job import Job, JobId, JobState
 from awcopy.model.outcome import PROOF_NAMES, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from awcopy.jobs.fleet import Fleet
     from awcopy.jobs.sums import Sums
     from awcopy.model.outcome import Outcome, Tally
 
+AnyJob = TypeVar("AnyJob")
+
 JOB_SCHEMA = "awcopy.job/1"
 REMOVED = "removed"  # in place of a state
+LAST_JOB = "@last"
+_HELD = "held"
 _PAGE = 200
 _TALLIES = (
     "listed",
@@ -106,6 +111,20 @@ class JobSnapshot:
         }
 
 
+def snapshot_record(snapshot: JobSnapshot) -> dict[str, object]:
+    """Return all of a snapshot as JSON has it, for a process without access to the ledger; but no credentials.
+
+    Whether the job holds any can be told: ``sealed`` is a word then.
+    """
+    job = replace(snapshot.job, sealed=_HELD if snapshot.job.sealed else "", request_id="", version="")
+    return encode_record(replace(snapshot, job=job))
+
+
+def read_snapshot(record: Mapping[str, object]) -> JobSnapshot:
+    """Return the snapshot that ``snapshot_record`` was given. Raises ``AwcopyError`` if it is none."""
+    return decode_record(JobSnapshot, record)
+
+
 def take_snapshot(fleet: Fleet, job_id: JobId) -> JobSnapshot:
     """Return the job as it is now.
 
@@ -137,17 +156,26 @@ def snapshot_of(fleet: Fleet, job: Job, sums: Sums | None = None) -> JobSnapshot
 
 
 def find_job(fleet: Fleet, text: str) -> Job:
-    """Return the one job whose id starts with the text; ``@last`` is the newest.
+    """Return the one job whose id starts with the text; ``@last`` is the newest. Raises as ``choose_job`` does."""
+    return choose_job(text, lambda prefix, limit: fleet.ledger.list_jobs(id_prefix=prefix, limit=limit))
+
+
+def choose_job(text: str, look_up: Callable[[str, int], Sequence[AnyJob]]) -> AnyJob:
+    """Return the one job that a text means: by how its id starts, or as ``@last`` the newest.
+
+    Args:
+        text: As a person writes it.
+        look_up: Returns the newest jobs whose ids start so, at most so many.
 
     Raises:
         JobNotFound: There is none, or more than one.
     """
-    if text == "@last":
-        newest = fleet.ledger.list_jobs(limit=1)
+    if text == LAST_JOB:
+        newest = look_up("", 1)
         if not newest:
             raise JobNotFound("there is no job yet", hint="start one with `awcopy copy`")
         return newest[0]
-    found = fleet.ledger.list_jobs(id_prefix=text.lower(), limit=2)
+    found = look_up(text.lower(), 2)
     if len(found) == 1:
         return found[0]
     if found:
@@ -176,6 +204,21 @@ def read_report(fleet: Fleet, job_id: JobId) -> Iterator[Outcome]:
     for item in fleet.ledger.list_items(job_id):
         if item.outcome_fence:
             yield from fleet.ledger.read_outcomes(job_id, item.number, item.outcome_fence)
+
+
+def read_report_page(fleet: Fleet, job_id: JobId, after: int, most: int) -> tuple[list[Outcome], int]:
+    """Return outcomes of the items after one, and after which the next page begins; 0 when there is none.
+
+    Items are taken whole, until there are at least so many outcomes.
+    """
+    found: list[Outcome] = []
+    for item in fleet.ledger.list_items(job_id, after=after):
+        if len(found) >= most:
+            return found, after
+        if item.outcome_fence:
+            found += fleet.ledger.read_outcomes(job_id, item.number, item.outcome_fence)
+        after = item.number
+    return found, 0
 
 
 def _phase(job: Job, sums: Sums) -> Phase:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from awcopy.model.outcome import AtSource, Outcome, Proof, Result, Route
 
 if TYPE_CHECKING:
-    from awcopy.model.outcome import Outcome
+    from collections.abc import Mapping
 
 REPORT_COLUMNS = (
     "key", "blob", "outcome", "reason", "proof", "bytes", "etag", "crc64", "attempts", "detail", "notices",
@@ -32,6 +34,27 @@ def report_record(outcome: Outcome) -> dict[str, str | int | list[str] | None]:
         "source_reason": outcome.source_reason,
         "version": outcome.version_id,
     }
+
+
+def read_report_record(record: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that ``report_record`` was given. Raises ``KeyError`` or ``ValueError`` if it is none."""
+    return Outcome(
+        key=record["key"],
+        blob=record["blob"],
+        result=Result(record["outcome"]),
+        reason=record["reason"],
+        proof=Proof(record["proof"]),
+        size_bytes=record["bytes"],
+        etag=record["etag"],
+        crc64=None if record["crc64"] is None else int(record["crc64"], 16),
+        attempts=record["attempts"],
+        detail=record["detail"],
+        notices=tuple(record["notices"]),
+        route=Route(record["route"]) if record["route"] else None,
+        at_source=AtSource(record["source"]),
+        source_reason=record["source_reason"],
+        version_id=record["version"],
+    )
 
 
 def report_cells(outcome: Outcome) -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.errors import Conflict, ScheduleNotFound, UsageError
 from awcopy.jobs.queries import REMOVED
-from awcopy.model.schedule import is_schedule_name
+from awcopy.model.schedule import CatchUp, Overlap, Schedule, is_schedule_name
 from awcopy.planning.occurrences import check_times, next_times
 
 if TYPE_CHECKING:
@@ -17,13 +17,50 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from awcopy.jobs.fleet import Fleet
-    from awcopy.model.job import Job
-    from awcopy.model.schedule import Occurrence, Schedule
+    from awcopy.model.job import Job, JobSpec
+    from awcopy.model.schedule import Occurrence
 
 _Seen = TypeVar("_Seen")
 
 SCHEMA = "awcopy.schedule/1"
 _AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRequest:
+    """A schedule as it is asked for."""
+
+    name: str
+    spec: JobSpec
+    user: str = ""
+    cron: str = ""
+    zone: str = "UTC"
+    every_s: int = 0
+    catch_up: CatchUp = CatchUp.LATEST
+    overlap: Overlap = Overlap.SKIP
+
+
+def create_schedule(fleet: Fleet, request: ScheduleRequest) -> Schedule:
+    """Add the schedule that a request asks for, from the ledger's present on, and return it.
+
+    Raises:
+        UsageError: As ``add_schedule`` has it.
+    """
+    fleet.ledger.prepare()
+    now = fleet.ledger.now().replace(microsecond=0)
+    schedule = Schedule(
+        name=request.name,
+        user=request.user,
+        spec=request.spec,
+        created_at=now,
+        fired_to=now,
+        cron=request.cron,
+        zone=request.zone,
+        every_s=request.every_s,
+        catch_up=request.catch_up,
+        overlap=request.overlap,
+    )
+    return add_schedule(fleet, schedule)
 
 
 def add_schedule(fleet: Fleet, schedule: Schedule) -> Schedule:

@@ -20,6 +20,7 @@ class JobFilter:
 
     states: frozenset[JobState] = frozenset()
     text: str = ""  # in the name, the source or the sink, in any case
+    id_prefix: str = ""  # the beginning of the id, which the ledger can look up
 
     @property
     def takes_all(self) -> bool:
@@ -52,7 +53,7 @@ def find_jobs(fleet: Fleet, wanted: JobFilter, *, limit: int, after: JobId | Non
     while read < MOST_READ:
         # One more than is needed tells whether there is a next page.
         size = limit + 1 if wanted.takes_all else _BATCH
-        batch = fleet.ledger.list_jobs(limit=size, after=after)
+        batch = fleet.ledger.list_jobs(id_prefix=wanted.id_prefix, limit=size, after=after)
         for job in batch:
             if len(found) == limit:
                 return JobPage(jobs=tuple(found), following=after)

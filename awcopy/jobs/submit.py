@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from awcopy.errors import CredentialsError, ServerFault, StoreNotFound, Throttled, UsageError
-from awcopy.model.job import Job, JobEvent, JobSpec, JobState, new_job_id
+from awcopy.errors import (
+    Conflict,
+    CredentialsError,
+    IllegalMove,
+    ServerFault,
+    StoreNotFound,
+    Throttled,
+    UsageError,
+)
+from awcopy.model.job import Job, JobEvent, JobSpec, JobState, made_at, new_job_id
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import seal
 
@@ -34,6 +43,8 @@ class Attempt(Protocol):
         """Return the call's result."""
 
 
+# Between choosing an id and writing its job lies the way of a request, sent again perhaps.
+ID_TOLERANCE = timedelta(minutes=15)
 BUSY_TRIES = 4
 BUSY_WAIT_S = 0.5
 
@@ -47,6 +58,8 @@ class JobRequest:
     user: str = ""
     request_id: str = ""  # as ``submit_once`` remembers it
     credentials: JobCredentials = field(default_factory=JobCredentials)
+    job_id: JobId | None = None  # chosen by who asks, where what is sealed is sealed to it
+    sealed: str = ""  # in place of credentials
 
 
 def check_stores(spec: JobSpec, source: Source, sink: Sink, *, create_container: bool = False) -> None:
@@ -114,18 +127,25 @@ def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | 
 
     Raises:
         CredentialsError: The request holds credentials, and there is no key to seal them with.
+        UsageError: It comes with an id that is not of this time.
+        IllegalMove: There is a job of that id.
         ServiceUnreachable: Redis or the ledger does not answer.
     """
     fleet.live.ping()
     fleet.ledger.prepare()
     now = fleet.ledger.now()  # this host's clock may be wrong
-    job_id = new_job_id(now)
-    sealed = ""
+    job_id, sealed = request.job_id or new_job_id(now), request.sealed
+    if abs(made_at(job_id) - now) > ID_TOLERANCE:  # jobs are listed by their ids, the newest first
+        raise UsageError("the job's id is not of this time", hint="leave it out, or make it when it is sent")
     if request.credentials:
         if public_key is None:
             raise CredentialsError("credentials were given, but no public key to seal them with")
         sealed = seal(request.credentials, job_id, public_key)
-    return fleet.ledger.add_job(make_job(request, job_id, now, sealed=sealed, why=_said_by(request.user)))
+    job = make_job(request, job_id, now, sealed=sealed, why=_said_by(request.user))
+    try:
+        return fleet.ledger.add_job(job)
+    except Conflict as error:
+        raise IllegalMove(f"there is a job {job_id} already", hint="make a new id for each job") from error
 
 
 def make_job(request: JobRequest, job_id: JobId, now: datetime, *, sealed: str = "", why: str) -> Job:

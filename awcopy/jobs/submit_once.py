@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from awcopy.errors import IllegalMove
+from awcopy.errors import IllegalMove, StillSubmitting
 from awcopy.jobs.queries import all_jobs
 from awcopy.jobs.submit import submit_job
 
@@ -31,12 +31,13 @@ def submit_once(fleet: Fleet, request: JobRequest, key: str, body: bytes) -> tup
 
     Args:
         fleet: Where to submit it.
-        request: The job; it holds no credentials.
+        request: The job; if it holds credentials, sealed ones.
         key: What its sender calls the request.
         body: The request as it was sent: the same key with another body is a mistake.
 
     Raises:
-        IllegalMove: The key was another request's, or its job is being submitted at this moment.
+        IllegalMove: The key was another request's.
+        StillSubmitting: Its job is being submitted at this moment.
         ServiceUnreachable: Redis or the ledger does not answer.
     """
     of_key, of_body = _digest(key.encode()), _digest(body)
@@ -47,7 +48,7 @@ def submit_once(fleet: Fleet, request: JobRequest, key: str, body: bytes) -> tup
         if found := _find(fleet, of_key, of_body):
             return found, False
         hint = f"ask again with the same key; it is free {_TURN_S:.0f} s after an attempt that failed"
-        raise IllegalMove("the job of this key is being submitted", hint=hint)
+        raise StillSubmitting("the job of this key is being submitted", hint=hint)
     return submit_job(fleet, replace(request, request_id=f"{of_key}.{of_body}")), True
 
 

@@ -36,7 +36,7 @@ def resolve_since(fleet: Fleet, spec: JobSpec) -> JobSpec:
     """Return the specification with the date since which it looks at objects, if it asks for the last run's."""
     if not (spec.sync and spec.sync.since_last):
         return spec
-    return replace(spec, selection=replace(spec.selection, newer_than=find_watermark(fleet, spec)))
+    return spec.since(find_watermark(fleet, spec))
 
 
 def _is_of(job: Job, spec: JobSpec) -> bool:

@@ -219,12 +219,13 @@ class AzureLedger:
         return replace(item, version=self._items.replace(item_row(item), item.version))
 
     def list_items(
-        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None
+        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None, after: int = 0
     ) -> Iterator[Item]:
-        """Yield the job's items by number; only those in the given states, if any are given."""
+        """Yield the job's items by number, those after one; only those in the given states, if any are given."""
+        begin = item_key(after + 1) if after else FIRST_ITEM_KEY
         condition = (
             f"PartitionKey eq {quote_text(job_id)}"
-            f" and RowKey ge {quote_text(FIRST_ITEM_KEY)} and RowKey lt {quote_text(AFTER_ITEM_KEYS)}"
+            f" and RowKey ge {quote_text(begin)} and RowKey lt {quote_text(AFTER_ITEM_KEYS)}"
         )
         if states:
             condition += f" and ({' or '.join(f'state eq {quote_text(state)}' for state in states)})"

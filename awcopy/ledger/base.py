@@ -103,9 +103,9 @@ class Ledger(Protocol):
         """
 
     def list_items(
-        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None
+        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None, after: int = 0
     ) -> Iterator[Item]:
-        """Yield the job's items by number; only those in the given states, if any are given."""
+        """Yield the job's items by number, those after one; only those in the given states, if any are given."""
 
     def get_file(self, job_id: JobId, number: int) -> LargeFile:
         """Return one large file; it is there whenever an item names it."""

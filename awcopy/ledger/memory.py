@@ -137,12 +137,13 @@ class MemoryLedger:
             return self._update(self._contents[item.job_id].items, item.number, item)
 
     def list_items(
-        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None
+        self, job_id: JobId, *, states: Collection[ItemState] = (), limit: int | None = None, after: int = 0
     ) -> Iterator[Item]:
-        """Yield the job's items by number, as they are now; only those in the given states, if any."""
+        """Yield the job's items after one by number, as they are now; only those in the given states, if any."""
         with self._lock:
             items = sorted(self._contents[job_id].items.items())
-        return islice((item for _, item in items if not states or item.state in states), limit)
+        chosen = (item for number, item in items if number > after and (not states or item.state in states))
+        return islice(chosen, limit)
 
     def get_file(self, job_id: JobId, number: int) -> LargeFile:
         """Return one large file; it is there whenever an item names it."""

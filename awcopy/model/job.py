@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType
 
@@ -22,6 +23,8 @@ _RANDOM_LENGTH = 6
 MOST_EVENTS = 50
 LONGEST_EVENT = 300
 _LAST_MS = 32**_TIME_LENGTH - 1
+_JOB_ID = re.compile(f"[{_BASE32}]{{{_TIME_LENGTH + _RANDOM_LENGTH}}}", re.ASCII)
+_LATEST_MS = 253_402_300_799_000  # the end of the year 9999, which is Python's too
 
 
 class JobState(StrEnum):
@@ -272,6 +275,10 @@ class JobSpec:
         """What is deleted at the sink, if anything is."""
         return self.sync.pruning if self.sync else None
 
+    def since(self, moment: datetime | None) -> JobSpec:
+        """Return the specification of the same for objects modified since a moment, or for all."""
+        return replace(self, selection=replace(self.selection, newer_than=moment))
+
     approval: Approval = Approval()  # what --overwrite prompt was answered
     deletion: Deletion | None = None  # what is copied is deleted at the source, after all is copied
 
@@ -327,6 +334,27 @@ def new_job_id(now: datetime) -> JobId:
     left = _LAST_MS - int(now.timestamp() * 1000)
     rand = "".join(secrets.choice(_BASE32) for _ in range(_RANDOM_LENGTH))
     return JobId(_encode_base32(left) + rand)
+
+
+def is_job_id(text: str) -> bool:
+    """Return whether a text can be a job's id."""
+    return _JOB_ID.fullmatch(text) is not None
+
+
+def is_job_prefix(text: str) -> bool:
+    """Return whether a job's id can start with a text."""
+    return (
+        bool(text)
+        and _JOB_ID.fullmatch(text + _BASE32[0] * (_TIME_LENGTH + _RANDOM_LENGTH - len(text))) is not None
+    )
+
+
+def made_at(job_id: JobId) -> datetime:
+    """Return the moment that ``new_job_id`` was given; one that no clock reaches is the latest there is."""
+    left = 0
+    for letter in job_id[:_TIME_LENGTH]:
+        left = 32 * left + _BASE32.index(letter)
+    return datetime.fromtimestamp(min(_LAST_MS - left, _LATEST_MS) / 1000, UTC)
 
 
 def _encode_base32(number: int) -> str:

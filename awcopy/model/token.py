@@ -13,7 +13,7 @@ class Role(StrEnum):
 
     VIEWER = "viewer"  # looks
     OPERATOR = "operator"  # creates and controls jobs and schedules
-    ADMIN = "admin"  # the same of those that delete
+    ADMIN = "admin"  # the same of those that delete, and removes jobs with their reports
 
     def may(self, needed: Role) -> bool:
         """Return whether this role may do what the other is needed for."""

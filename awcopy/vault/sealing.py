@@ -102,6 +102,21 @@ def _opens(key: X25519PrivateKey, sealed: str, job_id: JobId) -> bool:
     return True
 
 
+def has_public_key(folder: Path) -> bool:
+    """Return whether the folder has a key to seal with."""
+    return (folder.expanduser() / PUBLIC_FILE).exists()
+
+
+def decode_public_key(text: str) -> X25519PublicKey:
+    """Return the key that a text is; raise ``ValueError`` if it is none."""
+    return X25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+
+
+def encode_public_key(key: X25519PublicKey) -> str:
+    """Return a key as text, as ``fleet.pub`` holds it."""
+    return _encode(key.public_bytes_raw())
+
+
 def read_public_key(folder: Path) -> X25519PublicKey:
     """Return the key to seal with.
 

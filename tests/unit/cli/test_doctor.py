@@ -9,6 +9,7 @@ import pytest
 from awcopy import __version__, bootstrap
 from awcopy.bootstrap import memory_fleet
 from awcopy.cli import doctor as command
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.config import Settings
 from awcopy.errors import CredentialsError, UsageError
@@ -38,7 +39,7 @@ def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path):
     for name in VARIABLES:
         monkeypatch.delenv(f"AZURE_STORAGE_{name}", raising=False)
     monkeypatch.setattr(command, "begin", lambda: Settings(keys=tmp_path))
-    monkeypatch.setattr(command, "open_fleet", lambda _settings: fleet)
+    monkeypatch.setattr(command, "open_desk", lambda settings: FleetDesk(settings, fleet))
     monkeypatch.setattr(bootstrap, "describe_own_aws", lambda: "environment variables")
     monkeypatch.setattr(bootstrap, "describe_own_azure", lambda: "azure-identity")
     fleet.live.beat("w1", 8, __version__)
@@ -57,7 +58,7 @@ def test_a_fleet_in_order_is_one_line_per_part_and_exit_0(fleet, capsys) -> None
 
 
 def test_without_workers_the_exit_code_is_7(fleet, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(command, "open_fleet", lambda _settings: memory_fleet())
+    monkeypatch.setattr(command, "open_desk", lambda settings: FleetDesk(settings, memory_fleet()))
     assert main(["doctor", "-o", "json"]) == 7
     found = findings(capsys)
     assert (found["workers"]["state"], found["beat"]["state"]) == ("fail", "warn")

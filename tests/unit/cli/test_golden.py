@@ -13,6 +13,7 @@ import pytest
 from awcopy import bootstrap
 from awcopy.bootstrap import Stores, memory_fleet
 from awcopy.cli import jobs as command
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.model.items import Item, ItemKind, ItemState
 from awcopy.model.job import JobState
@@ -64,7 +65,7 @@ def show(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
 def fleet(monkeypatch: pytest.MonkeyPatch):
     fleet = memory_fleet()
     monkeypatch.setattr(command, "begin", lambda: None)
-    monkeypatch.setattr(command, "open_fleet", lambda _settings: fleet)
+    monkeypatch.setattr(command, "open_desk", lambda settings: FleetDesk(settings, fleet))
     job = make_job(JobState.COMPLETED_WITH_ERRORS, totals=SOME_FAILED)
     fleet.ledger.add_job(job)
     hostile = replace(

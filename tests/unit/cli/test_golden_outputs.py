@@ -19,6 +19,7 @@ import pytest
 from awcopy import bootstrap
 from awcopy.bootstrap import Stores, memory_fleet
 from awcopy.cli import jobs as jobs_command
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.model.items import Item, ItemKind, ItemState
 from awcopy.model.job import JobState
@@ -122,7 +123,7 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = memory_fleet()
-    monkeypatch.setattr(jobs_command, "open_fleet", lambda _settings: fleet)
+    monkeypatch.setattr(jobs_command, "open_desk", lambda settings: FleetDesk(settings, fleet))
     job = make_job(JobState.COMPLETED_WITH_ERRORS, totals=SOME_FAILED)
     hostile = replace(
         make_job(JobState.COMPLETED, totals=Totals(listed=tally(1), copied=tally(1))),

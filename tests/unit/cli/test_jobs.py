@@ -11,6 +11,7 @@ import pytest
 
 from awcopy.bootstrap import memory_fleet
 from awcopy.cli import jobs as command
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.model.items import Item, ItemKind, ItemState
 from awcopy.model.job import JobState
@@ -37,7 +38,7 @@ TOTALS = Totals(listed=tally(2, 5), copied=tally(1, 5), failed=tally(1))
 def fleet(monkeypatch: pytest.MonkeyPatch):
     fleet = memory_fleet()
     monkeypatch.setattr(command, "begin", lambda: None)
-    monkeypatch.setattr(command, "open_fleet", lambda _settings: fleet)
+    monkeypatch.setattr(command, "open_desk", lambda settings: FleetDesk(settings, fleet))
     return fleet
 
 

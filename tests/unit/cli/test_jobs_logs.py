@@ -10,6 +10,7 @@ import pytest
 
 from awcopy.bootstrap import memory_fleet
 from awcopy.cli import jobs_logs as command
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.jobs import control
 from awcopy.jobs.submit import JobRequest, submit_job
@@ -21,7 +22,7 @@ from tests.unit.cli.snapshots import BEGAN, SPEC, make_job
 def fleet(monkeypatch: pytest.MonkeyPatch):
     fleet = memory_fleet()
     monkeypatch.setattr(command, "begin", lambda: None)
-    monkeypatch.setattr(command, "open_fleet", lambda _settings: fleet)
+    monkeypatch.setattr(command, "open_desk", lambda settings: FleetDesk(settings, fleet))
     return fleet
 
 
@@ -59,8 +60,8 @@ def test_following_prints_each_event_once_until_the_end(fleet, capsys, monkeypat
     job = remember(make_job(), "generation", at=BEGAN, detail="generation 2 of 4 agents")
     fleet.ledger.add_job(job)
 
-    def follow(_fleet, _job_id, display) -> None:
-        snapshot = command.snapshot_of(fleet, job)
+    def follow(desk, job_id, display) -> None:
+        snapshot = desk.look(job_id)
         display.show(snapshot)
         display.show(replace(snapshot, job=move(job, JobState.COMPLETED, at=BEGAN)))
 

@@ -11,6 +11,7 @@ import workers.publisher
 from awcopy import bootstrap
 from awcopy.bootstrap import Stores, memory_fleet
 from awcopy.cli import launch as module
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.help import Exit
 from awcopy.cli.launch import Launch, run_locally, run_on_fleet
 from awcopy.cli.setup import begin
@@ -54,7 +55,7 @@ def world(tmp_path, monkeypatch: pytest.MonkeyPatch) -> World:
     begin()  # as the command does: only errors are logged
     create_keys(tmp_path)
     world = World(tmp_path)
-    monkeypatch.setattr(module, "open_fleet", lambda _settings: world.fleet)
+    monkeypatch.setattr(module, "open_desk", lambda settings: FleetDesk(settings, world.fleet))
     monkeypatch.setattr(bootstrap, "open_stores", lambda *_: Stores(source=world.source, sink=world.sink))
     monkeypatch.setattr(
         workers.publisher, "publish_dispatch", lambda _settings, job_id: world.published.append(job_id)
@@ -195,7 +196,7 @@ def test_a_followed_job_ends_with_its_exit_code(
     world: World, monkeypatch, output: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     snapshot = make_snapshot(JobState.PAUSED, pause_reason="auth", detail="the key has expired")
-    monkeypatch.setattr(module, "follow_job", lambda _fleet, _id, display: display.show(snapshot) or snapshot)
+    monkeypatch.setattr(module, "follow_job", lambda _desk, _id, display: display.show(snapshot) or snapshot)
     assert run_on_fleet(world.launch(output=output)) is Exit.CREDENTIALS
     printed = capsys.readouterr()
     assert "paused for its credentials: the key has expired" in printed.err

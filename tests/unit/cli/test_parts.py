@@ -132,7 +132,7 @@ def test_keys_are_rotated_and_the_older_ones_kept_while_a_job_needs_them(
     fleet = memory_fleet()
     monkeypatch.setenv("AWCOPY_KEYS", str(tmp_path))
     monkeypatch.setattr("awcopy.cli.keys.begin", _settings)
-    monkeypatch.setattr("awcopy.cli.keys.open_fleet", lambda _settings: fleet)
+    monkeypatch.setattr("awcopy.cli.keys.open_fleet", lambda _settings, _what: fleet)
     assert main(["keys", "rotate"]) == 4
     assert main(["keys", "init"]) == 0
     given = JobCredentials(aws=AwsKeys(access_key=Secret("A"), secret_key=Secret("S")))

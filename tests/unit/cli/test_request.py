@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from awcopy.cli.copy import copy, make_spec
 from awcopy.cli.encryption import read_encryption
 from awcopy.cli.main import cli
-from awcopy.cli.request import command_words, read_request, request_options
+from awcopy.cli.request import read_request, request_options
+from awcopy.cli.request_values import command_words, request_values
 from awcopy.cli.sync import sync
 from awcopy.config import Settings, StoreDefaults
 from awcopy.errors import UsageError
-from awcopy.model.job import Compare, Deletion, Overwrite, Pruning, Sync
+from awcopy.model.job import Approval, Compare, Deletion, Overwrite, Pruning, Sync
 from awcopy.model.outcome import Proof
 
 PLAIN = {"source": "s3://photos/2026/", "sink": "az://backup/photos"}
@@ -51,6 +53,9 @@ FULL = {
     "addressing": "path",
     "request_payer": "requester",
 }
+ID = "zybqxrvdbebn6m1p"
+SHA256 = "A" * 43 + "="
+KEYED = {"id": ID, "sealed": "c2VhbGVk", "encryption_key_sha256": SHA256}
 
 
 def spec_of_command(words):
@@ -105,6 +110,43 @@ def test_a_sync_is_told_as_one(asked, more):
         assert context.params["compare"] == asked.compare.value
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        PLAIN,
+        FULL,
+        {**PLAIN, "delete_source": True, "max_delete": 0, "delete_proof": "crc64"},
+        {**PLAIN, "delete_source": True, "delete_despite_failures": True},
+        {**PLAIN, "command": "sync"},
+        {**PLAIN, "command": "sync", "compare": "size+mtime", "since": "2026-01-31", "agents": 7},
+        {**PLAIN, "command": "sync", "since": "last", "delete": True, "max_delete": "33.333333%"},
+        {**PLAIN, "command": "sync", "delete": True, "max_delete": 12, "delete_unstamped": True},
+        {**PLAIN, **KEYED, "source_key_sha256": SHA256},
+        {**PLAIN, "overwrite": "prompt", "approval": {"etags": ["0x1", "0x2"]}},
+        {**PLAIN, "overwrite": "prompt", "approval": {"until": "2026-01-31T12:00:00+00:00"}},
+    ],
+)
+def test_values_made_of_a_job_ask_for_that_job(values):
+    asked = read_request(values)
+
+    told = json.loads(json.dumps(request_values(asked.spec, asked.name)))
+
+    sealed = {name: values[name] for name in ("id", "sealed") if name in values}
+    assert read_request({**told, **sealed}) == asked
+
+
+def test_a_whole_number_may_be_written_as_json_does():
+    spec = read_request({**PLAIN, "agents": 7.0, "block_size": 8388608.0, "min_size": 1.0}).spec
+
+    assert (spec.agents, spec.block_size_bytes, spec.selection.min_size_bytes) == (7, 8_388_608, 1)
+
+
+def test_what_was_answered_goes_with_the_question():
+    given = {**PLAIN, "overwrite": "prompt", "approval": {"etags": ["0x1"], "until": None}}
+
+    assert read_request(given).spec.approval == Approval(etags=("0x1",))
+
+
 def test_what_has_its_default_is_not_told():
     assert command_words(read_request(PLAIN).spec, "default") == [
         "awcopy", "copy", "s3://photos/2026/", "az://backup/photos/"
@@ -113,7 +155,8 @@ def test_what_has_its_default_is_not_told():
 
 def test_every_option_of_a_request_is_one_of_the_command_and_told_back():
     others = {"exclude", "include_regex", "route", "tier", "verify", "restore_max_objects", "sink_profile"}
-    assert {*FULL, *others} == {"source", "sink", *request_options()}
+    deleting = {"delete_source", "max_delete", "delete_proof", "delete_despite_failures"}
+    assert {*FULL, *others, *deleting} == {"source", "sink", *request_options()}
     assert read_request(FULL).spec.overwrite is Overwrite.NEWER
 
 
@@ -137,6 +180,8 @@ def test_the_environment_of_who_answers_does_not_count(monkeypatch):
         ({"name": "a\nb"}, "printable"),
         ({"agents": 0}, "--agents"),
         ({"agents": True}, "agents is a whole number"),
+        ({"agents": 4.5}, "agents is a whole number"),
+        ({"agents": 1e300}, "agents is a whole number"),
         ({"agents": "4"}, "agents is a whole number"),
         ({"agents": 10**5000}, "out of range"),
         ({"tags": "yes"}, "tags is true or false"),
@@ -145,9 +190,29 @@ def test_the_environment_of_who_answers_does_not_count(monkeypatch):
         ({"include": [1]}, "include is a text"),
         ({"overwrite": "maybe"}, "--overwrite"),
         ({"overwrite": "prompt"}, "at a terminal"),
-        ({"delete_source": True}, "'delete_source'"),
+        ({"max_delete": 9}, "goes with --delete-source"),
+        ({"yes": True, "delete_source": True}, "'yes'"),
+        ({"compare": "stamp"}, "no 'compare' in a copy"),
+        ({"command": "sync", "overwrite": "always"}, "no 'overwrite' in a sync"),
+        ({"command": "sync", "delete_unstamped": True}, "goes with --delete"),
+        ({"command": "rm"}, "no such command"),
+        ({"command": []}, "no such command"),
+        ({"id": "zybqxrvdbebn6m1"}, "no job's id"),
+        ({"id": 7}, "no job's id"),
+        ({"sealed": "c2VhbGVk"}, "needs the id"),
+        ({"id": ID, "sealed": "not base64!"}, "sealed is not"),
+        ({"id": ID, "sealed": "A" * 20_000}, "sealed is not"),
+        ({"encryption_key_sha256": SHA256}, "sealed holds none"),
+        ({"source_key_sha256": "short"}, "source_key_sha256 is not"),
+        ({**KEYED, "encryption_scope": "payroll"}, "neither encryption_scope"),
+        ({**KEYED, "tier": "Cool"}, "neither encryption_scope nor tier"),
+        ({"approval": {}}, "approval is what was answered"),
+        ({"overwrite": "prompt", "approval": []}, "an object of etags"),
+        ({"overwrite": "prompt", "approval": {"all": True}}, "an object of etags"),
+        ({"overwrite": "prompt", "approval": {"etags": ["e"] * 1001}}, "at most 1000"),
+        ({"overwrite": "prompt", "approval": {"until": "soon"}}, "not a time"),
         ({"block_size": None}, "block_size is a text"),
-        ({"block_size": 1.5}, "block_size is a text"),
+        ({"block_size": 1.5}, "block_size is a whole number"),
         ({"block_size": -1}, "--block-size"),
         ({"include_regex": ["("]}, "--include-regex"),
         ({"endpoint_url": "file:///etc/passwd"}, "--endpoint-url"),

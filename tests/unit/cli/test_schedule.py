@@ -9,6 +9,7 @@ import pytest
 import workers.publisher
 from awcopy.bootstrap import memory_fleet
 from awcopy.cli import schedule as module
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.config import load_settings
 from awcopy.jobs.schedules import fire_schedules
@@ -22,7 +23,7 @@ CRON = ["--cron", "30 2 * * *", "--zone", "Europe/Berlin"]
 @pytest.fixture
 def fleet(monkeypatch: pytest.MonkeyPatch):
     made = memory_fleet()
-    monkeypatch.setattr(module, "open_fleet", lambda _settings: made)
+    monkeypatch.setattr(module, "open_desk", lambda settings: FleetDesk(settings, made))
     monkeypatch.setattr(module, "begin", lambda **_: load_settings({}))
     monkeypatch.setattr(workers.publisher, "publish_dispatch", lambda *_: None)
     return made

@@ -9,6 +9,7 @@ import pytest
 from awcopy.bootstrap import memory_fleet
 from awcopy.cli import copy as command
 from awcopy.cli import sync as module
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.config import load_settings
 from awcopy.jobs.watermark import OVERLAP
@@ -28,7 +29,7 @@ def specs(monkeypatch: pytest.MonkeyPatch, fleet):
     found: list = []
     monkeypatch.setattr(command, "run_on_fleet", lambda launch: found.append(launch.spec) or 0)
     monkeypatch.setattr(command, "begin", lambda **_: load_settings({}))
-    monkeypatch.setattr(module, "open_fleet", lambda _settings: fleet)
+    monkeypatch.setattr(module, "open_desk", lambda settings: FleetDesk(settings, fleet))
     return found
 
 

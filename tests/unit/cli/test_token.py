@@ -18,7 +18,7 @@ from awcopy.model.token import Role
 @pytest.fixture
 def ledger(monkeypatch: pytest.MonkeyPatch):
     fleet = memory_fleet()
-    monkeypatch.setattr(module, "open_fleet", lambda _settings: fleet)
+    monkeypatch.setattr(module, "open_fleet", lambda _settings, _what: fleet)
     monkeypatch.setattr(module, "begin", lambda **_: load_settings({}))
     return fleet.ledger
 

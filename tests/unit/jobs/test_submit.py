@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from awcopy.config import AwsKeys, Secret
 from awcopy.errors import (
     AccessDenied,
     CredentialsError,
+    IllegalMove,
     ServiceUnreachable,
     StoreNotFound,
     TagsDenied,
     UsageError,
 )
 from awcopy.jobs.submit import JobRequest, check_stores, submit_job
-from awcopy.model.job import JobState
+from awcopy.model.job import JobState, new_job_id
 from awcopy.model.objects import SinkAccount
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import create_keys, open_sealed, read_private_keys, read_public_key
@@ -50,6 +53,27 @@ def test_credentials_are_sealed_for_this_job(world, tmp_path):
 def test_credentials_without_a_key_to_seal_them_are_never_written(world):
     with pytest.raises(CredentialsError, match="public key"):
         submit_job(world.fleet, JobRequest(spec=make_spec(), credentials=CREDENTIALS))
+    assert world.ledger.list_jobs() == []
+
+
+def test_what_was_sealed_elsewhere_is_kept_with_the_id_that_it_was_sealed_to(world):
+    job_id = new_job_id(world.ledger.now())
+    job = submit_job(world.fleet, JobRequest(spec=make_spec(), job_id=job_id, sealed="c2VhbGVk"))
+    assert (job.id, job.sealed, job.was_sealed) == (job_id, "c2VhbGVk", True)
+
+
+def test_an_id_is_given_once(world):
+    request = JobRequest(spec=make_spec(), job_id=new_job_id(world.ledger.now()))
+    submit_job(world.fleet, request)
+    with pytest.raises(IllegalMove, match="already"):
+        submit_job(world.fleet, request)
+
+
+@pytest.mark.parametrize("minutes", [-16, 16])
+def test_an_id_of_another_time_is_refused(world, minutes):
+    job_id = new_job_id(world.ledger.now() + timedelta(minutes=minutes))
+    with pytest.raises(UsageError, match="not of this time"):
+        submit_job(world.fleet, JobRequest(spec=make_spec(), job_id=job_id))
     assert world.ledger.list_jobs() == []
 
 

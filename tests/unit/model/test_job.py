@@ -15,6 +15,9 @@ from awcopy.model.job import (
     SinkSpec,
     SourceSpec,
     active_seconds,
+    is_job_id,
+    is_job_prefix,
+    made_at,
     move,
     new_job_id,
     remember,
@@ -25,6 +28,27 @@ from tests.unit.factories import NOW, make_job
 def test_a_newer_jobs_id_sorts_before_an_older_ones():
     ids = [new_job_id(NOW + timedelta(milliseconds=number)) for number in (0, 1, 1_000, 10**9, 10**12)]
     assert ids == sorted(ids, reverse=True)
+
+
+def test_an_id_tells_when_it_was_made():
+    assert made_at(new_job_id(NOW)) == NOW
+    assert made_at("z" * 16) < NOW < made_at("0" * 16)
+
+
+@pytest.mark.parametrize(
+    ("text", "can_be"),
+    [
+        ("0", True),
+        ("zyc0v3b8k2m4n6p0", True),
+        ("zyc0v3b8k2m4n6p00", False),
+        ("", False),
+        ("Z", False),
+        ("i", False),
+    ],
+)
+def test_what_an_id_can_start_with(text, can_be):
+    assert is_job_prefix(text) is can_be
+    assert is_job_id(text) is (can_be and len(text) == 16)
 
 
 def test_ids_of_one_moment_differ_and_have_one_length():

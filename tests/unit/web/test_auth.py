@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from awcopy.cli.request import read_request
 from awcopy.config import Secret, Settings
 from awcopy.errors import ServiceUnreachable, UsageError
 from awcopy.jobs.tokens import create_token, revoke_token
@@ -18,7 +17,7 @@ from awcopy.model.job import Deletion, JobState, Pruning, Sync
 from awcopy.model.schedule import Schedule
 from awcopy.model.token import Role
 from tests.unit.web.conftest import make_app
-from web import actions, auth, events, schedules
+from web import auth, events
 from web.auth import COOKIE, SESSION_LIFE
 from web.auth_pages import MOST_LOGINS
 from web.auth_roles import ANYONE, NEEDED
@@ -317,17 +316,14 @@ def test_a_job_that_deletes_is_started_again_by_an_admin_only(
 
 
 @pytest.mark.parametrize(
-    ("module", "path", "more"),
-    [(actions, "jobs", {}), (schedules, "schedules", {"name": "n", "every": "6h"})],
+    ("path", "more"),
+    [
+        ("jobs", {"delete_source": True}),
+        ("jobs", {"command": "sync", "delete": True}),
+        ("schedules", {"name": "n", "every": "6h", "delete": True}),
+    ],
 )
-def test_what_deletes_is_created_by_an_admin_only(client, tokens, published, monkeypatch, module, path, more):
-    # The API has no word for it so far; whoever gives it one need not think of this.
-    def read(values):
-        asked = read_request(values)
-        return replace(asked, spec=replace(asked.spec, deletion=Deletion()))
-
-    monkeypatch.setattr(module, "read_request", read)
-
+def test_what_deletes_is_created_by_an_admin_only(client, tokens, published, path, more):
     def ask(role):
         return client.post(f"/api/v1/{path}", json=REQUEST | more, headers=bearer(tokens[role])).status_code
 

@@ -1,0 +1,1 @@
+"""What the commands need of a fleet, by whichever way they reach it."""
