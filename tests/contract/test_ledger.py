@@ -245,6 +245,15 @@ def test_an_item_is_read_as_it_was_added(ledger, item):
     assert list(ledger.list_items(JOB)) == [added]
 
 
+def test_items_are_listed_from_after_one_on(ledger):
+    ledger.add_job(make_job())
+    for number in (1, 2, 9, 10, 100):
+        ledger.add_item(Item(job_id=JOB, number=number, kind=ItemKind.COPY_FILES))
+    assert [item.number for item in ledger.list_items(JOB, after=2)] == [9, 10, 100]
+    assert [item.number for item in ledger.list_items(JOB, after=9, limit=1)] == [10]
+    assert list(ledger.list_items(JOB, after=100)) == []
+
+
 def test_an_item_that_is_not_there_is_none(ledger):
     assert ledger.get_item(JOB, 1) is None
     assert list(ledger.list_items(JOB)) == []
