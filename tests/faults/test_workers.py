@@ -6,7 +6,6 @@ import os
 import signal
 from collections import Counter
 from contextlib import ExitStack
-from http import HTTPStatus
 from threading import Event
 
 import pytest
@@ -14,9 +13,9 @@ import pytest
 from awcopy.model.items import Item, ItemState
 from awcopy.model.job import JobId
 from awcopy.units import MIB
-from tests.faults.fleet import LEASE_S, RECONCILE_S, STORE_TIMEOUT_S, VISIBILITY_S, FaultFleet, content_of
+from tests.faults.fleet import LEASE_S, RECONCILE_S, VISIBILITY_S, FaultFleet, content_of
 from tests.faults.http_proxy import Exchange, Fault, Op
-from tests.faults.invariants import Expected, assert_invariants
+from tests.faults.invariants import Expected, assert_invariants, is_heard
 from tests.faults.moments import at_request, kill
 from tests.faults.processes import full_disk, is_alive, stopped, wait_until
 
@@ -194,11 +193,6 @@ def test_worker_sigkill_at_half_of_a_large_file_sends_again_only_what_was_under_
     assert again <= under_way | unheard
     assert len(fleet.azure.log.commits("large.bin")) == 1
     assert len(fleet.s3.log.gets("large.bin")) <= len(staged) + len(reads)
-
-
-def is_heard(sent: Exchange) -> bool:
-    """Return whether the store took the block while its sender still waited for the answer."""
-    return sent.status == HTTPStatus.CREATED and sent.seconds is not None and sent.seconds < STORE_TIMEOUT_S
 
 
 # --- Redis
