@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _WRITES = {
     "ledger": ("add", "update", "extend", "write", "delete"),
-    "live": ("push", "pop", "pass", "begin", "once", "add", "share_", "beat", "forget"),
+    "live": ("push", "pop", "pass", "begin", "once", "add", "share_", "book_", "beat", "forget"),
     "source": ("delete",),
     "sink": ("put_", "stage_", "commit_", "create_"),
 }
