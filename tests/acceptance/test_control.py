@@ -83,10 +83,11 @@ def test_a_cancelled_job_gives_every_object_an_outcome(place: Place) -> None:
 
 
 def test_the_agents_of_a_running_job_can_be_changed(place: Place) -> None:
-    job_id = start_job(place, "agents", "--agents", "1", "--block-size", "64K")  # many blocks take a while
+    job_id = start_job(place, "agents", "--agents", "1", "--bandwidth", "8M")  # so that much is left to do
     assert place.job(job_id)["busy_agents"] <= 1
     assert place.awcopy("jobs", "agents", job_id, "3").returncode == 0
     wait_for(place, job_id, lambda job: job["busy_agents"] > 1)
+    assert place.awcopy("jobs", "bandwidth", job_id, "0").returncode == 0
     assert place.awcopy("jobs", "watch", job_id, "-q").returncode == 0
     assert place.job(job_id)["agents"] == 3
     assert place.differences(BUCKET, "agents") == (OBJECTS, ())
