@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +30,10 @@ from awcopy.errors import ServiceUnreachable
 
 # Whatever imports them first: without this their asserts say nothing.
 pytest.register_assert_rewrite("tests.faults.fleet", "tests.faults.invariants", "tests.faults.moments")
+
+# A shell has what it runs in the background ignore Ctrl-C, and so would all that the tests start and then interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
 IN_CI = os.environ.get("CI") == "true"  # noqa: TID251 - no setting of awcopy

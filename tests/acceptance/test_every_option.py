@@ -90,7 +90,8 @@ SCENARIOS: dict[str, list[Line]] = {
             "--delete-despite-failures --yes",
             "kept",
         ),
-        ok(f"copy {SOURCE} {SINK} --detach --credentials auto", keep_as="job"),
+        ends(Exit.USAGE, f"copy {SOURCE} {SINK} --local --notify desk", "leave out --notify"),
+        ok(f"copy {SOURCE} {SINK} --detach --credentials auto --notify desk", keep_as="job"),
     ],
     "sync": [
         ok("config prices -o csv", "egress", keep_as="prices.csv"),
@@ -109,7 +110,8 @@ SCENARIOS: dict[str, list[Line]] = {
         ends(Exit.USAGE, f"sync {SOURCE} {SINK} --local --encryption-scope 'a b'", "scope"),
         *[ends(Exit.USAGE, f"sync {SOURCE} {SINK} {key}", SAYS_KEYS) for key in KEYS],
         ends(Exit.CREDENTIALS, f"sync {SOURCE} {SINK} --local {PROFILES}", "none"),
-        ok(f"sync {SOURCE} {SINK} --detach", keep_as="job"),
+        ends(Exit.USAGE, f"sync {SOURCE} {SINK} --local --backup-prefix sync/kept", "overlap"),
+        ok(f"sync {SOURCE} {SINK} --detach --notify desk --backup-prefix kept", keep_as="job"),
         ok("jobs watch {job} --quiet --output json", '"completed"'),
     ],
     "check": [
@@ -120,7 +122,7 @@ SCENARIOS: dict[str, list[Line]] = {
             '"same"',
         ),
         ok(f"check {SOURCE} {SINK} -r --download --all -o ndjson", '"verdict": "="'),
-        ok(f"check {SOURCE} {SINK} --no-recursive"),
+        ok(f"check {SOURCE} {SINK} --no-recursive --versions latest"),
         ends(Exit.DIFFERENT, f"check s3://every/ {SINK}"),
         *[ends(Exit.USAGE, f"check {SOURCE} {SINK} {key}", SAYS_KEYS) for key in KEYS],
         ends(Exit.CREDENTIALS, f"check {SOURCE} {SINK} {PROFILES}", "none"),
@@ -128,6 +130,7 @@ SCENARIOS: dict[str, list[Line]] = {
     "ls": [
         ok("config prices -o csv", "egress", keep_as="prices.csv"),
         ok(f"ls {SOURCE} --recursive {CHOICE} {AGES} {WHERE} {PAYS} --totals --output json", '"objects": 2'),
+        ok(f"ls {SOURCE} -r --versions all -o json", "2 versions"),
         ok(f"ls {SOURCE} -r --estimate --tier Cool --block-size 8M {PRICES} -o ndjson", "awcopy.estimate/1"),
         ends(Exit.CREDENTIALS, f"ls {SOURCE} --source-profile none", "none"),
     ],
@@ -186,7 +189,9 @@ SCENARIOS: dict[str, list[Line]] = {
         ends(Exit.USAGE, "schedule add e {source} {sink} --every 6h --encrypt", "AWCOPY_ENCRYPTION"),
         ends(Exit.USAGE, "schedule add e {source} {sink} --every 6h --encryption-scope 'a b'", "scope"),
         *[ends(Exit.USAGE, f"schedule add e {{source}} {{sink}} --every 6h {key}") for key in KEYS],
-        ok(f"schedule add named {{source}} {{sink}} --every 6h {PROFILES}"),
+        ok(
+            f"schedule add named {{source}} {{sink}} --every 6h {PROFILES} --notify desk --backup-prefix kept"
+        ),
         ok("schedule list -o json", '"every"'),
         ok("schedule list --output table", "often"),
         ok("schedule list -o ndjson", '"name": "often"'),
@@ -244,6 +249,18 @@ SCENARIOS: dict[str, list[Line]] = {
             "profile add real --bucket every --access-key {access} --secret-key @env:AWS_SECRET_ACCESS_KEY "
             "--endpoint-url {s3} --region {region}",
             env={"AWCOPY_PROFILES": "{tmp}/profiles"},
+        ),
+        ok(
+            "profile add hook --webhook @env:HOOK --signing-key -",
+            env={"AWCOPY_PROFILES": "{tmp}/profiles", "HOOK": "https://hooks.example.com/SECRETMARK"},
+            typed="whsec_U0VDUkVUTUFSS1NFQ1JFVE1BUktTRUNSRVRNQVJL\n",
+        ),
+        ok(
+            "profile add mail --email ops@example.com --smtp-url @env:MAIL --sender awcopy@example.com",
+            env={
+                "AWCOPY_PROFILES": "{tmp}/profiles",
+                "MAIL": "smtps://awcopy:SECRETMARK@mail.example.com:465",
+            },
         ),
         ok("profile list -o json", '"role"', env={"AWCOPY_PROFILES": "{tmp}/profiles"}),
         ok("profile list --output table", "role", env={"AWCOPY_PROFILES": "{tmp}/profiles"}),
