@@ -366,6 +366,7 @@ def run(place: Place, line: Line, facts: Mapping[str, str]) -> tuple[int, str, s
     return process.returncode, said, ""
 
 
+@pytest.mark.timeout(900)  # one of the lines is the whole demo
 @pytest.mark.parametrize("facts", SCENARIOS, indirect=True)
 def test_each_line_of_the_table_ends_as_it_says(
     stores: Place, facts: dict[str, str], request: pytest.FixtureRequest
