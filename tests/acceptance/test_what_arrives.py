@@ -28,6 +28,8 @@ from tests.acceptance.any_key_s3 import serve_any_keys
 from tests.acceptance.conftest import LIMIT_S, Place
 from tests.acceptance.test_names import ALIASES, ELSEWHERE, NOT_XML, TOO_DEEP, UNUSUAL, content_of
 
+pytestmark = pytest.mark.timeout(900)  # for hangs
+
 BUCKET = "what-arrives"
 # What a key becomes under --names encode, where that is not the key itself.
 ENCODED = {
