@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from awcopy.errors import Conflict, IllegalMove
 from awcopy.jobs.queries import all_jobs
 from awcopy.jobs.retry import count_failed
-from awcopy.model.job import Job, JobId, JobState, move, remember, say_state
+from awcopy.model.job import Job, JobId, JobSpec, JobState, move, remember, say_state
 from awcopy.units import say_rate
 
 if TYPE_CHECKING:
@@ -119,16 +119,13 @@ def change_agents(fleet: Fleet, job_id: JobId, agents: int) -> Job:
     Raises:
         IllegalMove: The job has ended or is being cancelled.
     """
-
-    def change(job: Job, at: datetime) -> Job:
-        if job.has_ended or job.state is JobState.CANCELLING:
-            raise IllegalMove(f"job {job.id} is {say_state(job.state)}; its agents cannot be changed")
-        if agents == job.spec.agents:
-            return job
-        changed = replace(job, spec=replace(job.spec, agents=agents))
-        return remember(changed, "agents", at=at, detail=f"{agents} at once, {job.spec.agents} before")
-
-    return _change(fleet, job_id, change)
+    return _change_spec(
+        fleet,
+        job_id,
+        "agents",
+        lambda spec: replace(spec, agents=agents),
+        lambda spec: f"{agents} at once, {spec.agents} before",
+    )
 
 
 def change_bandwidth(fleet: Fleet, job_id: JobId, bandwidth: int) -> Job:
@@ -137,16 +134,13 @@ def change_bandwidth(fleet: Fleet, job_id: JobId, bandwidth: int) -> Job:
     Raises:
         IllegalMove: The job has ended or is being cancelled.
     """
-
-    def change(job: Job, at: datetime) -> Job:
-        if job.has_ended or job.state is JobState.CANCELLING:
-            raise IllegalMove(f"job {job.id} is {say_state(job.state)}; its bandwidth cannot be changed")
-        if bandwidth == job.spec.bandwidth:
-            return job
-        changed = replace(job, spec=replace(job.spec, bandwidth=bandwidth))
-        return remember(changed, "bandwidth", at=at, detail=say_rate(bandwidth))
-
-    return _change(fleet, job_id, change)
+    return _change_spec(
+        fleet,
+        job_id,
+        "bandwidth",
+        lambda spec: replace(spec, bandwidth=bandwidth),
+        lambda _: say_rate(bandwidth),
+    )
 
 
 def remove_job(fleet: Fleet, job_id: JobId) -> None:
@@ -167,6 +161,26 @@ def clean_jobs(fleet: Fleet, older_than: datetime) -> Iterator[JobId]:
         if job.has_ended and job.changed_at < older_than:
             fleet.ledger.delete_job(job.id)
             yield job.id
+
+
+def _change_spec(
+    fleet: Fleet,
+    job_id: JobId,
+    what: str,
+    change: Callable[[JobSpec], JobSpec],
+    say: Callable[[JobSpec], str],
+) -> Job:
+    """Change one value of a job that can still go on, and have the job remember it; ``say`` tells of the change."""
+
+    def changed(job: Job, at: datetime) -> Job:
+        if job.has_ended or job.state is JobState.CANCELLING:
+            raise IllegalMove(f"job {job.id} is {say_state(job.state)}; its {what} cannot be changed")
+        spec = change(job.spec)
+        return (
+            job if spec == job.spec else remember(replace(job, spec=spec), what, at=at, detail=say(job.spec))
+        )
+
+    return _change(fleet, job_id, changed)
 
 
 def _change(fleet: Fleet, job_id: JobId, change: Callable[[Job, datetime], Job]) -> Job:
