@@ -50,7 +50,7 @@ VISIBILITY_S = 30  # longer than any task of these tests; what a dead worker had
 STORE_TIMEOUT_S = 8
 TWO_PAGES = 1010  # keys; S3 lists a thousand at once
 SINK_ACCOUNT, LEDGER_ACCOUNT = "faultsink", "faultledger"
-_COMMAND_S = 60  # for hangs
+_COMMAND_S = 180  # for hangs
 _STOP_S = 30.0
 _API_VERSION = "2025-11-05"
 NOTHING: Mapping[str, str] = {}
@@ -432,7 +432,6 @@ class FaultFleet:
             "AWCOPY_LEASE_S": str(LEASE_S),
             "AWCOPY_RECONCILE_S": str(RECONCILE_S),
             "AWCOPY_VISIBILITY_S": str(VISIBILITY_S),
-            "AWCOPY_STORE_TIMEOUT_S": str(STORE_TIMEOUT_S),
             "AWCOPY_RESTORE_POLL_S": "1",
             # Every host but this machine's is played by the S3 server, also under Amazon's own names.
             "HTTP_PROXY": self.s3.url,
@@ -448,7 +447,9 @@ class FaultFleet:
         }
         self.fleet.ledger.prepare()
         worker = ["worker", "--processes", str(self.processes), "--concurrency", str(self._concurrency)]
-        self.worker = self._part("worker", worker, is_ready=self._are_ready)
+        # A worker asks again; whoever types a command is told at once, and must not be on a slow machine.
+        patience = {**self.fleet_env, "AWCOPY_STORE_TIMEOUT_S": str(STORE_TIMEOUT_S)}
+        self.worker = self._part("worker", worker, is_ready=self._are_ready, environment=patience)
         self.web_url = f"http://{LOOPBACK}:{web_port}/"
         self.web = self._part("web", ["web", "--port", str(web_port)], is_ready=self._web_answers)
         self._stack.callback(self._stop_parts)
