@@ -5,17 +5,14 @@ from __future__ import annotations
 import click
 
 from awcopy.cli.help import helpful
-from awcopy.cli.setup import check_log_level, require_access
-from awcopy.config import load_settings
+from awcopy.cli.setup import begin_server
 
 
 @click.command(cls=helpful("awcopy beat", "AWCOPY_LOG_LEVEL=WARNING awcopy beat", "awcopy beat --check"))
 @click.option("--check", is_flag=True, help="Run none; say whether this machine's beat is there.")
 def beat(check: bool) -> None:
     """Run beat, which takes up again what a dead worker left. One is enough for a fleet; more do no harm."""
-    settings = load_settings()
-    check_log_level(settings)
-    require_access(settings, "awcopy beat")
+    settings = begin_server("awcopy beat")
     if check:
         from workers.lifecycle import count_own
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from awcopy.cli.help import helpful
-from awcopy.cli.setup import check_log_level, require_access
-from awcopy.config import load_settings
+from awcopy.cli.setup import begin_server
 
 
 @click.command(cls=helpful("awcopy flower", "awcopy flower --port 5556"))
@@ -22,7 +21,5 @@ def flower(address: str, port: int) -> None:
     """
     from workers.lifecycle import run_flower
 
-    settings = load_settings()
-    check_log_level(settings)
-    require_access(settings, "awcopy flower")
+    settings = begin_server("awcopy flower")
     run_flower(settings, address, port)

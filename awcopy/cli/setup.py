@@ -36,6 +36,20 @@ def begin(*, verbose: bool = False) -> Settings:
     return settings
 
 
+def begin_server(what: str) -> Settings:
+    """Return the settings of what runs until it is told to stop, such as ``awcopy worker``.
+
+    It would start, and fail, again and again where its settings can never do.
+
+    Raises:
+        UsageError: A setting cannot be read, or names an API in place of the fleet.
+    """
+    settings = load_settings()
+    check_log_level(settings)
+    open_fleet(settings, what)
+    return settings
+
+
 def check_log_level(settings: Settings) -> str:
     """Return the level in capitals.
 
@@ -72,23 +86,14 @@ def open_fleet(settings: Settings, what: str) -> Fleet:
     Raises:
         UsageError: The settings say that there is a way through the API instead.
     """
-    require_access(settings, what)
-    from awcopy.bootstrap import connect_fleet
-
-    return connect_fleet(settings)
-
-
-def require_access(settings: Settings, what: str) -> None:
-    """Return when this process is to reach the fleet by itself; ``what`` begins the message.
-
-    Raises:
-        UsageError: The settings name an API in place of that.
-    """
     if settings.api_url:
         raise UsageError(
             f"{what} works on Redis and the ledger themselves, and AWCOPY_API_URL is set in place of them",
             hint="run it where AWCOPY_REDIS_URL and AWCOPY_LEDGER are set, and AWCOPY_API_URL is not",
         )
+    from awcopy.bootstrap import connect_fleet
+
+    return connect_fleet(settings)
 
 
 def user_name() -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import click
 
 from awcopy.cli.help import Exit, helpful
-from awcopy.cli.setup import check_log_level, require_access
+from awcopy.cli.setup import begin_server
 from awcopy.cli.values import ENDPOINT
-from awcopy.config import load_settings
 
 
 @click.command(
@@ -53,7 +52,5 @@ def web(host: str, port: int, flower_url: str | None, names: tuple[str, ...], pr
     """
     from web.server import run_web
 
-    settings = load_settings()
-    check_log_level(settings)
-    require_access(settings, "awcopy web")
+    settings = begin_server("awcopy web")
     run_web(settings, host, port, flower_url or "", names, proxies)

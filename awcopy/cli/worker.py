@@ -7,8 +7,7 @@ import os
 import click
 
 from awcopy.cli.help import helpful
-from awcopy.cli.setup import check_log_level, require_access
-from awcopy.config import load_settings
+from awcopy.cli.setup import begin_server
 
 
 @click.command(
@@ -28,9 +27,7 @@ def worker(concurrency: int, processes: int | None, check: bool) -> None:
 
     Start as many workers as you like, on as many machines.
     """
-    settings = load_settings()
-    check_log_level(settings)
-    require_access(settings, "awcopy worker")
+    settings = begin_server("awcopy worker")
     if check:
         from workers.lifecycle import count_own
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -52,6 +52,8 @@ _BEAT_LIFE_S = 30
 _LIMIT_LIFE_S = 10
 _VITALS = tuple(field.name for field in fields(Vitals))
 _MICROSECONDS = 1_000_000
+# kombu keeps these for what stands before the host, and fails when they stand behind it.
+_BEFORE_THE_HOST = frozenset({"username", "userid", "password"})
 _AT, _FOR = ":at", ":for"
 
 # One hash holds a job's turns: "generation", and for each place p "p" (its turn), "p:at" (when it took that,
@@ -334,6 +336,7 @@ def _connect(url: Secret) -> Redis:
     plain_url = re.sub(r"(?<=ssl_cert_reqs=)CERT_(\w+)", lambda match: match[1].lower(), url.reveal())
     backoff = ExponentialBackoff(cap=0.5, base=0.05)
     try:
+        _check_readable_by_celery(url)
         return Redis.from_url(
             plain_url,
             decode_responses=True,
@@ -350,14 +353,22 @@ def _connect(url: Secret) -> Redis:
         raise UsageError("AWCOPY_REDIS_URL is not the URL of a Redis server", hint=hint) from None
 
 
+def _check_readable_by_celery(url: Secret) -> None:
+    """Refuse names that redis-py takes behind the question mark and Celery, which reads the same URL, does not."""
+    if _BEFORE_THE_HOST & parse_qs(urlsplit(url.reveal()).query).keys():
+        hint = (
+            "write it like redis://USER:PASSWORD@HOST:6379/0, any % or @ of the password in percent encoding"
+        )
+        raise UsageError("AWCOPY_REDIS_URL names the user or the password behind its ?", hint=hint)
+
+
 def _describe_server(url: Secret) -> str:
-    parts = urlsplit(url.reveal())
-    if parts.scheme == "unix":
-        return parts.path
     try:
-        return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+        parts = urlsplit(url.reveal())
+        server = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
     except ValueError:
         return "an unreadable address"
+    return parts.path if parts.scheme == "unix" else server
 
 
 # The most particular class first; redis-py's own texts are not quoted, they may repeat what was sent.

@@ -143,7 +143,16 @@ def test_what_the_server_cannot_do_is_unreachable(live, monkeypatch, error, reas
 
 
 @pytest.mark.parametrize(
-    "bad_url", ["", f"http://{CANARY}@x", f"redis://x:{CANARY}", f"redis://x/0?db={CANARY}"]
+    "bad_url",
+    [
+        "",
+        f"http://{CANARY}@x",
+        f"redis://x:{CANARY}",
+        f"redis://x/0?db={CANARY}",
+        f"redis://[{CANARY}",
+        f"redis://x/0?password={CANARY}",
+        f"redis://x/0?username=me&password={CANARY}",
+    ],
 )
 def test_a_url_that_names_no_server_is_refused_and_not_shown(bad_url):
     with pytest.raises(UsageError) as caught:

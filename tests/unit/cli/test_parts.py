@@ -88,10 +88,19 @@ def test_the_demo_is_told_whether_to_keep_its_servers(started, keep: bool) -> No
 
 
 @pytest.mark.parametrize("command", ["worker", "beat", "web", "flower"])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("AWCOPY_LOG_LEVEL", "LOUD"),
+        ("AWCOPY_LEDGER", "AccountName"),
+        ("AWCOPY_REDIS_URL", "redis://host/0?password=word"),
+        ("AWCOPY_API_URL", "https://awcopy.example"),
+    ],
+)
 def test_a_bad_setting_stops_a_part_before_it_starts(
-    started, command: str, monkeypatch: pytest.MonkeyPatch
+    started, command: str, setting: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWCOPY_LOG_LEVEL", "LOUD")
+    monkeypatch.setenv(setting, value)
     assert main([command]) == 2
     assert not started
 
