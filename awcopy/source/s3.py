@@ -1,7 +1,7 @@
 """Lists and reads a bucket of Amazon S3 or of a server that speaks its protocol.
 
-botocore finds the credentials and the bucket's address; the requests themselves are signed by `sigv4` and
-sent over `awcopy.http`, since botocore's own cost per call exceeds that of copying a small object.
+Where the bucket is, `s3_address` finds; the requests are signed by `sigv4` and sent over `awcopy.http`, since
+botocore's own cost per call exceeds that of copying a small object.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import functools
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import Final
+from urllib.parse import quote
 
 import botocore.exceptions
-from botocore.config import Config
 
 from awcopy.config import AwsKeys, AwsLogin, CustomerKey
 from awcopy.errors import (
@@ -36,19 +34,16 @@ from awcopy.http import (
     Headers,
     Pool,
     encode_path,
-    parse_origin,
 )
-from awcopy.model.job import Addressing, SourceSpec
+from awcopy.model.job import SourceSpec
 from awcopy.model.objects import ARCHIVED_CLASSES, ObjectHead, SourceObject, Span
 from awcopy.source.base import ListPage
-from awcopy.source.s3_credentials import find_credentials, new_session
+from awcopy.source.s3_address import BucketAddress, find_address
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import etag_of, head_from_headers
 from awcopy.source.s3_listing import parse_list_page, parse_tags, parse_version_page, parse_versioning
-from awcopy.source.sigv4 import EMPTY_SHA256, Credentials, Signer
+from awcopy.source.sigv4 import EMPTY_SHA256, Credentials
 
-DEFAULT_REGION: Final = "us-east-1"
-_ANY_REGION_URL: Final = "https://s3.us-east-1.amazonaws.com"  # tells any bucket's region, unsigned
 _CHECKSUMS: Final = {"x-amz-checksum-mode": "ENABLED"}
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _XML_NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -60,16 +55,6 @@ _BAD_REQUEST: Final = 400
 # Long enough for a clock that is as wrong as Amazon accepts, 15 minutes, and for a read that waits.
 _URL_LIFE_S: Final = 3600
 _REFUSED_HEADS: Final = frozenset({400, 401, 403})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Address:
-    """Where the bucket is, and what signs the requests to it."""
-
-    pool: Pool
-    signer: Signer
-    bucket_path: str  # of the bucket itself: "/" or "/bucket"
-    key_path: str  # put before each key: "/" or "/bucket/"
 
 
 class S3Source:
@@ -116,8 +101,7 @@ class S3Source:
         )
         self._proxy_url = proxy_url
         self._lock = threading.Lock()
-        self._credentials: Any = None  # botocore's, which renew themselves
-        self._address: _Address | None = None
+        self._address: BucketAddress | None = None
 
     def probe(self, prefix: str) -> None:
         """Return when the bucket can be listed under the prefix; raise the reason when it cannot."""
@@ -226,8 +210,9 @@ class S3Source:
             return ""
         address = self._address or self._locate()
         path = address.key_path + encode_path(obj.key)
+        credentials = self._frozen_credentials(address)
         query = address.signer.presign(
-            path, _version_query(obj.version_id), self._frozen_credentials(), expires_s=_URL_LIFE_S
+            path, _version_query(obj.version_id), credentials, expires_s=_URL_LIFE_S
         )
         origin = address.pool.origin
         return f"{origin.scheme}://{origin.netloc}{path}?{query}"
@@ -316,7 +301,7 @@ class S3Source:
     ) -> Answer:
         address = self._address or self._locate()
         body_sha256 = sha256(body).hexdigest() if body else EMPTY_SHA256
-        sent, credentials = {**headers, **self._always}, self._frozen_credentials()
+        sent, credentials = {**headers, **self._always}, self._frozen_credentials(address)
         signed = address.signer.sign(method, path, query, sent, credentials, body_sha256=body_sha256)
         target = f"{path}?{query}" if query else path
         answer = address.pool.request(method, target, signed, body, into, check=check)
@@ -324,9 +309,9 @@ class S3Source:
             raise error_from_answer(answer, op=op, bucket=self._spec.bucket, is_object=is_object)
         return answer
 
-    def _frozen_credentials(self) -> Credentials:
+    def _frozen_credentials(self, address: BucketAddress) -> Credentials:
         try:
-            frozen: Credentials = self._credentials.get_frozen_credentials()
+            frozen: Credentials = address.credentials.get_frozen_credentials()
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as exc:
             raise error_from_botocore(exc, op="renewing the credentials", bucket=self._spec.bucket) from exc
         return frozen
@@ -343,78 +328,14 @@ class S3Source:
                     raise
             raise
 
-    def _locate(self) -> _Address:
+    def _locate(self) -> BucketAddress:
         """Return where the bucket is, found on the first call."""
         if self._address:
             return self._address
         with self._lock, translating_botocore(op="finding the bucket", bucket=self._spec.bucket):
             if self._address is None:
-                self._address = self._find_address()
+                self._address = find_address(self._spec, self._access, self._new_pool)
             return self._address
-
-    def _find_address(self) -> _Address:
-        spec = self._spec
-        if spec.bucket.endswith("--x-s3"):  # such buckets list in no order, and want a session of their own
-            raise RequestRefused(f"s3://{spec.bucket} is a directory bucket, which awcopy cannot read")
-        self._credentials = find_credentials(self._access)
-        url = self._sample_url(spec.region or self._find_region())
-        parts = urlsplit(url)
-        scope = parse_qs(parts.query)["X-Amz-Credential"][0].split("/")
-        pool = self._new_pool(parse_origin(url))
-        key_path = parts.path.removesuffix("k")
-        return _Address(
-            pool=pool,
-            signer=Signer(host=pool.origin.netloc, region=scope[-3]),
-            bucket_path=key_path.rstrip("/") or "/",
-            key_path=key_path,
-        )
-
-    def _sample_url(self, region: str) -> str:
-        """Return the signed URL of a key ``k``: botocore knows each kind of bucket's address and region."""
-        spec = self._spec
-        style = spec.addressing
-        if style is Addressing.AUTO:
-            style = Addressing.PATH if spec.endpoint_url or "." in spec.bucket else Addressing.VIRTUAL
-        config = Config(
-            signature_version="s3v4",
-            ignore_configured_endpoint_urls=True,  # the spec's endpoint has been decided already
-            # A global address may redirect, which a sink that reads by itself does not follow.
-            s3={
-                "addressing_style": style.value,
-                "us_east_1_regional_endpoint": "regional",
-            },
-        )
-        keys = self._credentials.get_frozen_credentials()
-        client = new_session().create_client(
-            "s3",
-            region_name=region,
-            endpoint_url=spec.endpoint_url or None,
-            config=config,
-            aws_access_key_id=keys.access_key,
-            aws_secret_access_key=keys.secret_key,
-            aws_session_token=keys.token,
-        )
-        url: str = client.generate_presigned_url("get_object", Params={"Bucket": spec.bucket, "Key": "k"})
-        return url
-
-    def _find_region(self) -> str:
-        if self._spec.endpoint_url or self._spec.bucket.startswith("arn:"):
-            return DEFAULT_REGION
-        return find_region(self._new_pool(parse_origin(_ANY_REGION_URL)), self._spec.bucket)
-
-
-def find_region(pool: Pool, bucket: str) -> str:
-    """Return the region of a bucket, which S3 names in every answer to HEAD, refusals included.
-
-    Raises:
-        StoreNotFound: There is no such bucket.
-    """
-    answer = pool.request("HEAD", f"/{encode_path(bucket)}", {})
-    pool.close()
-    region = answer.headers.get("x-amz-bucket-region", "")
-    if not region and answer.status >= 300:  # noqa: PLR2004 - HTTP
-        raise error_from_answer(answer, op="finding the region", bucket=bucket, is_object=False)
-    return region or DEFAULT_REGION
 
 
 def _version_query(version_id: str) -> str:

@@ -16,11 +16,11 @@ import pytest
 
 from awcopy import errors
 from awcopy.config import AwsKeys, Secret, parse_customer_key
-from awcopy.http import Answer, Pool
+from awcopy.http import Answer, Pool, parse_origin
 from awcopy.model.job import Addressing, SourceSpec
 from awcopy.model.objects import SourceObject, Span
-from awcopy.source import s3
-from awcopy.source.s3 import S3Source, find_region
+from awcopy.source.s3 import S3Source
+from awcopy.source.s3_address import find_address, find_region
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore
 from awcopy.source.s3_headers import head_from_headers
 from awcopy.source.s3_listing import parse_list_page, parse_tags
@@ -374,7 +374,7 @@ def test_credentials_that_cannot_be_renewed_are_said_so():
         raise boto.CredentialRetrievalError(provider="p", error_msg="m")
 
     source, _ = source_with()
-    source._credentials = SimpleNamespace(get_frozen_credentials=fail)
+    source._address = replace(source._address, credentials=SimpleNamespace(get_frozen_credentials=fail))
     with pytest.raises(errors.CredentialsError):
         source.probe("")
 
@@ -404,7 +404,7 @@ class FakePool(Pool):
 def source_with(*answers: Answer) -> tuple[S3Source, FakePool]:
     source = S3Source(SourceSpec(bucket="b", endpoint_url="http://h"), KEYS, connections=1)
     pool = FakePool(*answers)
-    source._address = s3._Address(pool=pool, signer=source._locate().signer, bucket_path="/b", key_path="/b/")
+    source._address = replace(source._locate(), pool=pool)
     return source, pool
 
 
@@ -449,12 +449,12 @@ def test_a_head_that_is_refused_without_a_reason_is_explained():
         source.head("k")
 
 
-def test_amazon_is_asked_for_the_region_of_a_bucket(monkeypatch):
-    pool = FakePool(Answer(403, {"x-amz-bucket-region": "eu-west-3"}, b"", 0))
-    source = S3Source(SourceSpec(bucket="data"), KEYS, connections=1)
-    monkeypatch.setattr(source, "_new_pool", lambda _: pool)
-    assert source._find_region() == "eu-west-3"
-    assert pool.targets == ["HEAD /data"]
+def test_amazon_is_asked_for_the_region_of_a_bucket():
+    asked = FakePool(Answer(403, {"x-amz-bucket-region": "eu-west-3"}, b"", 0))
+    asked.origin = parse_origin("https://data.s3.eu-west-3.amazonaws.com")
+    address = find_address(SourceSpec(bucket="data"), KEYS, lambda _: asked)
+    assert address.signer.region == "eu-west-3"
+    assert asked.targets == ["HEAD /data"]
 
 
 def test_a_version_is_pinned_in_the_query():
@@ -506,7 +506,7 @@ FACTS = {"content-length": "1", "last-modified": "Sun, 06 Nov 1994 08:49:37 GMT"
 def source_of(spec: SourceSpec, *answers: Answer, key=None) -> tuple[S3Source, FakePool]:
     source, pool = source_with(*answers)
     keyed = S3Source(spec, KEYS, connections=1, customer_key=key)
-    keyed._credentials, keyed._address = source._credentials, source._address
+    keyed._address = source._address
     return keyed, pool
 
 
