@@ -12,6 +12,7 @@ from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES
 from awcopy.errors import ConnectionLost, CredentialsError, StoreNotFound, UsageError
 from awcopy.model.job import Versions
 from awcopy.planning.filters import compile_selection
+from awcopy.planning.splitting import LAST_CHARACTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from awcopy.source.base import Source
     from awcopy.vault.credentials import JobCredentials
 
-_LAST_CHARACTER = "\U0010ffff"  # sorts after everything that a key can go on with
 _SHOWN_KEY = 80
 _S3_ENDPOINT = "check the network, and --endpoint-url or AWS_ENDPOINT_URL"
 _NO_CONTAINER = "check the container's name, or create it: `awcopy copy` does, with --create-container"
@@ -70,7 +70,7 @@ def warn_of_siblings(spec: JobSpec, source: Source) -> None:
         return
     is_selected = compile_selection(spec.selection, prefix)
     # The first one may lie before the folder or behind it.
-    for after in ("", f"{folder}{_LAST_CHARACTER}"):
+    for after in ("", f"{folder}{LAST_CHARACTER}"):
         found = _first_key(source, prefix, after)
         if found and not found.key.startswith(folder) and is_selected(found):
             shown = found.key if len(found.key) <= _SHOWN_KEY else f"{found.key[:_SHOWN_KEY]}..."

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NewType
+from urllib.parse import urlsplit
 
 from awcopy.errors import IllegalMove
 from awcopy.model.outcome import Proof, Route, Tally, Totals
@@ -41,6 +42,7 @@ class JobState(StrEnum):
 
 
 _STATES = frozenset(JobState)
+_AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 _ACTIVE = frozenset({JobState.QUEUED, JobState.RUNNING, JobState.CANCELLING})
 TOLD = frozenset(
     {JobState.COMPLETED, JobState.COMPLETED_WITH_ERRORS, JobState.FAILED}
@@ -156,6 +158,12 @@ class SourceSpec:
     def __str__(self) -> str:
         """Return the source as an ``s3://`` address."""
         return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
+    def is_amazon(self) -> bool:
+        """Whether it is Amazon itself, and not another store that speaks its protocol."""
+        host = urlsplit(self.endpoint_url).hostname or ""
+        return not self.endpoint_url or host.endswith(_AMAZON)
 
     @property
     def is_plain(self) -> bool:

@@ -71,7 +71,7 @@ class ExtraFinder:
 
 def lists_in_order(spec: JobSpec) -> bool:
     """Return whether a name that the join has passed cannot come any more: Amazon lists in order, as it is known."""
-    return not spec.source.endpoint_url and spec.names is NamePolicy.FAIL
+    return spec.source.is_amazon and spec.names is NamePolicy.FAIL
 
 
 def find_pruning_guard(pruning: Pruning, totals: Totals) -> Guard | None:

@@ -11,7 +11,7 @@ from awcopy.units import MIB
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awcopy.model.job import JobSpec, SourceSpec
+    from awcopy.model.job import JobSpec
     from awcopy.model.objects import SourceObject
 
 # Below this, streaming is cheaper on every count: one request each to source and sink where the server-side
@@ -21,7 +21,6 @@ SMALLEST_BYTES = MIB
 # learn.microsoft.com, "Put Block From URL": x-ms-copy-source is at most 2 KiB long.
 LONGEST_URL = 2048
 
-_AMAZON = (".amazonaws.com", ".amazonaws.com.cn")
 _PRIVATE_LINK = (".vpce.amazonaws.com", ".vpce.amazonaws.com.cn")  # reached from within one VPC only
 
 
@@ -33,7 +32,8 @@ def may_copy_server_side(spec: JobSpec) -> bool:
     that, or lie where Azure cannot reach it; who knows better says ``--route server``.
     """
     if spec.route is Route.AUTO:
-        return _is_amazon(spec.source)
+        host = urlsplit(spec.source.endpoint_url).hostname or ""
+        return spec.source.is_amazon and not host.endswith(_PRIVATE_LINK)
     return spec.route is Route.SERVER
 
 
@@ -56,8 +56,3 @@ def why_streamed(route: Route, obj: SourceObject, presign: Callable[[SourceObjec
         # Azure's own rewriting of names would make it ask for another key.
         return 'a part of its key is "." or "..", or ends with a dot'
     return ""
-
-
-def _is_amazon(source: SourceSpec) -> bool:
-    host = urlsplit(source.endpoint_url).hostname or ""
-    return not source.endpoint_url or (host.endswith(_AMAZON) and not host.endswith(_PRIVATE_LINK))

@@ -14,10 +14,13 @@ from awcopy.planning.blocks import LARGE_FILE_BYTES, BlockPlan, plan_blocks
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_of
 from awcopy.planning.packing import pack_objects
+from awcopy.planning.splitting import find_split
 from awcopy.steps.join import open_join, settled_item
 from awcopy.transfer.engine import settle_unread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from awcopy.ledger.base import Ledger
     from awcopy.model.job import Job, JobId, JobSpec
     from awcopy.model.objects import SourceObject
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
     from awcopy.steps.lease import Lease
 
 PAGES_PER_TURN = 50  # then the range is given back, so that a listing never holds its task for long
+PAGES_PER_SPLIT = 5  # so many are listed before it is asked whether others should help, and again
+_NEXT = "\0"  # what a text goes on with to be the next one after it
+LEAST_NUMBERS = 10**9  # of items, that each part of a split range keeps for what it will find
 
 
 def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
@@ -42,7 +48,7 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
     source, _ = context.stores_of(job)
     retrier = context.retrier(lease.check)
     join = open_join(context, job, lease) if job.spec.sync else None
-    for _ in range(PAGES_PER_TURN):
+    for number in range(1, PAGES_PER_TURN + 1):
         lease.check()
         at = _range(lease)
         page = retrier.call(lambda at=at: _next_page(source, job.spec, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
@@ -56,6 +62,10 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
         following = _following(_range(lease), page)
         # A page further, the attempts before it are forgotten: a long listing may outlive many workers.
         lease.save(lambda item, following=following: replace(item, range=following, attempts=1))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        if number % PAGES_PER_SPLIT == 0 and _is_to_split(context, job, following):
+            _split(
+                context, job, lease, lambda above: retrier.call(lambda: _first_above(source, job.spec, above))
+            )
     lease.give_back()
     context.hint(job.id, [lease.item.number])
 
@@ -90,6 +100,45 @@ def _plan_page(context: StepContext, job: Job, lease: Lease, page: ListPage, joi
     )
     for batch in batches:
         _write_batch(context, job, lease, batch, join)
+
+
+def _is_to_split(context: StepContext, job: Job, at: ListRange) -> bool:
+    """Return whether other agents lack work, and could list a part of the range.
+
+    Only what Amazon lists is known to come in the order in which keys compare here. The sink's side of a sync is
+    read from its beginning on, and so are versions.
+    """
+    spec = job.spec
+    if not spec.source.is_amazon or spec.sync or spec.versions is Versions.ALL or at.planned_to:
+        return False
+    if at.last_number - at.next_number < 2 * LEAST_NUMBERS:
+        return False
+    ready = context.fleet.ledger.list_items(job.id, states=(ItemState.READY,), limit=spec.agents)
+    return sum(1 for _ in ready) < spec.agents
+
+
+def _split(context: StepContext, job: Job, lease: Lease, first_above: Callable[[str], str]) -> None:
+    """Make the upper part of the range an item of its own, in the transaction that takes it from this one."""
+    at = _range(lease)
+
+    def within(above: str) -> str:
+        found = first_above(above)
+        return "" if at.before and found >= at.before else found
+
+    split = find_split(at.after, job.spec.source.prefix, within)
+    if not split:
+        return
+    middle = (at.next_number + at.last_number) // 2
+    upper = replace(at, after=split, token="", next_number=middle + 1)
+    lower = replace(at, before=split + _NEXT, last_number=middle - 1)
+    child = Item(job_id=job.id, number=middle, kind=ItemKind.LIST_OBJECTS, range=upper)
+    lease.extend(lambda item: replace(item, range=lower), [child], [])
+    context.hint(job.id, [middle])
+
+
+def _first_above(source: Source, spec: JobSpec, above: str) -> str:
+    found = source.list_page(spec.source.prefix, after=above, limit=1).objects
+    return found[0].key if found else ""
 
 
 def _settle_nothing(_obj: SourceObject) -> None:

@@ -31,6 +31,7 @@ from awcopy.errors import (
 )
 from awcopy.model.job import SourceSpec
 from awcopy.model.objects import Algorithm, Checksum, ContentHeaders, SourceObject, Span
+from awcopy.planning.splitting import LAST_CHARACTER
 from awcopy.source.base import Source
 from awcopy.source.memory import MemorySource
 from awcopy.source.s3 import S3Source
@@ -324,6 +325,22 @@ def test_only_keys_above_after_are_listed(case):
         case.put(case.key(name), b"x")
     page = case.source.list_page(case.prefix, after=case.key("a"))
     assert [obj.key for obj in page.objects] == [case.key("b"), case.key("c")]
+
+
+def test_a_key_is_found_behind_all_that_begin_alike(case):
+    for name in ("a1", "a2", "b1", "\u4e2d"):
+        case.put(case.key(name), b"x")
+    first = [
+        case.source.list_page(case.prefix, after=case.key(f"{name}{LAST_CHARACTER}"), limit=1).objects
+        for name in ("a1", "a", "b", "z", "\u4e2d")
+    ]
+    assert [[obj.key for obj in found] for found in first] == [
+        [case.key("a2")],
+        [case.key("b1")],
+        [case.key("\u4e2d")],
+        [case.key("\u4e2d")],
+        [],
+    ]
 
 
 def test_keys_come_in_byte_order(case):

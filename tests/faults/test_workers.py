@@ -6,14 +6,16 @@ import os
 import signal
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from threading import Event
 
 import pytest
 
-from awcopy.model.items import Item, ItemState
+from awcopy.model.items import Item, ItemKind, ItemState
 from awcopy.model.job import JobId
+from awcopy.model.outcome import Tally
 from awcopy.units import MIB
-from tests.faults.fleet import LEASE_S, RECONCILE_S, VISIBILITY_S, FaultFleet, content_of
+from tests.faults.fleet import AMAZON_URL, LEASE_S, RECONCILE_S, VISIBILITY_S, FaultFleet, content_of
 from tests.faults.http_proxy import Exchange, Fault, Op
 from tests.faults.invariants import Expected, assert_invariants, is_heard
 from tests.faults.moments import at_request, kill
@@ -64,6 +66,26 @@ def test_worker_process_sigkill_while_it_lists(fleet: FaultFleet) -> None:
     assert moment.wait()
     fleet.ended(job_id, within_s=NOTICED_S + 20)
     assert_invariants(fleet, job_id, "lister-kill", LOST)
+
+
+def test_worker_process_sigkill_while_it_lists_what_was_split_off(fleet: FaultFleet) -> None:
+    objects = {f"{number:05}": b"%d" % number for number in range(7_000)}
+    fleet.make_bucket("split-off", objects)
+
+    def is_upper_part(exchange: Exchange) -> object:
+        return "start-after=" in exchange.query and "max-keys=1000&" in exchange.query
+
+    moment = at_request(fleet.s3, Op.LIST, 1, kill(fleet, signal.SIGKILL), match=is_upper_part)
+    # Amazon's name, since no other store's order of keys is relied on. Few are copied, so that agents lack work.
+    job_id = fleet.submit("split-off", "--endpoint-url", AMAZON_URL, "--include", "*00")
+    assert moment.wait()
+    fleet.ended(job_id, within_s=NOTICED_S + 20)
+    only = {key for key in objects if key.endswith("00")}
+    assert_invariants(fleet, job_id, "split-off", replace(LOST, only=only))
+    ranges = [item for item in fleet.items(job_id) if item.kind is ItemKind.LIST_OBJECTS]
+    assert len(ranges) > 1
+    found = sum((item.totals.listed + item.totals.excluded for item in ranges), Tally())
+    assert found.objects == len(objects)
 
 
 def test_worker_process_sigkill_while_it_takes_the_job_up(fleet: FaultFleet) -> None:

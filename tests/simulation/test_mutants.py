@@ -16,7 +16,7 @@ import pytest
 from awcopy.errors import StorageError
 from awcopy.ledger.memory import MemoryLedger
 from awcopy.live.memory import MemoryLive
-from awcopy.model.items import ItemState, claim
+from awcopy.model.items import ItemKind, ItemState, claim
 from awcopy.model.outcome import Proof, Totals, tally_outcomes
 from awcopy.planning.blocks import BlockPlan
 from awcopy.sink.memory import MemorySink
@@ -188,6 +188,28 @@ def delete_in_spite_of_failures(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(finish, "find_guard", lambda *_: None)
 
 
+def forget_what_is_split_off(patch: pytest.MonkeyPatch) -> None:
+    extend = MemoryLedger.extend
+
+    def forget(ledger: Any, parent: Any, children: Any, files: Any) -> Any:
+        kept = [child for child in children if child.kind is not ItemKind.LIST_OBJECTS]
+        return extend(ledger, parent, kept, files)
+
+    patch.setattr(MemoryLedger, "extend", forget)
+
+
+def list_what_is_split_off_twice(patch: pytest.MonkeyPatch) -> None:
+    extend = MemoryLedger.extend
+
+    def keep(ledger: Any, parent: Any, children: Any, files: Any) -> Any:
+        for child in children:
+            if child.kind is ItemKind.LIST_OBJECTS:
+                parent = replace(parent, range=replace(parent.range, before=child.range.before))
+        return extend(ledger, parent, children, files)
+
+    patch.setattr(MemoryLedger, "extend", keep)
+
+
 MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
     skip_the_verification,
     ignore_the_version,
@@ -209,6 +231,8 @@ MUTANTS: list[Callable[[pytest.MonkeyPatch], None]] = [
     delete_before_everything_is_copied,
     drop_if_match_of_the_deletion,
     delete_in_spite_of_failures,
+    forget_what_is_split_off,
+    list_what_is_split_off_twice,
 ]
 
 

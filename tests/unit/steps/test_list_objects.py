@@ -7,10 +7,10 @@ import pytest
 
 from awcopy.errors import AccessDenied, ConnectionLost, LeaseLost, RequestRefused
 from awcopy.model.items import BlockRange, ItemKind, ItemState, ListRange, claim
-from awcopy.model.job import JobState, Selection
+from awcopy.model.job import JobState, Selection, SourceSpec, Versions
 from awcopy.model.outcome import Tally
 from awcopy.steps.lease import Lease
-from awcopy.steps.list_objects import PAGES_PER_TURN, list_objects
+from awcopy.steps.list_objects import LEAST_NUMBERS, PAGES_PER_TURN, list_objects
 from tests.unit.factories import make_item, make_spec
 from tests.unit.world import LEASE_S, World, make_paged_source
 
@@ -130,6 +130,83 @@ def test_a_long_listing_is_given_back_in_good_order_and_goes_on_where_it_was(wor
     item = list_all(world, job)
     assert (item.state, item.attempts) == (ItemState.READY, 0)
     assert list_all(world, job).state is ItemState.DONE
+    assert planned_keys(world, job) == keys
+
+
+def list_ready(world, job):
+    """List every range that is ready, and those that are split off then, the last first; return how many they were."""
+    listed = set()
+    while ranges := [
+        item for item in children(world, job, ItemKind.LIST_OBJECTS) if item.state is ItemState.READY
+    ]:
+        ledger = world.ledger
+        held = claim(ranges[-1], agent=0, generation=1, now=ledger.now(), lease_s=LEASE_S)
+        lease = Lease(ledger, ledger.update_item(held), lease_s=LEASE_S, monotonic=world.clock.monotonic)
+        list_objects(world.context, job, lease)
+        listed.add(lease.item.number)
+    return len(listed)
+
+
+@pytest.mark.parametrize("names", ["{:04}", "{:x}", "a/{:03}/b", "2024/{:02}/{:02}"])
+def test_agents_without_work_list_a_part_each_and_every_key_is_planned_once(world, spec, names, monkeypatch):
+    monkeypatch.setattr("awcopy.steps.list_objects.PAGES_PER_SPLIT", 1)
+    keys = sorted(world.put({names.format(number, number % 7): b"" for number in range(300)}))
+    job = world.submit(spec=replace(spec, agents=1_000))
+    list_all(world, job)
+    assert list_ready(world, job) > 3
+    assert planned_keys(world, job) == keys
+    items = list(world.ledger.list_items(job.id))
+    assert sum(item.totals.listed.objects for item in items) == len(keys)
+    assert all(item.state is ItemState.DONE for item in items if item.kind is ItemKind.LIST_OBJECTS)
+    # The report is in the order of the keys all the same.
+    objects = [
+        obj.key
+        for item in children(world, job, ItemKind.COPY_FILES)
+        for obj in world.ledger.read_manifest(job.id, item.number, fence=item.manifest_fence)
+    ]
+    assert objects == keys
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"agents": 1},  # which has work
+        {"versions": Versions.ALL},
+        {"source": SourceSpec(bucket="bucket", endpoint_url="https://store.example")},
+    ],
+)
+def test_a_range_is_not_split_without_need_or_where_the_order_is_not_known(world, spec, change, monkeypatch):
+    monkeypatch.setattr("awcopy.steps.list_objects.PAGES_PER_SPLIT", 1)
+    world.source.keeps_versions = True
+    world.put({f"{number:03}": b"" for number in range(30)})
+    job = world.submit(spec=replace(spec, **({"agents": 100} | change)))
+    list_all(world, job)
+    assert not children(world, job, ItemKind.LIST_OBJECTS)
+
+
+def test_numbers_of_items_decide_how_often_a_range_is_split(world, spec, monkeypatch):
+    monkeypatch.setattr("awcopy.steps.list_objects.PAGES_PER_SPLIT", 1)
+    world.put({f"{number:03}": b"" for number in range(300)})
+    job = world.submit(spec=replace(spec, agents=1_000))
+    list_all(world, job, next_number=2, last_number=3 * LEAST_NUMBERS)
+    (upper,) = children(world, job, ItemKind.LIST_OBJECTS)
+    assert upper.range.last_number - upper.range.next_number >= LEAST_NUMBERS - 1
+
+
+def test_a_lister_that_was_frozen_splits_nothing_off(world, spec, monkeypatch):
+    monkeypatch.setattr("awcopy.steps.list_objects.PAGES_PER_SPLIT", 1)
+    keys = sorted(world.put({f"{number:03}": b"" for number in range(60)}))
+    job = world.submit(spec=replace(spec, agents=1_000))
+    lease = begin(world, job)
+    held = lease.item
+    list_objects(world.context, job, lease)
+    parts = children(world, job, ItemKind.LIST_OBJECTS)
+    assert parts
+    stale = Lease(world.ledger, held, lease_s=LEASE_S, monotonic=world.clock.monotonic)
+    with pytest.raises(LeaseLost):
+        list_objects(world.context, job, stale)
+    assert children(world, job, ItemKind.LIST_OBJECTS) == parts
+    list_ready(world, job)
     assert planned_keys(world, job) == keys
 
 
