@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 PAGES_PER_TURN = 50  # then the range is given back, so that a listing never holds its task for long
 PAGES_PER_SPLIT = 5  # so many are listed before it is asked whether others should help, and again
-_NEXT = "\0"  # what a text goes on with to be the next one after it
 LEAST_NUMBERS = 10**9  # of items, that each part of a split range keeps for what it will find
+_NEXT = "\0"  # what a text goes on with to be the next one after it
 
 
 def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
@@ -137,7 +137,10 @@ def _split(context: StepContext, job: Job, lease: Lease, first_above: Callable[[
 
 
 def _first_above(source: Source, spec: JobSpec, above: str) -> str:
-    found = source.list_page(spec.source.prefix, after=above, limit=1).objects
+    try:
+        found = source.list_page(spec.source.prefix, after=above, limit=1).objects
+    except RequestRefused:  # then the range is not split, and listed all the same
+        return ""
     return found[0].key if found else ""
 
 

@@ -40,6 +40,7 @@ from botocore.config import Config
 from awcopy.crc64 import crc64, from_azure
 from awcopy.demo.fleet import awcopy_command, start_servers, user_environment
 from awcopy.demo.sample import content_of
+from awcopy.planning.splitting import LAST_CHARACTER
 from awcopy.units import MIB
 from tests.faults.copying_proxy import CopyingProxy
 
@@ -261,6 +262,16 @@ def check_rights_first(accounts: Accounts) -> str:
     raise Failed("the write was allowed")
 
 
+def check_split(accounts: Accounts) -> str:
+    """S3 lists from behind all keys that begin alike, for which one that ends with U+10FFFF is named."""
+    after = f"{accounts.prefix}small{LAST_CHARACTER}"
+    page = accounts.s3.list_objects_v2(
+        Bucket=accounts.bucket, Prefix=accounts.prefix, StartAfter=after, MaxKeys=1
+    )
+    seen = [one["Key"].removeprefix(accounts.prefix) for one in page.get("Contents", ())]
+    return need(seen == ["two-runs.bin"], seen)
+
+
 CHECKS: tuple[Callable[[Accounts], str], ...] = (
     check_server_side,
     check_bytes,
@@ -273,6 +284,7 @@ CHECKS: tuple[Callable[[Accounts], str], ...] = (
     check_replaced,
     check_versions,
     check_rights_first,
+    check_split,
     look_at_conditions,
 )
 

@@ -9,6 +9,7 @@ from awcopy.errors import AccessDenied, ConnectionLost, LeaseLost, RequestRefuse
 from awcopy.model.items import BlockRange, ItemKind, ItemState, ListRange, claim
 from awcopy.model.job import JobState, Selection, SourceSpec, Versions
 from awcopy.model.outcome import Tally
+from awcopy.planning.splitting import LAST_CHARACTER
 from awcopy.steps.lease import Lease
 from awcopy.steps.list_objects import LEAST_NUMBERS, PAGES_PER_TURN, list_objects
 from tests.unit.factories import make_item, make_spec
@@ -182,6 +183,24 @@ def test_a_range_is_not_split_without_need_or_where_the_order_is_not_known(world
     job = world.submit(spec=replace(spec, **({"agents": 100} | change)))
     list_all(world, job)
     assert not children(world, job, ItemKind.LIST_OBJECTS)
+
+
+def test_a_source_that_takes_no_look_for_a_split_is_listed_by_one(world, spec, monkeypatch):
+    monkeypatch.setattr("awcopy.steps.list_objects.PAGES_PER_SPLIT", 1)
+    keys = sorted(world.put({f"{number:03}": b"" for number in range(30)}))
+    job = world.submit(spec=replace(spec, agents=100))
+    list_page = world.source.list_page
+
+    def refuse(prefix, *, after="", token="", limit=1000):
+        if after.endswith(LAST_CHARACTER):
+            raise RequestRefused("no such character")
+        return list_page(prefix, after=after, token=token, limit=limit)
+
+    monkeypatch.setattr(
+        type(world.source), "list_page", lambda _source, *args, **named: refuse(*args, **named)
+    )
+    assert list_all(world, job).state is ItemState.DONE
+    assert planned_keys(world, job) == keys
 
 
 def test_numbers_of_items_decide_how_often_a_range_is_split(world, spec, monkeypatch):
