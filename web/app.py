@@ -13,6 +13,7 @@ from awcopy.bootstrap import connect_fleet
 from web import api, auth_pages, events, metrics, pages, schedules
 from web.actions import limit_creations
 from web.auth import require_login
+from web.files import keep_files
 from web.fleet import attach_fleet
 from web.forms import sign_forms
 from web.headers import HERE_ALONE, Reach, guard_browsers
@@ -52,6 +53,7 @@ def create_app(
     add_filters(app)
     sign_forms(app)
     guard_browsers(app, reach)
+    keep_files(app)
     require_login(app, settings, is_public=reach.is_public)
     auth_pages.limit_logins(app)
     limit_creations(app)

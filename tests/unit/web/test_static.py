@@ -47,3 +47,20 @@ def test_vendored_files_are_those_of_the_manifest():
 
     assert found == listed
     assert all(package["version"] and package["licence"] for package in packages)
+
+
+def test_what_a_page_loads_is_kept_under_the_address_of_its_version(client):
+    page = client.get("/").get_data(as_text=True)
+    files = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page))
+
+    assert any(file.startswith("/static/live.js?v=") for file in files)
+    for file in files:
+        with client.get(file) as response:
+            assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("query", ["", "?v=0123456789ab", "?v="])
+def test_under_an_address_of_another_version_a_file_is_asked_for_each_time(client, query):
+    with client.get(f"/static/live.js{query}") as response:
+        assert response.status_code == 200
+        assert response.headers["Cache-Control"] == "no-cache"
