@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import current_app, request
 
+import awcopy
 from awcopy.errors import JobNotFound, UsageError
+from awcopy.jobs import health
 from awcopy.jobs.failures import Examples, Failures, group_failures
+from awcopy.jobs.held import HeldItem, list_held
 from awcopy.jobs.overview import Overview, look_ahead, take_overview
 from awcopy.jobs.queries import JobSnapshot, snapshot_of
+from awcopy.jobs.schedule_control import describe_schedules
 from awcopy.jobs.search import JobFilter, find_jobs
 from awcopy.model.job import JobId, JobState, is_job_id, is_job_prefix
 from web.headers import SAFE_METHODS
@@ -25,9 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Flask, Response
+    from markupsafe import Markup
 
     from awcopy.config import Settings
     from awcopy.jobs.fleet import Fleet
+    from awcopy.jobs.health import Finding
     from awcopy.model.job import Job
 
 DEFAULT_PAGE = 50
@@ -35,7 +41,9 @@ LARGEST_PAGE = 200
 LONGEST_TEXT = 200
 
 JOBS_SCHEMA = "awcopy.jobs/1"
-_AHEAD_SHOWN_S = 15.0
+# What is no job's progress, and takes many requests to find out.
+_SHOWN_S = 15.0
+_TROUBLE_SHOWN_S = 2.0
 _SETTLES_IN = timedelta(minutes=5)
 _EXTENSION = "awcopy.fleet"
 _WATCH = "awcopy.watch"
@@ -131,6 +139,59 @@ def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
     return _look_at_page(_current_watch(), parse_query())
 
 
+def see_job(text: str) -> JobSnapshot:
+    """Return the job with this id as it was within the last second, for a page that goes on from there by its stream.
+
+    Raises as ``read_job`` does.
+    """
+    watch, job_id = _current_watch(), parse_job_id(text)
+    return watch.looks.share(_job_key(job_id), lambda: (_look_at(watch, job_id), FRESH_S))
+
+
+def see_jobs() -> tuple[list[JobSnapshot], JobId | None]:
+    """Return the page of jobs that the query asks for as it was within the last second; raise as ``read_jobs`` does."""
+    watch, query = _current_watch(), parse_query()
+    return watch.looks.share(query, lambda: (_look_at_page(watch, query), FRESH_S))
+
+
+def keep_markup(what: str, snapshot: JobSnapshot, render: Callable[[JobSnapshot], Markup]) -> Markup:
+    """Return what a job looks like somewhere; of a job whose row says all of it, and thus its version, made once.
+
+    It may depend on nothing but the job: neither on who looks nor on when.
+    """
+    job = snapshot.job
+    if not snapshot.is_final:
+        return render(snapshot)
+    return _current_watch().looks.share((what, job.id, job.version), lambda: (render(snapshot), math.inf))
+
+
+def see_held(job_id: JobId) -> list[HeldItem]:
+    """Return what a job's agents held within the last second."""
+    watch = _current_watch()
+    return watch.looks.share(("held", job_id), lambda: (list_held(watch.fleet, job_id), FRESH_S))
+
+
+def see_system() -> list[Finding]:
+    """Return how each part of the fleet was within the last seconds: finding it out writes to the ledger.
+
+    What is amiss is looked at again sooner, for whoever mends it.
+    """
+    fleet, keys = current_fleet(), current_settings().keys
+
+    def look() -> tuple[list[Finding], float]:
+        findings = health.run_checks(health.fleet_checks(fleet, awcopy.__version__, keys))
+        is_well = all(one.state is not health.State.FAIL for one in findings)
+        return findings, _SHOWN_S if is_well else _TROUBLE_SHOWN_S
+
+    return _current_watch().looks.share("system", look)
+
+
+def see_schedules() -> list[dict[str, object]]:
+    """Return all schedules as they were within the last seconds: each of them takes a request to the ledger."""
+    watch = _current_watch()
+    return watch.looks.share("schedules", lambda: (describe_schedules(watch.fleet), _SHOWN_S))
+
+
 def read_failures(snapshot: JobSnapshot) -> Failures:
     """Return what failed of a job that was just read, by reason."""
     watch = _current_watch()
@@ -174,17 +235,25 @@ def parse_query() -> JobQuery:
     )
 
 
+# Whoever watches looks each second, and shows what they see to whoever opens the page meanwhile.
+
+
 def _watch_job(watch: Watch, job_id: JobId) -> tuple[dict[str, Any], bool]:
-    snapshot = _look_at(watch, job_id)
+    snapshot = watch.looks.renew(_job_key(job_id), lambda: (_look_at(watch, job_id), FRESH_S))
     return snapshot.to_json(), snapshot.job.has_ended
 
 
 def _watch_page(watch: Watch, query: JobQuery) -> tuple[dict[str, Any], bool]:
-    return jobs_record(*_look_at_page(watch, query)), False
+    seen = watch.looks.renew(query, lambda: (_look_at_page(watch, query), FRESH_S))
+    return jobs_record(*seen), False
+
+
+def _job_key(job_id: JobId) -> tuple[str, JobId]:
+    return "job", job_id
 
 
 def _look_around(watch: Watch) -> tuple[dict[str, Any], Overview]:
-    ahead = watch.looks.share("ahead", lambda: (look_ahead(watch.fleet), _AHEAD_SHOWN_S))
+    ahead = watch.looks.share("ahead", lambda: (look_ahead(watch.fleet), _SHOWN_S))
     overview = watch.looks.share("overview", lambda: (take_overview(watch.fleet, ahead, watch.take), FRESH_S))
     rate = sum(watch.history.rate(snapshot.job.id) for snapshot in overview.jobs)
     return {**overview.to_json(), "bytes_per_s": int(rate)}, overview

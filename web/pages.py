@@ -10,27 +10,27 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
-import awcopy
 from awcopy.cli.copy import MOST_AGENTS
 from awcopy.cli.request import read_request
 from awcopy.cli.request_values import command_words
 from awcopy.errors import UsageError
-from awcopy.jobs import health
-from awcopy.jobs.held import list_held
 from awcopy.model.job import Archived, JobState, Overwrite
 from web import actions
 from web.fleet import (
     current_fleet,
     current_history,
-    current_settings,
+    keep_markup,
     parse_job_id,
     read_failures,
     read_filter,
-    read_job,
-    read_jobs,
     read_overview,
+    see_held,
+    see_job,
+    see_jobs,
+    see_system,
 )
 from web.forms import require_token
 from web.reports import send_journal
@@ -39,6 +39,7 @@ from web.view import JobView
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
+    from awcopy.jobs.queries import JobSnapshot
     from awcopy.model.job import JobId
 
 blueprint = Blueprint("pages", __name__)
@@ -62,12 +63,11 @@ def show_overview() -> str:
 @blueprint.get("/jobs")
 def list_jobs() -> str:
     """Return the page of all jobs, or of those that were asked for, newest first."""
-    snapshots, following = read_jobs()
-    now = datetime.now(UTC)
+    snapshots, following = see_jobs()
     wanted = read_filter()
     return render_template(
         "jobs.html",
-        jobs=[JobView(snapshot=snapshot, now=now) for snapshot in snapshots],
+        rows=[keep_markup("row", snapshot, _render_row) for snapshot in snapshots],
         following=following,
         wanted=wanted,
         states=list(JobState),
@@ -102,13 +102,13 @@ def create_job() -> str | Response:
 @blueprint.get("/jobs/<job_id>")
 def show_job(job_id: str) -> str:
     """Return the page of one job."""
-    snapshot, fleet = read_job(job_id), current_fleet()
+    snapshot = see_job(job_id)
     job = snapshot.job
     return render_template(
         "job.html",
         job=JobView(snapshot=snapshot, now=datetime.now(UTC)),
         failures=read_failures(snapshot) if snapshot.totals.failed.objects else None,
-        held=[] if job.has_ended else list_held(fleet, job.id),
+        held=[] if job.has_ended else see_held(job.id),
         command=actions.command_of(job),
         paces=current_history().paces(job.id),
     )
@@ -153,8 +153,11 @@ def list_workers() -> str:
 @blueprint.get("/system")
 def show_system() -> str:
     """Return the page of what ``awcopy doctor`` finds from here."""
-    checks = health.fleet_checks(current_fleet(), awcopy.__version__, current_settings().keys)
-    return render_template("system.html", findings=health.run_checks(checks))
+    return render_template("system.html", findings=see_system())
+
+
+def _render_row(snapshot: JobSnapshot) -> Markup:
+    return Markup(render_template("job_row.html", job=JobView(snapshot=snapshot, now=datetime.now(UTC))))  # noqa: S704 - a template's
 
 
 def _read_job_form() -> dict[str, object]:

@@ -18,7 +18,7 @@ from awcopy.jobs.schedule_control import ScheduleRequest
 from awcopy.model.schedule import CatchUp, Overlap, is_schedule_name
 from awcopy.units import parse_duration
 from web.auth import current_visitor, require_deleting_role
-from web.fleet import current_fleet, current_settings
+from web.fleet import current_fleet, current_settings, see_schedules
 from web.forms import require_token
 from workers import control
 
@@ -50,8 +50,7 @@ blueprint = Blueprint("schedules", __name__, url_prefix="/schedules")
 @blueprint.get("/")
 def list_schedules() -> str:
     """Return the page of all schedules."""
-    found = schedule_control.describe_schedules(current_fleet())
-    return render_template("schedules.html", schedules=found)
+    return render_template("schedules.html", schedules=see_schedules())
 
 
 @blueprint.get("/<name>")

@@ -72,6 +72,11 @@ class JobSnapshot:
         return self.phase in {Phase.QUEUED, Phase.LISTING}
 
     @property
+    def is_final(self) -> bool:
+        """Whether the job's row says all of this, so that it changes only with the row."""
+        return _is_final(self.job)
+
+    @property
     def is_deleting(self) -> bool:
         """Whether everything is copied, and what may be is being deleted at the source."""
         return self.phase is Phase.DELETING
@@ -139,7 +144,7 @@ def snapshot_of(fleet: Fleet, job: Job, sums: Sums | None = None) -> JobSnapshot
 
     An ended job's items are not read again.
     """
-    if job.has_ended and job.state is not JobState.FAILED:
+    if _is_final(job):
         return JobSnapshot(
             job=job, phase=Phase.ENDED, totals=job.totals, moved_bytes=job.totals.copied.size_bytes
         )
@@ -219,6 +224,11 @@ def read_report_page(fleet: Fleet, job_id: JobId, after: int, most: int) -> tupl
             found += fleet.ledger.read_outcomes(job_id, item.number, item.outcome_fence)
         after = item.number
     return found, 0
+
+
+def _is_final(job: Job) -> bool:
+    # What failed as a whole may have agents that still record what they did.
+    return job.has_ended and job.state is not JobState.FAILED
 
 
 def _phase(job: Job, sums: Sums) -> Phase:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
 from awcopy.errors import CredentialsError, ServiceUnreachable
+from awcopy.jobs import health
+from awcopy.jobs.health import Finding, State
 from awcopy.model.items import ItemKind
 from awcopy.model.job import JobState
 from awcopy.model.outcome import PROOF_NAMES
+from web.watching import FRESH_S, Looks
 
 HOSTILE = "<script>alert(1)</script>\" onload='x' \u202e\u0007{{ 7*7 }}"
 
@@ -161,3 +165,37 @@ def test_a_fault_of_ours_is_a_500_page_that_tells_nothing(client, fleet, monkeyp
 
 def test_the_link_to_flower_is_there_when_it_is_known(client):
     assert 'href="http://127.0.0.1:5555/"' in client.get("/").text
+
+
+@pytest.fixture
+def clock(client):
+    """The seconds by which the app tells how old is what it saw, in a list of one."""
+    now, watch = [0.0], client.application.extensions["awcopy.watch"]
+    client.application.extensions["awcopy.watch"] = replace(watch, looks=Looks(lambda: now[0]))
+    return now
+
+
+def test_a_job_in_the_list_changes_with_its_row(client, clock, fleet, add_job):
+    job = add_job(state=JobState.COMPLETED_WITH_ERRORS)
+    assert "renamed" not in client.get("/jobs").get_data(as_text=True)
+    fleet.ledger.update_job(replace(fleet.ledger.get_job(job.id), name="renamed"))
+
+    clock[0] = FRESH_S
+    assert "renamed" in client.get("/jobs").get_data(as_text=True)
+
+
+@pytest.mark.parametrize(("fails", "seconds"), [(True, 2.0), (False, 15.0)])
+def test_the_system_is_looked_at_again_after_a_while_and_sooner_while_it_fails(
+    client, clock, monkeypatch, fails, seconds
+):
+    looked = []
+
+    def run_checks(_checks):
+        looked.append(1)
+        return [Finding(part="ledger", state=State.FAIL if fails else State.OK, says="so it is")]
+
+    monkeypatch.setattr(health, "run_checks", run_checks)
+    for moment in (0.0, seconds - 0.1, seconds):
+        clock[0] = moment
+        assert "so it is" in client.get("/system").get_data(as_text=True)
+    assert len(looked) == 2
