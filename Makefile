@@ -25,10 +25,11 @@ test: $(STAMP) ## Run every test (ARGS='tests/unit -x' narrows it, LANES=3 runs 
 soak: $(STAMP) ## Simulate thousands of accidents (SEEDS=20000)
 	$(BIN)/pytest tests/simulation -k exactly_right --timeout=0 --sim-seeds=$(or $(SEEDS),5000) $(ARGS)
 
-bench: $(STAMP) ## Measure the CPU that a copy costs, beside rclone, and a sync
+bench: $(STAMP) ## Measure what a copy costs, beside rclone, a sync, and being looked at
 	$(BIN)/python -m bench.copy
 	$(BIN)/python -m bench.server_side
 	$(BIN)/python -m bench.sync
+	$(BIN)/python -m bench.dashboard
 
 live: $(STAMP) ## Check on real accounts what no test here can (docs/live-checks.md; HERE=1: a dry run)
 	@$(BIN)/python -m tests.live $(if $(HERE),--here)

@@ -1,0 +1,270 @@
+"""How long the dashboard's pages take to answer when much is there to be seen, and what being looked at costs a copy.
+
+    python -m bench.dashboard
+
+A real fleet with 1,000 past jobs, a job with 100,000 failures and 20 schedules in its ledger copies a bucket again and
+again. Meanwhile 50 people hold a page open (20 the overview, 15 the jobs, 15 the job that runs), each with its stream
+of events, and with what the page fetches again every ten seconds; and 5 times a second somebody visits one of all
+pages, each as often as the others, with the files that a browser asks for. How long they wait is counted from the
+request to the last byte of the page.
+
+The copy, the stores, the ledger, Redis and the visitors share this machine, which in a real fleet they do not. So that
+only the dashboard's own cost is compared, and not what such a crowd costs any machine, every other copy runs beside
+the same crowd at a stand-in: it answers the same bytes, after as long, and streams the same events at the same moments,
+from a table. Copies with and without the dashboard alternate, and of the ratios of neighbours the median counts: what
+else happens on a machine slows both. Where its cost lies, say the CPU seconds of each part of the fleet: those of the
+ledger's emulator and of Redis, which it makes work, are a service's elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from awcopy.config import Secret
+from awcopy.demo.fleet import (
+    FleetProcesses,
+    Servers,
+    awcopy_command,
+    start_fleet,
+    start_servers,
+    user_environment,
+)
+from awcopy.demo.sample import make_client
+from awcopy.ledger.azure import AzureLedger
+from awcopy.live.redis import RedisLive
+from awcopy.model.job import Job, JobId, JobState
+from bench.copy import fill
+from bench.visitors import STATIC, Crowd, Record, Tab, serve_again
+from tests.faults.processes import children_of
+from tests.past_jobs import add_failures, add_past_jobs, add_schedules
+
+BUCKET, CONTAINER = "looked-at", "looked-at"
+OBJECT_BYTES = 4096
+FAILURES_PER_ITEM = 500
+OVERVIEWS, LISTS, JOBS = 20, 15, 15  # of 50 pages that are held open
+_LOOK_S = 0.2
+_TICKS = os.sysconf("SC_CLK_TCK")
+DASHBOARD, STAND_IN = "dashboard", "stand-in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """One copy while a crowd was there: how fast it was, and what each part of the fleet spent a second."""
+
+    objects_per_s: float
+    cpu_shares: Mapping[str, float]
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """The fleet that is looked at, and what was found so far."""
+
+    options: argparse.Namespace
+    servers: Servers
+    fleet: FleetProcesses
+    environment: Mapping[str, str]
+    ledger: AzureLedger
+    live: RedisLive
+    failed: JobId
+    cached: dict[str, tuple[bytes, float]]
+    waited_s: dict[str, list[float]]
+    wrong: list[str]
+
+    async def copy_looked_at(self) -> tuple[Copy, Crowd]:
+        """Copy while people look at the dashboard; return what came of it, and of what they saw the record."""
+        job_id = await self._submit()
+        crowd = self._gather(job_id, Record())
+        copy = await self._copy(job_id, crowd, self.fleet.web_url)
+        for name, waited in crowd.waited_s.items():
+            self.waited_s[name] += waited
+        self.wrong += crowd.wrong
+        return copy, crowd
+
+    async def copy_beside(self, seen: Crowd) -> Copy:
+        """Copy while the same people look at what answers them as the dashboard did."""
+        again = Crowd(tabs=seen.tabs, pages=seen.pages, visits_per_s=seen.visits_per_s, cached=self.cached)
+        job_id = await self._submit()
+        async with serve_again(seen.record) as url:
+            return await self._copy(job_id, again, url)
+
+    def _gather(self, job_id: JobId, record: Record) -> Crowd:
+        tabs = [
+            *[Tab(events="/events?view=overview", page="/", name="overview, its part")] * OVERVIEWS,
+            *[Tab(events="/events?")] * LISTS,
+            *[Tab(events=f"/events?job={job_id}", page=f"/jobs/{job_id}", name="job, its part")] * JOBS,
+        ]
+        pages = {
+            "overview": "/",
+            "jobs": "/jobs",
+            "jobs found": "/jobs?text=nightly+99",
+            "job that runs": f"/jobs/{job_id}",
+            "job with failures": f"/jobs/{self.failed}",
+            "new job": "/jobs/new",
+            "schedules": "/schedules/",
+            "schedule": "/schedules/nightly-1",
+            "workers": "/workers",
+            "system": "/system",
+            "API: jobs": "/api/v1/jobs",
+            "API: job": f"/api/v1/jobs/{job_id}",
+            "API: failures": f"/api/v1/jobs/{self.failed}/failures",
+        }
+        visits = self.options.visits
+        return Crowd(tabs=tabs, pages=pages, visits_per_s=visits, cached=self.cached, record=record)
+
+    async def _submit(self) -> JobId:
+        return await asyncio.to_thread(submit, self.servers, self.environment)
+
+    async def _copy(self, job_id: JobId, crowd: Crowd, url: str) -> Copy:
+        async with crowd.at(url):
+            begun, before = time.monotonic(), self._cpu_s()
+            moved = self.live.moved_bytes(job_id)
+            job = await asyncio.to_thread(self._wait, job_id)
+            took_s, after = time.monotonic() - begun, self._cpu_s()
+        assert job.state is JobState.COMPLETED, job.detail
+        objects = (job.totals.copied.size_bytes - moved) / OBJECT_BYTES
+        shares = {name: (after[name] - before[name]) / took_s for name in after}
+        print(f"{job.id}: {objects:,.0f} objects in {took_s:.1f} s", flush=True)
+        return Copy(objects_per_s=objects / took_s, cpu_shares=shares)
+
+    def _wait(self, job_id: JobId) -> Job:
+        while not (job := self.ledger.get_job(job_id)).has_ended:
+            time.sleep(_LOOK_S)
+        return job
+
+    def _cpu_s(self) -> dict[str, float]:
+        roots = {
+            "dashboard": self.fleet.web.pid,
+            "workers": self.fleet.worker.pid,
+            "Azurite (sink and ledger)": self.servers.azurite.pid,
+            "S3 server": self.servers.s3.pid,
+            "Redis": self.servers.redis.pid,
+            "Flower": self.fleet.flower.pid,
+            "visitors": os.getpid(),
+        }
+        return {name: cpu_s(pid, with_children=name != "visitors") for name, pid in roots.items()}
+
+
+def submit(servers: Servers, environment: Mapping[str, str]) -> JobId:
+    """Start a copy of the bucket to a place of its own, and return its id."""
+    place = f"az://{servers.sink.account}/{CONTAINER}/{time.time_ns()}"
+    words = ("copy", f"s3://{BUCKET}", place, "--create-container", "--detach", "-o", "json", "-q")
+    done = subprocess.run(
+        awcopy_command(*words), env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return JobId(json.loads(done.stdout)["id"])
+
+
+def cpu_s(pid: int, *, with_children: bool) -> float:
+    """Return the CPU seconds of a process, and of those that it started and that are there."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / _TICKS
+    return own + sum(cpu_s(child, with_children=True) for child in children_of(pid)) if with_children else own
+
+
+async def measure(bench: Bench) -> tuple[list[Copy], list[Copy]]:
+    """Return the copies with the dashboard and without, in their order; the first that was looked at does not count."""
+    _, seen = await bench.copy_looked_at()
+    bench.waited_s.clear()
+    looked_at, beside = [], []
+    for number in range(bench.options.pairs):
+        if number % 2:
+            beside.append(await bench.copy_beside(seen))
+        copy, seen = await bench.copy_looked_at()
+        looked_at.append(copy)
+        if not number % 2:
+            beside.append(await bench.copy_beside(seen))
+    return looked_at, beside
+
+
+def main() -> None:
+    """Run the benchmark and print what it found."""
+    options = _parse()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="awcopy-bench-")))
+        servers = start_servers(folder, stack)
+        ledger = stack.enter_context(AzureLedger(Secret(servers.ledger.connection_string), "awcopy"))
+        ledger.prepare()
+        past = add_past_jobs(ledger, options.jobs)
+        add_schedules(ledger, options.schedules, past)
+        state = JobState.COMPLETED_WITH_ERRORS
+        failed = add_failures(ledger, state, objects=options.failures, per_item=FAILURES_PER_ITEM)
+        fill(make_client(servers.source), BUCKET, options.objects, OBJECT_BYTES)
+        bench = Bench(
+            options=options,
+            servers=servers,
+            fleet=start_fleet(servers, folder, stack),
+            environment=user_environment(servers, folder),
+            ledger=ledger,
+            live=RedisLive(Secret(servers.redis.url), "awcopy"),
+            failed=failed,
+            cached={},
+            waited_s=defaultdict(list),
+            wrong=[],
+        )
+        looked_at, beside = asyncio.run(measure(bench))
+    _print_waits(bench.waited_s)
+    _print_copies(looked_at, beside)
+    for wrong in sorted(set(bench.wrong)):
+        print(f"wrong: {wrong}")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--jobs", type=int, default=1_000, help="past jobs")
+    parser.add_argument("--failures", type=int, default=100_000, help="objects that failed in one of them")
+    parser.add_argument("--schedules", type=int, default=20)
+    parser.add_argument("--objects", type=int, default=6_000, help="in the bucket that is copied")
+    parser.add_argument("--pairs", type=int, default=4, help="copies with the dashboard, and as many without")
+    parser.add_argument("--visits", type=float, default=5.0, help="a second")
+    return parser.parse_args()
+
+
+def _print_waits(waited_s: Mapping[str, Sequence[float]]) -> None:
+    print(f"{'page':24}{'visits':>8}{'p50 ms':>8}{'p95 ms':>8}{'max ms':>8}")
+    pages = {name: waited for name, waited in waited_s.items() if name != STATIC}
+    rows = {**dict(sorted(pages.items())), "all pages": list(chain(*pages.values()))}
+    if STATIC in waited_s:
+        rows[STATIC] = waited_s[STATIC]
+    for name, waited in rows.items():
+        figures = (_share(waited, 0.5), _share(waited, 0.95), max(waited))
+        print(f"{name:24}{len(waited):8}" + "".join(f"{figure * 1000:8.0f}" for figure in figures))
+
+
+def _print_copies(looked_at: Sequence[Copy], beside: Sequence[Copy]) -> None:
+    print(f"\n{'CPU s a second':28}{DASHBOARD:>12}{STAND_IN:>12}")
+    for name in looked_at[0].cpu_shares:
+        shares = (
+            statistics.median(copy.cpu_shares[name] for copy in copies) for copies in (looked_at, beside)
+        )
+        print(f"{name:28}" + "".join(f"{share:12.3f}" for share in shares))
+    for name, copies in ((DASHBOARD, looked_at), (STAND_IN, beside)):
+        rates = [copy.objects_per_s for copy in copies]
+        shown = ", ".join(f"{rate:.0f}" for rate in rates)
+        print(f"objects/s beside the {name}: {statistics.median(rates):.0f} ({shown})")
+    ratios = [one.objects_per_s / other.objects_per_s for one, other in zip(looked_at, beside, strict=True)]
+    shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
+    print(f"the copy's rate with the dashboard, as a ratio: {statistics.median(ratios):.3f} ({shown})")
+
+
+def _share(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+if __name__ == "__main__":
+    main()
