@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
@@ -40,8 +40,8 @@ READ_TIMEOUT_S: Final = 60.0
 IDLE_LIMIT_S: Final = 50.0
 _PORTS: Final = {"http": 80, "https": 443}
 _MONTHS: Final = {
-    "Jan": 1, "Feb": 2, "Mar": 3, "Apr": 4, "May": 5, "Jun": 6,
-    "Jul": 7, "Aug": 8, "Sep": 9, "Oct": 10, "Nov": 11, "Dec": 12,
+    "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06",
+    "Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12",
 }  # fmt: skip
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_.~-]*")
 
@@ -92,9 +92,7 @@ def parse_http_date(text: str) -> datetime:
         ValueError: The text has another form.
     """
     try:
-        month = _MONTHS[text[8:11]]
-        clock = int(text[17:19]), int(text[20:22]), int(text[23:25])
-        return datetime(int(text[12:16]), month, int(text[5:7]), *clock, tzinfo=UTC)
+        return datetime.fromisoformat(f"{text[12:16]}-{_MONTHS[text[8:11]]}-{text[5:7]}T{text[17:25]}+00:00")
     except KeyError:
         raise ValueError("not a date of HTTP") from None
 

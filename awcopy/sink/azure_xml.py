@@ -12,6 +12,18 @@ from awcopy.errors import ServerFault
 from awcopy.http import parse_http_date
 from awcopy.model.objects import BlobHead, BlockId, ContentHeaders, StagedBlock
 from awcopy.sink.base import BlobPage
+from awcopy.xml_entries import Entry, read_entries
+
+_PROPERTIES, _METADATA = "Properties", "Metadata"
+_KEPT = {
+    "": frozenset({"Name"}),
+    _PROPERTIES: frozenset(
+        {
+            "Last-Modified", "Etag", "Content-Length", "Content-Type", "Content-Encoding", "Content-Language",
+            "Content-Disposition", "Cache-Control", "Content-MD5", "EncryptionScope", "CustomerProvidedKeySha256",
+        }
+    ),
+}  # fmt: skip
 
 
 def encode_block_id(block_id: BlockId) -> str:
@@ -55,9 +67,14 @@ def parse_blob_page(body: bytes) -> BlobPage:
     Raises:
         ServerFault: The document is cut or has another form.
     """
-    root = _parse(body)
     try:
-        blobs = tuple([_parse_blob(entry) for entry in root.iterfind("Blobs/Blob")])
+        root, _, blobs = read_entries(
+            body,
+            "Blobs/Blob",
+            _keep,
+            parse=lambda document: (_parse(document), ""),
+            reader=lambda _root, _space: _parse_blob,
+        )
     except (KeyError, ValueError) as exc:
         raise ServerFault("the list of blobs holds an entry that cannot be read") from exc
     return BlobPage(blobs=blobs, token=root.findtext("NextMarker") or "")
@@ -73,18 +90,24 @@ def parse_tags(body: bytes) -> dict[str, str]:
     return {entry.findtext("Key") or "": entry.findtext("Value") or "" for entry in entries}
 
 
-def _parse_blob(entry: ET.Element) -> BlobHead:
-    named, properties, metadata = entry.find("Name"), entry.find("Properties"), entry.find("Metadata")
-    if named is None or properties is None or not named.text:
-        raise ValueError("no name or no properties")
-    facts = {child.tag: child.text for child in properties if child.text}
+def _keep(holder: str, name: str) -> str | None:
+    if holder == _METADATA:
+        return name.lower()
+    return name if name in _KEPT.get(holder, ()) else None
+
+
+def _parse_blob(entry: Entry) -> BlobHead:
+    named, facts = entry[""], entry[_PROPERTIES]
+    name, etag = named["Name"], facts["Etag"].strip('"')
+    if not (name and etag):
+        raise ValueError("no name or no ETag")
     return BlobHead(
         # Names that XML cannot carry come percent-encoded, and say so.
-        name=unquote(named.text) if named.get("Encoded") == "true" else named.text,
-        etag=facts["Etag"].strip('"'),
+        name=unquote(name) if named.get("Name@Encoded") == "true" else name,
+        etag=etag,
         size_bytes=int(facts["Content-Length"]),
         modified_at=parse_http_date(facts["Last-Modified"]),
-        metadata={} if metadata is None else {child.tag.lower(): child.text or "" for child in metadata},
+        metadata=entry.get(_METADATA, {}),
         headers=_content_headers(
             facts.get("Content-Type", ""),
             facts.get("Content-Encoding", ""),

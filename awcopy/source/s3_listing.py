@@ -1,16 +1,23 @@
-"""Reads S3's XML: listings, about 8 microseconds a key where botocore's parser takes 65, and smaller documents."""
+"""Reads S3's XML: listings, about 6 microseconds a key where botocore's parser takes 65, and smaller documents."""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import unquote_plus
 
 from awcopy.errors import ServerFault
 from awcopy.model.objects import SourceObject
 from awcopy.source.base import ListPage
+from awcopy.xml_entries import Entry, read_entries, read_parsed
+
+_KEPT = {
+    "": frozenset({"Key", "LastModified", "ETag", "Size", "StorageClass", "VersionId", "IsLatest"}),
+    "RestoreStatus": frozenset({"IsRestoreInProgress", "RestoreExpiryDate"}),
+}
 
 
 def parse_list_page(body: bytes, *, token: str) -> ListPage:
@@ -24,10 +31,14 @@ def parse_list_page(body: bytes, *, token: str) -> ListPage:
         ServerFault: The document is cut, has another form, or does not say where the listing goes on. A page
             that seemed complete and was not would lose objects silently.
     """
-    root, space = _parse(body, "ListBucketResult")
-    decode = _decoder(root, space)
     try:
-        objects = tuple([_parse_object(entry, space, decode) for entry in root.iterfind(f"{space}Contents")])
+        root, space, objects = read_entries(
+            body,
+            "Contents",
+            _keep,
+            parse=lambda document: _parse(document, "ListBucketResult"),
+            reader=lambda root, space: partial(_parse_object, decode=_decoder(root, space)),
+        )
     except (KeyError, TypeError, ValueError) as exc:
         raise _fault("holds an entry without key, size or date") from exc
     following = root.findtext(f"{space}NextContinuationToken") or ""
@@ -52,7 +63,7 @@ def parse_version_page(body: bytes, *, token: str, between: str) -> ListPage:
     try:
         objects = tuple(
             [
-                _parse_version(entry, space, decode, is_delete_marker=kinds[entry.tag])
+                _parse_version(read_parsed(entry, space, _keep), decode, is_delete_marker=kinds[entry.tag])
                 for entry in root
                 if entry.tag in kinds
             ]
@@ -113,39 +124,38 @@ def _decode_key(text: str) -> str:
     return unquote_plus(text, errors="surrogateescape")
 
 
-def _parse_object(entry: ET.Element, space: str, decode: Callable[[str], str]) -> SourceObject:
-    texts = {child.tag: child.text or "" for child in entry}
-    modified_at = datetime.fromisoformat(texts[f"{space}LastModified"])
+def _keep(holder: str, name: str) -> str | None:
+    return name if name in _KEPT.get(holder, ()) else None
+
+
+def _parse_object(entry: Entry, decode: Callable[[str], str]) -> SourceObject:
+    texts = entry[""]
+    modified_at = datetime.fromisoformat(texts["LastModified"])
     return SourceObject(
-        key=decode(texts[f"{space}Key"]),
-        size_bytes=int(texts[f"{space}Size"]),
-        etag=texts.get(f"{space}ETag", "").strip('"'),
+        key=decode(texts["Key"]),
+        size_bytes=int(texts["Size"]),
+        etag=texts.get("ETag", "").strip('"'),
         modified_at=modified_at if modified_at.tzinfo is UTC else modified_at.astimezone(UTC),
-        storage_class=texts.get(f"{space}StorageClass") or "STANDARD",
-        is_restored=f"{space}RestoreStatus" in texts and _is_restored(entry, space),
+        storage_class=texts.get("StorageClass") or "STANDARD",
+        is_restored="RestoreStatus" in entry and _is_restored(entry["RestoreStatus"]),
     )
 
 
-def _parse_version(
-    entry: ET.Element, space: str, decode: Callable[[str], str], *, is_delete_marker: bool
-) -> SourceObject:
-    if is_delete_marker:
-        ET.SubElement(entry, f"{space}Size").text = "0"
-    version_id = entry.findtext(f"{space}VersionId")
-    if not version_id:
+def _parse_version(entry: Entry, decode: Callable[[str], str], *, is_delete_marker: bool) -> SourceObject:
+    texts = entry[""]
+    if not texts.get("VersionId"):
         raise ValueError("a version without an id could not be read as such")
     return replace(
-        _parse_object(entry, space, decode),
-        version_id=version_id,
-        is_latest=entry.findtext(f"{space}IsLatest") == "true",
+        _parse_object({**entry, "": {**texts, "Size": "0"}} if is_delete_marker else entry, decode),
+        version_id=texts["VersionId"],
+        is_latest=texts.get("IsLatest") == "true",
         is_delete_marker=is_delete_marker,
     )
 
 
-def _is_restored(entry: ET.Element, space: str) -> bool:
-    status = f"{space}RestoreStatus/{space}"
-    is_under_way = entry.findtext(f"{status}IsRestoreInProgress") != "false"
-    return not is_under_way and bool(entry.findtext(f"{status}RestoreExpiryDate"))
+def _is_restored(status: Mapping[str, str]) -> bool:
+    is_under_way = status.get("IsRestoreInProgress") != "false"
+    return not is_under_way and bool(status.get("RestoreExpiryDate"))
 
 
 def _check_token(root: ET.Element, space: str, following: str, token: str) -> str:
