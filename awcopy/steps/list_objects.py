@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from awcopy.errors import RequestRefused
+from awcopy.errors import RequestRefused, StorageError
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, LargeFile, ListRange
 from awcopy.model.job import Versions
@@ -15,6 +16,7 @@ from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_of
 from awcopy.planning.packing import pack_objects
 from awcopy.planning.splitting import find_split
+from awcopy.source.base import ListPage
 from awcopy.steps.join import open_join, settled_item
 from awcopy.transfer.engine import settle_unread
 
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
     from awcopy.model.job import Job, JobId, JobSpec
     from awcopy.model.objects import SourceObject
     from awcopy.planning.packing import Batch
-    from awcopy.source.base import ListPage, Source
+    from awcopy.source.base import Source
     from awcopy.steps.context import StepContext
     from awcopy.steps.join import Join
     from awcopy.steps.lease import Lease
 
 PAGES_PER_TURN = 50  # then the range is given back, so that a listing never holds its task for long
 PAGES_PER_SPLIT = 5  # so many are listed before it is asked whether others should help, and again
+PAGES_AT_ONCE = 5  # of a sync are planned together: as many objects as the sink lists in a page
 LEAST_NUMBERS = 10**9  # of items, that each part of a split range keeps for what it will find
 _NEXT = "\0"  # what a text goes on with to be the next one after it
 
@@ -48,12 +51,16 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
     source, _ = context.stores_of(job)
     retrier = context.retrier(lease.check)
     join = open_join(context, job, lease) if job.spec.sync else None
-    for number in range(1, PAGES_PER_TURN + 1):
+    stretches = PAGES_PER_TURN // PAGES_AT_ONCE if join else PAGES_PER_TURN
+    for number in range(1, stretches + 1):
         lease.check()
         at = _range(lease)
         page = retrier.call(lambda at=at: _next_page(source, job.spec, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        # Little of a sync is to be copied as a rule, so that most agents wait for its end in any case.
+        if join and at.token:
+            page = _stretch(source, job.spec, at, page, lease.check)
         _plan_page(context, job, lease, page, join)
-        if not page.token or any(at.before and obj.key >= at.before for obj in page.objects):
+        if _is_last(page, at):
             if join:
                 join.drain()
             totals = lease.item.totals + join.take_found() if join else lease.item.totals
@@ -74,6 +81,24 @@ def _range(lease: Lease) -> ListRange:
     at = lease.item.range
     assert isinstance(at, ListRange)  # noqa: S101 - a list item has no other kind of range
     return at
+
+
+def _is_last(page: ListPage, at: ListRange) -> bool:
+    return not page.token or (bool(at.before) and any(obj.key >= at.before for obj in page.objects))
+
+
+def _stretch(
+    source: Source, spec: JobSpec, at: ListRange, page: ListPage, check: Callable[[], None]
+) -> ListPage:
+    """Return the page with some that follow it as one. One that fails now is tried again as the next one's first."""
+    pages = [page]
+    while len(pages) < PAGES_AT_ONCE and not _is_last(pages[-1], at):
+        check()
+        try:
+            pages.append(_next_page(source, spec, _following(at, pages[-1])))
+        except StorageError:
+            break
+    return ListPage(objects=tuple(chain.from_iterable([one.objects for one in pages])), token=pages[-1].token)
 
 
 def _next_page(source: Source, spec: JobSpec, at: ListRange) -> ListPage:

@@ -385,6 +385,7 @@ class World:
             "awcopy.steps.list_objects.EXTEND_LIMIT": 5,
             "awcopy.steps.copy_blocks.EXTEND_LIMIT": 2,
             "awcopy.steps.list_objects.PAGES_PER_TURN": 3,
+            "awcopy.steps.list_objects.PAGES_AT_ONCE": 2,
             "awcopy.steps.list_objects.PAGES_PER_SPLIT": 1,
             "awcopy.steps.lease.time": clock,
             "awcopy.steps.lease.threading": threads,

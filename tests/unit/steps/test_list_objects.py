@@ -7,11 +7,11 @@ import pytest
 
 from awcopy.errors import AccessDenied, ConnectionLost, LeaseLost, RequestRefused
 from awcopy.model.items import BlockRange, ItemKind, ItemState, ListRange, claim
-from awcopy.model.job import JobState, Selection, SourceSpec, Versions
+from awcopy.model.job import JobState, Selection, SourceSpec, Sync, Versions
 from awcopy.model.outcome import Tally
 from awcopy.planning.splitting import LAST_CHARACTER
 from awcopy.steps.lease import Lease
-from awcopy.steps.list_objects import LEAST_NUMBERS, PAGES_PER_TURN, list_objects
+from awcopy.steps.list_objects import LEAST_NUMBERS, PAGES_AT_ONCE, PAGES_PER_TURN, list_objects
 from tests.unit.factories import make_item, make_spec
 from tests.unit.world import LEASE_S, World, make_paged_source
 
@@ -124,10 +124,11 @@ def test_a_range_holds_the_keys_between_its_ends(world, spec, range_):
     assert planned_keys(world, job) == [key for key in keys if low < key < high]
 
 
-def test_a_long_listing_is_given_back_in_good_order_and_goes_on_where_it_was(world, spec):
+@pytest.mark.parametrize("sync", [None, Sync()])
+def test_a_long_listing_is_given_back_in_good_order_and_goes_on_where_it_was(world, spec, sync):
     pages = PAGES_PER_TURN + 1
     keys = list(world.put({f"k{number:04}": b"" for number in range(4 * pages)}))
-    job = world.submit(spec=spec)
+    job = world.submit(spec=replace(spec, sync=sync))
     item = list_all(world, job)
     assert (item.state, item.attempts) == (ItemState.READY, 0)
     assert list_all(world, job).state is ItemState.DONE
@@ -256,6 +257,30 @@ def test_what_was_planned_before_an_error_stays_planned_once(world, spec):
     lease = Lease(world.ledger, world.ledger.get_item(job.id, 1), lease_s=LEASE_S)
     list_objects(world.context, job, lease)
     assert planned_keys(world, job) == keys
+
+
+def test_pages_of_a_sync_are_planned_together_but_for_the_first(world, spec):
+    world.put({f"k{number:02}": b"" for number in range(4 * (PAGES_AT_ONCE + 2))})
+    job = world.submit(spec=replace(spec, sync=Sync()))
+    planned = []
+    world.source_calls.do("list_page", lambda: planned.append(len(planned_keys(world, job))))
+    list_all(world, job)
+    assert planned == [0, *[4] * PAGES_AT_ONCE, 4 * (PAGES_AT_ONCE + 1)]
+
+
+def test_a_page_that_fails_leaves_those_before_it_planned(world, spec):
+    keys = list(world.put({f"k{number:02}": b"" for number in range(20)}))
+    job = world.submit(spec=replace(spec, sync=Sync()))
+
+    def fail_at_the_fourth():
+        if world.source_calls.calls["list_page"] > before + 3:
+            raise AccessDenied("no")
+
+    before = world.source_calls.calls["list_page"]
+    world.source_calls.do("list_page", fail_at_the_fourth)
+    with pytest.raises(AccessDenied):
+        list_all(world, job)
+    assert planned_keys(world, job) == keys[:12]
 
 
 def test_attempts_that_brought_a_listing_further_are_forgotten(world, spec):
