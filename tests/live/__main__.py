@@ -76,8 +76,8 @@ class Accounts:
     is_here: bool
     contents: dict[str, bytes] = field(default_factory=dict)
 
-    def copy(self, to: str, *options: str) -> dict[str, dict[str, Any]]:
-        """Copy all objects to a folder of the sink in this process; return the report's lines by key."""
+    def copy(self, to: str, *options: str, command: str = "copy") -> dict[str, dict[str, Any]]:
+        """Copy or sync all objects to a folder of the sink in this process; return the report's lines by key."""
         with tempfile.TemporaryDirectory() as folder:
             journal = Path(folder) / "journal"
             words = (
@@ -85,7 +85,7 @@ class Accounts:
                 f"az://{self.account}/{self.container}/{self.prefix}{to}/",
             )
             done = subprocess.run(
-                awcopy_command("copy", *words, "--local", "-q", "--journal", str(journal), *options),
+                awcopy_command(command, *words, "--local", "-q", "--journal", str(journal), *options),
                 env=dict(self.env), capture_output=True, text=True, timeout=COMMAND_S, check=False,
             )  # fmt: skip
             lines = (
@@ -233,6 +233,41 @@ def check_replaced(accounts: Accounts) -> str:
     return need(len(blocks) == 1, f"{len(blocks)} block")
 
 
+def check_backup(accounts: Accounts) -> str:
+    """Copy Blob keeps, with all that it has, what a sync replaces."""
+    changed = ("small.txt", "a b+c%/ü?x#y.bin")
+    before = {}
+    for number, name in enumerate(changed):
+        blob = accounts.blob("auto", name)
+        blob.upload_blob(b"kept %d" % number, overwrite=True, metadata={"mine": str(number)})
+        blob.set_blob_tags({"team": "a b"})
+        blob.set_standard_blob_tier("Cool")
+        before[name] = _facts(blob)
+    options = ("--route", "stream", "--backup-prefix", f"{accounts.prefix}old")
+    lines = accounts.copy("auto", *options, command="sync")
+    copied = {name for name, line in lines.items() if line["outcome"] == "copied"}
+    need(copied == set(changed), copied)
+    for name in changed:
+        need(accounts.blob("auto", name).download_blob().readall() == accounts.contents[name], name)
+        kept = _facts(accounts.blob("old", name))
+        need(kept == before[name], (name, kept, before[name]))
+    return f"{len(changed)} blobs with bytes, headers, metadata, tags and tier"
+
+
+def _facts(blob: BlobClient) -> tuple[object, ...]:
+    seen = blob.get_blob_properties()
+    headers = {name: value for name, value in seen.content_settings.items() if name != "content_md5"}
+    md5 = bytes(seen.content_settings.content_md5 or b"")
+    return (
+        blob.download_blob().readall(),
+        headers,
+        md5,
+        seen.metadata,
+        str(seen.blob_tier),
+        blob.get_blob_tags(),
+    )
+
+
 def check_versions(accounts: Accounts) -> str:
     """Every version is copied by its id, which is null where the bucket kept none, on both routes."""
     seen: dict[str, str] = {}
@@ -281,6 +316,7 @@ CHECKS: tuple[Callable[[Accounts], str], ...] = (
     check_crc_header,
     check_expired,
     check_missing,
+    check_backup,
     check_replaced,
     check_versions,
     check_rights_first,
