@@ -14,7 +14,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
 from awcopy.cli.copy import MOST_AGENTS
-from awcopy.cli.request import read_request
+from awcopy.cli.request import COMMANDS, read_request
 from awcopy.cli.request_values import command_words
 from awcopy.errors import UsageError
 from awcopy.model.job import Archived, JobState, Overwrite
@@ -44,8 +44,12 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("pages", __name__)
 
-_TEXTS = ("source", "sink", "name", "source_profile", "sink_profile", "overwrite", "archived", "tier")
+_TEXTS = (
+    "command", "source", "sink", "name", "source_profile", "sink_profile", "overwrite", "backup_prefix", "archived",
+    "tier",
+)  # fmt: skip
 _CHOICES = {
+    "commands": list(COMMANDS),
     "overwrites": [one.value for one in Overwrite if one is not Overwrite.PROMPT],
     "archives": [one.value for one in Archived if one is not Archived.RESTORE],
 }
@@ -167,6 +171,8 @@ def _read_job_form() -> dict[str, object]:
     for name in ("include", "exclude"):
         if globs := form.get(name, "").split():
             values[name] = globs
+    if values.get("command") == "sync" and values.get("overwrite") == Overwrite.CHANGED:
+        del values["overwrite"]  # as a sync does in any case; the form sends one of them always
     values["recursive"] = "recursive" in form
     values["agents"] = _read_agents()
     return values

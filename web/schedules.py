@@ -40,7 +40,9 @@ OWN_VALUES = {
     "catch_up": CatchUp.LATEST.value,
     "overlap": Overlap.SKIP.value,
 }
-FORM_FIELDS = ("name", "source", "sink", "source_profile", "sink_profile", "cron", "zone", "every")
+FORM_FIELDS = (
+    "name", "source", "sink", "source_profile", "sink_profile", "backup_prefix", "cron", "zone", "every"
+)  # fmt: skip
 MOST_PAST = 30
 NEXT_RUNS = 5
 

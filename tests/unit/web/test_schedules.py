@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from awcopy.model.job import Compare
+from awcopy.model.job import Compare, Sync
 from awcopy.model.schedule import Fate, Occurrence, Schedule
 
 VALUES = {"name": "weekly", "source": "s3://photos/", "sink": "az://backup/photos", "every": "7d"}
@@ -33,6 +33,12 @@ def post(client, page, action, **fields):
     ]
     token = re.search(r'name="token" value="(\w+)"', form)[1]
     return client.post(action, data={"token": token, **fields})
+
+
+def hidden_fields(review):
+    """Return what the form sends that starts a job which was looked at."""
+    found = re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', review.partition("Start the job")[0])
+    return {name: unescape(value) for name, value in found}
 
 
 def test_the_page_of_a_schedule_shows_when_it_is_due_and_what_became_of_it(client, schedule):
@@ -124,29 +130,81 @@ def test_a_new_job_is_looked_at_before_it_is_submitted(client, fleet, published)
     assert "awcopy copy s3://photos/2026/ az://backup/photos" in unescape(review.text)
     assert "--include '*.jpg'" in unescape(review.text)
     assert fleet.ledger.list_jobs() == []
-    fields = dict(
-        re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', review.text.partition("Start the job")[0])
-    )
-    submitted = client.post("/jobs/new", data=fields)
+    submitted = client.post("/jobs/new", data=hidden_fields(review.text))
     [job] = fleet.ledger.list_jobs()
     assert submitted.location == f"/jobs/{job.id}"
     assert (job.spec.agents, job.spec.selection.include) == (8, ("*.jpg", "*.png"))
     assert published == [("publish_dispatch", job.id)]
 
 
+SYNC = {
+    **JOB,
+    "sink": "az://backup/photos/now",
+    "command": "sync",
+    "overwrite": "changed",
+    "backup_prefix": "old/{date}",
+}
+
+
+def test_a_new_job_may_be_a_sync_that_keeps_what_it_replaces(client, fleet):
+    review = post(client, "/jobs/new", "/jobs/new", **SYNC)
+
+    assert "awcopy sync s3://photos/2026/ az://backup/photos/now" in unescape(review.text)
+    assert "--backup-prefix 'old/{date}/'" in unescape(review.text)
+    client.post("/jobs/new", data=hidden_fields(review.text))
+    [job] = fleet.ledger.list_jobs()
+    assert job.spec.sync == Sync(backup="old/{date}/")
+
+
+def test_a_schedule_is_added_that_keeps_what_it_replaces(client, fleet):
+    values = {**VALUES, "sink": "az://backup/photos/now", "backup_prefix": "old"}
+    post(client, "/schedules/", "/schedules/", **values)
+
+    [added] = fleet.ledger.list_schedules()
+    assert added.spec.sync.backup == "old/"
+
+
+def test_the_api_takes_a_folder_for_what_is_replaced(client, fleet):
+    asked = {
+        "command": "sync",
+        "source": "s3://photos/",
+        "sink": "az://backup/photos/now",
+        "backup_prefix": "old",
+    }
+    assert client.post("/api/v1/jobs", json=asked).status_code == 201
+    assert client.post("/api/v1/jobs", json={**asked, "backup_prefix": "now/old"}).status_code == 400
+    assert client.post("/api/v1/jobs", json={**asked, "command": "copy"}).status_code == 400
+
+    [job] = fleet.ledger.list_jobs()
+    assert job.spec.sync.backup == "old/"
+    schedule = {**VALUES, "sink": "az://backup/photos/now", "backup_prefix": "old"}
+    assert client.post("/api/v1/schedules", json=schedule).status_code == 201
+    [added] = fleet.ledger.list_schedules()
+    assert added.spec.sync.backup == "old/"
+
+
 def test_a_new_job_that_is_sent_twice_is_one_job(client, fleet):
     review = post(client, "/jobs/new", "/jobs/new", **JOB).text
-    fields = dict(
-        re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', review.partition("Start the job")[0])
-    )
 
     for _ in range(2):
-        client.post("/jobs/new", data=fields)
+        client.post("/jobs/new", data=hidden_fields(review))
 
     assert len(fleet.ledger.list_jobs()) == 1
 
 
-@pytest.mark.parametrize("changes", [{"sink": "az://x"}, {"agents": "0"}, {"agents": "many"}, {"source": ""}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sink": "az://x"},
+        {"agents": "0"},
+        {"agents": "many"},
+        {"source": ""},
+        {"command": "move"},
+        {"backup_prefix": "old"},  # of a copy
+        {**SYNC, "overwrite": "never"},
+        {**SYNC, "backup_prefix": "photos/a/../b"},
+    ],
+)
 def test_a_new_job_that_cannot_be_is_refused(client, fleet, changes):
     assert post(client, "/jobs/new", "/jobs/new", **{**JOB, **changes}).status_code == 400
     assert fleet.ledger.list_jobs() == []
