@@ -11,7 +11,7 @@ from awcopy.errors import CredentialsError
 from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
-    from awcopy.config import AzureKeys, StoreDefaults
+    from awcopy.config import AwsKeys, AzureKeys, StoreDefaults
     from awcopy.model.job import JobSpec
 
 AWS_VARIABLES = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -22,14 +22,17 @@ def environment_credentials(defaults: StoreDefaults, account: str) -> JobCredent
     """Return the static credentials that the environment gives; a side without any is None.
 
     Raises:
-        CredentialsError: The environment's Azure credentials belong to another account, or are malformed.
+        CredentialsError: The environment's Azure credentials belong to another account, or are malformed, or a
+            part of its AWS credentials is missing.
     """
     if defaults.azure and not is_for_account(defaults, account):
         raise CredentialsError(
             f"the environment has credentials for {defaults.azure_account}, the destination is {account}",
             hint=f"set {AZURE_VARIABLES} for {account}, or unset them",
         )
-    return JobCredentials(aws=defaults.aws, azure=check_azure_keys(defaults.azure, "AZURE_STORAGE_KEY"))
+    return JobCredentials(
+        aws=check_aws_keys(defaults.aws), azure=check_azure_keys(defaults.azure, defaults.azure_origin)
+    )
 
 
 def credentials_for(spec: JobSpec, defaults: StoreDefaults) -> JobCredentials:
@@ -71,6 +74,24 @@ def is_for_account(defaults: StoreDefaults, account: str) -> bool:
 def azure_endpoint(defaults: StoreDefaults, account: str) -> str:
     """Return the blob endpoint that the environment names for this account; empty when it names none."""
     return defaults.azure_endpoint_url if is_for_account(defaults, account) else ""
+
+
+def check_aws_keys(keys: AwsKeys | None) -> AwsKeys | None:
+    """Return the environment's keys if they are a pair.
+
+    Raises:
+        CredentialsError: Something is set, and it is not the pair; else a job would run with another identity.
+    """
+    if keys is None or (keys.access_key and keys.secret_key):
+        return keys
+    given = {
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+        "AWS_SESSION_TOKEN": keys.session_token,
+    }
+    is_set = " and ".join(name for name, value in given.items() if value)
+    missing = " and ".join(name for name in list(given)[:2] if not given[name])
+    raise CredentialsError(f"{is_set} is set without {missing}", hint=f"set {missing} too, or unset {is_set}")
 
 
 def check_azure_keys(keys: AzureKeys | None, where: str) -> AzureKeys | None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from awcopy import __version__
-from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES, check_azure_keys
+from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES, check_aws_keys, check_azure_keys
 from awcopy.cli.findings import print_findings
 from awcopy.cli.help import Exit, helpful
 from awcopy.cli.setup import begin, open_desk
 from awcopy.cli.values import output_option
-from awcopy.config import Secret, load_settings_with_origins, load_store_defaults
+from awcopy.config import Secret, load_settings_with_origins, load_source_defaults, load_store_defaults
 from awcopy.config.files import is_open_to_others
 from awcopy.errors import AwcopyError, CredentialsError
 from awcopy.jobs import health
@@ -85,6 +85,7 @@ def _open_files() -> list[Path]:
 def _check_aws() -> Finding:
     from awcopy.bootstrap import describe_own_aws
 
+    check_aws_keys(load_source_defaults().aws)
     try:
         return Finding(part="aws", state=State.OK, says=f"credentials from {describe_own_aws()}")
     except CredentialsError as error:
@@ -95,11 +96,10 @@ def _check_azure() -> Finding:
     from awcopy.bootstrap import describe_own_azure
 
     own = load_store_defaults()
+    if check_azure_keys(own.azure, own.azure_origin):
+        account = f" of {own.azure_account}" if own.azure_account else ""
+        return Finding(part="azure", state=State.OK, says=f"credentials{account} from {own.azure_origin}")
     try:
-        if own.azure:
-            check_azure_keys(own.azure, own.azure_origin)
-            account = f" of {own.azure_account}" if own.azure_account else ""
-            return Finding(part="azure", state=State.OK, says=f"credentials{account} from {own.azure_origin}")
         return Finding(part="azure", state=State.OK, says=f"credentials from {describe_own_azure()}")
     except CredentialsError as error:
         return _without_credentials("azure", error, AZURE_VARIABLES)

@@ -15,6 +15,7 @@ import click
 
 from awcopy.cli.console import print_json, print_note
 from awcopy.cli.copy import make_source
+from awcopy.cli.credentials import check_aws_keys
 from awcopy.cli.estimates import (
     class_lines,
     estimate_lines,
@@ -35,7 +36,7 @@ from awcopy.cli.values import (
     source_access_options,
     source_service_options,
 )
-from awcopy.config import load_store_defaults
+from awcopy.config import load_source_defaults
 from awcopy.cost.estimate import estimate_copy, start_usage
 from awcopy.model.job import JobSpec, SinkSpec, Versions
 from awcopy.planning.filters import compile_selection
@@ -106,7 +107,7 @@ def ls(given: JobCredentials | None, /, **options: Any) -> None:  # noqa: ANN401
     """
     from awcopy.bootstrap import open_stores
 
-    settings, defaults = begin(), load_store_defaults()
+    settings, defaults = begin(), load_source_defaults()
     spec = make_source(options, defaults)
     prices = load_prices(settings, options["price_table"])
     # Nothing is written, so the other end of this pair of stores is never contacted.
@@ -116,7 +117,7 @@ def ls(given: JobCredentials | None, /, **options: Any) -> None:  # noqa: ANN401
         block_size_bytes=options["block_size"],
     )
     usage = start_usage(prices, nowhere, datetime.now(UTC))
-    aws = given.aws if given else defaults.aws
+    aws = given.aws if given else None if spec.profile else check_aws_keys(defaults.aws)
     sums = _Sums()
     with closing(open_stores(settings, nowhere, JobCredentials(aws=aws))) as stores:
         check_source(spec, stores.source, Versions(options["versions"]))

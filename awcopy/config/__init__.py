@@ -22,6 +22,7 @@ from awcopy.config.settings import (
 from awcopy.config.stores import (
     AZURE_AUTHORITIES,
     StoreDefaults,
+    load_source_defaults,
     load_store_defaults,
     parse_connection_string,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "config_files",
     "load_settings",
     "load_settings_with_origins",
+    "load_source_defaults",
     "load_store_defaults",
     "parse_connection_string",
     "parse_customer_key",

@@ -205,7 +205,8 @@ class _Reading:
 
     def _sink(self) -> SinkProfile:
         self._at_most_one_of("account_key", "sas_token", "connection_string", "identity_client_id")
-        parts = parse_connection_string(self._secret("connection_string").reveal())
+        text = self._secret("connection_string").reveal()
+        parts = parse_connection_string(f"profile {self.name!r}: connection_string", text)
         keys = AzureKeys(
             account_key=self._secret("account_key") or Secret(parts.get("accountkey", "")),
             sas_token=self._secret("sas_token") or Secret(parts.get("sharedaccesssignature", "")),

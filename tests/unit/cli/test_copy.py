@@ -174,6 +174,49 @@ def test_another_accounts_credentials_are_never_sent(
     assert not launched
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("AWS_SECRET_ACCESS_KEY",), "AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID"),
+        (("AWS_ACCESS_KEY_ID",), "AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY"),
+        (("AWS_SESSION_TOKEN",), "AWS_SESSION_TOKEN is set without AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        (("AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"), "AWS_SESSION_TOKEN is set without AWS_SECRET_ACCESS_KEY"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("more", [(), ("--local",), ("--dry-run",)], ids=" ".join)
+def test_half_a_pair_of_keys_never_becomes_the_workers_own_identity(
+    launched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given, says, more
+) -> None:
+    for name in given:
+        monkeypatch.setenv(name, "CANARY")
+    assert main([*LINE, *more]) == 4
+    told = capsys.readouterr().err
+    assert says in told
+    assert "CANARY" not in told
+    assert not launched
+
+
+def test_half_a_pair_of_keys_is_no_matter_where_the_environment_gives_none(
+    launched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SK")
+    assert not launch_of(launched, *LINE, "--credentials", "workers").credentials
+    assert not launch_of(launched, *LINE, "--source-profile", "photos").credentials
+
+
+@pytest.mark.parametrize("text", ["CANARY", "AccountName=CANARY"])
+@pytest.mark.parametrize("more", [(), ("--local",)], ids=" ".join)
+def test_a_connection_string_that_cannot_be_read_is_an_error_at_once(
+    launched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text, more
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", text)
+    assert main([*LINE, *more]) == 4
+    told = capsys.readouterr().err
+    assert "AZURE_STORAGE_CONNECTION_STRING cannot be read: " in told
+    assert "CANARY" not in told
+    assert not launched
+
+
 def test_the_2015_form_brings_its_own_credentials_and_the_endpoint_of_its_account(
     launched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,8 @@ def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path):
     create_keys(tmp_path)
     for name in VARIABLES:
         monkeypatch.delenv(f"AZURE_STORAGE_{name}", raising=False)
+    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"):
+        monkeypatch.delenv(f"AWS_{name}", raising=False)
     monkeypatch.setattr(command, "begin", lambda: Settings(keys=tmp_path))
     monkeypatch.setattr(command, "open_desk", lambda settings: FleetDesk(settings, fleet))
     monkeypatch.setattr(bootstrap, "describe_own_aws", lambda: "environment variables")
@@ -113,6 +115,24 @@ def test_a_storage_key_that_cannot_be_one_is_a_warning(fleet, capsys, monkeypatc
     monkeypatch.setenv("AZURE_STORAGE_KEY", "not base64!")
     assert main(["doctor", "-o", "json"]) == 0
     assert "AZURE_STORAGE_KEY is not a storage account's key" in findings(capsys)["azure"]["says"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "part", "says"),
+    [
+        ("AZURE_STORAGE_CONNECTION_STRING", "rubbish", "azure", "CONNECTION_STRING cannot be read"),
+        ("AWS_SECRET_ACCESS_KEY", "rubbish", "aws", "is set without AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_credentials_that_cannot_be_read_are_not_called_missing(
+    fleet, capsys, monkeypatch, variable, value, part, says
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert main(["doctor", "-o", "json"]) == 0
+    found = findings(capsys)[part]
+    assert found["state"] == "warn"
+    assert says in found["says"]
+    assert value not in found["says"]
 
 
 @pytest.mark.parametrize(("free", "writable"), [(1, True), (2**40, False)])

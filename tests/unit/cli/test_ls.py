@@ -72,6 +72,17 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> MemorySource:
     return source
 
 
+def test_ls_asks_for_a_pair_of_keys_and_does_not_look_at_azures(
+    listed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", "rubbish")
+    assert main(["ls", "s3://bucket"]) == 0
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "SK")
+    assert main(["ls", "s3://bucket"]) == 4
+    assert "AWS_SECRET_ACCESS_KEY is set without AWS_ACCESS_KEY_ID" in capsys.readouterr().err
+    assert main(["ls", "s3://bucket", "--source-profile", "photos"]) == 0
+
+
 def test_keys_are_escaped_and_totals_go_to_standard_error(listed, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "-r", "s3://bucket"]) == 0
     printed = capsys.readouterr()

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from awcopy.config import DEVELOPMENT_STORAGE, AwsKeys, Secret, load_store_defaults, parse_connection_string
+from awcopy.config import (
+    AwsKeys,
+    Secret,
+    load_source_defaults,
+    load_store_defaults,
+    parse_connection_string,
+)
+from awcopy.errors import CredentialsError
 
 
 @pytest.mark.parametrize(
@@ -11,13 +18,42 @@ from awcopy.config import DEVELOPMENT_STORAGE, AwsKeys, Secret, load_store_defau
         ("", {}),
         (";;", {}),
         ("AccountName=a;AccountKey=k==", {"accountname": "a", "accountkey": "k=="}),
-        (" AccountName =a", {"accountname": "a"}),
-        (DEVELOPMENT_STORAGE, {"usedevelopmentstorage": "true"}),
+        (" AccountName =a; AccountKey= k== ", {"accountname": "a", "accountkey": "k=="}),
         ("SharedAccessSignature=sv=1&sig=x", {"sharedaccesssignature": "sv=1&sig=x"}),
     ],
 )
 def test_a_connection_string_is_read_part_by_part(text, parts):
-    assert parse_connection_string(text) == parts
+    assert parse_connection_string("x", text) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("CANARY", "a part of it is no NAME=VALUE"),
+        ("AccountName=CANARY;AccountKey CANARY", "a part of it is no NAME=VALUE"),
+        ("AccountKey=CANARY;=CANARY", "a part of it is no NAME=VALUE"),
+        ("AccountName=CANARY", "it has neither an AccountKey nor a SharedAccessSignature"),
+        ("AccountName=CANARY;AccountKey=", "it has neither an AccountKey nor a SharedAccessSignature"),
+        ("AccountName=acme;AcountKey=CANARY", "it has neither an AccountKey nor a SharedAccessSignature"),
+    ],
+)
+def test_a_connection_string_that_cannot_be_read_is_an_error_and_not_shown(text, reason):
+    with pytest.raises(CredentialsError) as caught:
+        load_store_defaults({"AZURE_STORAGE_CONNECTION_STRING": text})
+    assert caught.value.message == f"AZURE_STORAGE_CONNECTION_STRING cannot be read: {reason}"
+    assert caught.value.hint
+    assert "CANARY" not in caught.value.hint
+
+
+@pytest.mark.parametrize("variable", ["AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"])
+def test_a_connection_string_needs_no_key_where_another_variable_has_one(variable):
+    found = load_store_defaults({"AZURE_STORAGE_CONNECTION_STRING": "AccountName=acme", variable: "x"})
+    assert (found.azure_account, found.azure_origin) == ("acme", variable)
+
+
+def test_what_looks_at_a_source_alone_does_not_read_the_connection_string():
+    environ = {"AZURE_STORAGE_CONNECTION_STRING": "rubbish", "AWS_REGION": "eu-west-1"}
+    assert load_source_defaults(environ).region == "eu-west-1"
 
 
 def test_without_variables_nothing_is_known_of_the_stores():
@@ -41,9 +77,9 @@ def test_amazons_variables_are_read():
     assert (found.aws, found.region, found.s3_endpoint_url) == (expected, "eu-west-1", "http://s3")
 
 
-@pytest.mark.parametrize("given", [{"AWS_ACCESS_KEY_ID": "AKIAX"}, {"AWS_SECRET_ACCESS_KEY": "hunter2"}])
-def test_half_a_pair_of_keys_is_none(given):
-    assert load_store_defaults(given).aws is None
+@pytest.mark.parametrize("variable", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+def test_half_a_pair_of_keys_is_not_taken_for_none(variable):
+    assert load_store_defaults({variable: "x"}).aws is not None
 
 
 @pytest.mark.parametrize(
@@ -85,10 +121,13 @@ def test_a_token_alone_is_used():
     [
         ("AccountName=acme;AccountKey=a2V5;EndpointSuffix=core.windows.net", ""),
         (
-            "DefaultEndpointsProtocol=https;AccountName=acme;EndpointSuffix=core.chinacloudapi.cn",
+            "DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=a2V5;EndpointSuffix=core.chinacloudapi.cn",
             "https://acme.blob.core.chinacloudapi.cn",
         ),
-        ("AccountName=acme;EndpointSuffix=x.example;BlobEndpoint=https://b.example", "https://b.example"),
+        (
+            "AccountName=acme;AccountKey=a2V5;EndpointSuffix=x.example;BlobEndpoint=https://b.example",
+            "https://b.example",
+        ),
     ],
 )
 def test_a_connection_string_names_its_cloud(text, endpoint):

@@ -80,6 +80,13 @@ def test_a_connection_string_counts_as_its_parts():
     assert found.access == AzureKeys(account_key=Secret("a2V5"))
 
 
+@pytest.mark.parametrize("text", ["CANARY", "AccountName=CANARY"])
+def test_a_connection_string_that_cannot_be_read_is_never_the_machines_identity(text):
+    with pytest.raises(CredentialsError, match="profile 'p': connection_string cannot be read") as caught:
+        make_profile("p", {"kind": "sink", "containers": ["*"], "connection_string": text})
+    assert "CANARY" not in caught.value.message
+
+
 def test_a_secret_may_lie_elsewhere(tmp_path):
     (tmp_path / "key").write_text("SK2\n")
     assert source(secret_key=f"@file:{tmp_path}/key").login.keys.secret_key == Secret("SK2")
