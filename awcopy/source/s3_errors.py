@@ -35,7 +35,7 @@ from awcopy.http import Answer, Headers
 
 _WRONG_KEY: Final = "the access key or secret is wrong"
 _RENEW: Final = "renew the credentials, then resume the job"
-_CLOCK: Final = "set this machine's clock; it is more than 15 minutes off"
+_CLOCK: Final = "set this machine's clock, which is more than 15 minutes off, then resume the job"
 _RESTORE: Final = "restore the object first, or skip archived objects"
 _ROLE: Final = "check the role's ARN, whom it trusts, and the external id"
 _POLICY: Final = (
@@ -57,7 +57,7 @@ _CODES: Final[dict[str, tuple[type[StorageError], str]]] = {
     "InvalidToken": (CredentialsRefused, _RENEW),
     "ExpiredToken": (CredentialsRefused, _RENEW),
     "TokenRefreshRequired": (CredentialsRefused, _RENEW),
-    "RequestTimeTooSkewed": (RequestRefused, _CLOCK),
+    "RequestTimeTooSkewed": (CredentialsRefused, _CLOCK),  # of whatever is signed here, not of one object
     "PreconditionFailed": (SourceChanged, ""),
     "InvalidRange": (SourceChanged, ""),  # the object has become shorter than it was when listed
     "InvalidObjectState": (ObjectArchived, _RESTORE),

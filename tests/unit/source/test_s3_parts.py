@@ -58,7 +58,7 @@ def refusal(status: int, code: str = "", message: str = "", extra: str = "", **h
         (502, "", errors.ServerFault),
         (501, "NotImplemented", errors.RequestRefused),
         (400, "RequestTimeout", errors.ConnectionLost),
-        (403, "RequestTimeTooSkewed", errors.RequestRefused),
+        (403, "RequestTimeTooSkewed", errors.CredentialsRefused),
         (400, "InvalidArgument", errors.RequestRefused),
         (405, "", errors.RequestRefused),
     ],
