@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
@@ -54,6 +54,23 @@ _COMMAND_S = 180  # for hangs
 _STOP_S = 30.0
 _API_VERSION = "2025-11-05"
 NOTHING: Mapping[str, str] = {}
+WRONG_CLOCK = Path(__file__).parent / "wrong_clock"
+
+
+def client_of(source: S3Endpoint) -> Any:
+    """Return a client of an S3 server."""
+    return boto3.client(
+        "s3",
+        endpoint_url=source.endpoint_url,
+        aws_access_key_id=source.access_key,
+        aws_secret_access_key=source.secret_key,
+        region_name=source.region,
+        config=Config(
+            s3={"addressing_style": "path"},
+            max_pool_connections=16,
+            request_checksum_calculation="when_required",
+        ),
+    )
 
 
 class FaultFleet:
@@ -133,6 +150,16 @@ class FaultFleet:
     def beat(self, **env: str) -> ChildProcess:
         """Return a beat of this fleet, to be started."""
         return self._part(f"beat-{next(self._commands)}", ["beat"], environment={**self.fleet_env, **env})
+
+    def wrong_worker(self, ahead: timedelta) -> ChildProcess:
+        """Return a worker whose machine's clock is so far ahead of the true time, or behind it; to be started."""
+        folders = [str(WRONG_CLOCK), self.fleet_env.get("PYTHONPATH", "")]
+        env = {
+            "PYTHONPATH": os.pathsep.join(filter(None, folders)),
+            "TEST_CLOCK_AHEAD_S": f"{ahead.total_seconds()}",
+        }
+        name = f"wrong-worker-{next(self._commands)}"
+        return self._part(name, ["worker", "--processes", "1"], environment={**self.fleet_env, **env})
 
     def command(self, *arguments: str, **env: str) -> ChildProcess:
         """Return the real command, to be started, and killed when the test wants it."""
@@ -395,18 +422,7 @@ class FaultFleet:
         self._plain_dumps()
         self.blobs = BlobServiceClient(self.sink.blob_url, credential=self.sink.key, api_version=_API_VERSION)
         self._stack.callback(self.blobs.close)
-        self.client = boto3.client(
-            "s3",
-            endpoint_url=self.source.endpoint_url,
-            aws_access_key_id=self.source.access_key,
-            aws_secret_access_key=self.source.secret_key,
-            region_name=self.source.region,
-            config=Config(
-                s3={"addressing_style": "path"},
-                max_pool_connections=16,
-                request_checksum_calculation="when_required",
-            ),
-        )
+        self.client = client_of(self.source)
         self._stack.callback(self.client.close)
         ledger = Secret(self.ledger_server.endpoint.connection_string)
         self.fleet = connect_fleet(Settings(redis_url=Secret(self.redis_server.url), ledger=ledger))

@@ -12,19 +12,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from urllib.parse import unquote
 
 import pytest
+from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from awcopy.demo.processes import ChildProcess, stop_all
+from awcopy.demo.servers import S3Server
 from awcopy.jobs.queries import read_report
+from awcopy.jobs.watermark import OVERLAP
 from awcopy.model.job import Job, JobId, JobState
 from awcopy.model.outcome import Result
 from awcopy.model.schedule import CatchUp, Fate, Occurrence, Overlap
 from awcopy.vault.profile_files import write_profile
-from tests.faults.fleet import RECONCILE_S, SINK_ACCOUNT, FaultFleet
+from tests.faults.fleet import RECONCILE_S, SINK_ACCOUNT, FaultFleet, client_of
 from tests.faults.http_proxy import (
     APPLY_THEN_DROP,
     Drop,
@@ -54,7 +57,7 @@ class Scheduled:
         self.fleet = fleet
         self.ledger = ledger
         self.names: list[str] = []
-        self.beats: list[ChildProcess] = []
+        self.started: list[ChildProcess] = []
 
     def add(self, *options: str) -> str:
         """Add a schedule by the command, of a bucket of its own; return its name."""
@@ -110,10 +113,13 @@ class Scheduled:
             endpoint = self.fleet.ledger_server.endpoint
             tables = f"{self.ledger.url}/{endpoint.account}"
             env["AWCOPY_LEDGER"] = replace(endpoint, table_url=tables).connection_string
-        beat = self.fleet.beat(**env)
-        self.beats.append(beat)
-        beat.start()
-        return beat
+        return self.start(self.fleet.beat(**env))
+
+    def start(self, part: ChildProcess) -> ChildProcess:
+        """Start a process, to be stopped at the end of the test."""
+        self.started.append(part)
+        part.start()
+        return part
 
     def stop_workers(self) -> None:
         """Stop all workers, so that nothing but a beat fires schedules."""
@@ -137,7 +143,7 @@ def scheduled(fleet: FaultFleet) -> Iterator[Scheduled]:
         yield hands
         for name in hands.names:
             fleet.fleet.ledger.delete_schedule(name)
-        stop_all(hands.beats)
+        stop_all(hands.started)
 
 
 def writes(table: str, method: str, *words: str) -> Callable[[Exchange], bool]:
@@ -179,7 +185,7 @@ def test_beat_sigkill_while_it_fires_leaves_one_job(scheduled: Scheduled, when: 
     scheduled.age(name, HOUR + timedelta(seconds=1))
 
     def kill(_: Exchange) -> None:
-        scheduled.beats[0].kill()
+        scheduled.started[0].kill()
 
     if is_applied:
         scheduled.ledger.add(APPLY_THEN_DROP, match=match, times=1)
@@ -255,6 +261,80 @@ def test_the_ledgers_clock_jumps_forward_and_back(scheduled: Scheduled) -> None:
     fleet.start_workers()
     [job] = scheduled.wait_for(name, Fate.STARTED)
     assert job.totals.copied.objects == len(CONTENTS)
+
+
+DAY = timedelta(days=1)
+
+
+def lead_to_stores_that_do_not_look_at_the_time(fleet: FaultFleet, moto: S3Server) -> None:
+    """Make the workers' profiles for moto, which judges no signature, and a SAS, which is not signed by the worker."""
+    folder = fleet.folder / "profiles"
+    source = {"access_key": moto.endpoint.access_key, "secret_key": moto.endpoint.secret_key}
+    endpoint = {"endpoint_url": moto.endpoint.endpoint_url, "region": moto.endpoint.region}
+    write_profile(folder, "in", {"kind": "source", "buckets": ["*"], **source, **endpoint}, replace_it=True)
+    token = generate_account_sas(
+        SINK_ACCOUNT,
+        fleet.sink.key,
+        resource_types=ResourceTypes(service=True, container=True, object=True),
+        permission=AccountSasPermissions(read=True, write=True, list=True, add=True, create=True),
+        expiry=datetime.now(UTC) + 7 * DAY,
+    )
+    where = f"AccountName={SINK_ACCOUNT};BlobEndpoint={fleet.azure.url}/{SINK_ACCOUNT}"
+    sink = f"{where};SharedAccessSignature={token}"
+    write_profile(
+        folder, "out", {"kind": "sink", "containers": ["*"], "connection_string": sink}, replace_it=True
+    )
+
+
+@pytest.mark.parametrize("ahead", [DAY, -DAY])
+def test_a_worker_whose_clock_is_a_day_wrong_dates_nothing_by_it(
+    scheduled: Scheduled, moto_server: S3Server, ahead: timedelta
+) -> None:
+    fleet, ledger = scheduled.fleet, scheduled.fleet.fleet.ledger
+    lead_to_stores_that_do_not_look_at_the_time(fleet, moto_server)
+    scheduled.stop_workers()
+    name = scheduled.add("--since", "last")
+    objects = client_of(moto_server.endpoint)
+    objects.create_bucket(Bucket=name)
+    for key, content in CONTENTS.items():
+        objects.put_object(Bucket=name, Key=key, Body=content)
+    began = scheduled.age(name, HOUR + timedelta(seconds=1))
+    scheduled.start(fleet.wrong_worker(ahead))
+    [first] = scheduled.wait_for(name, Fate.STARTED)
+    # This worker alone has fired and run it; the moments are the ledger's.
+    moments = [first.created_at, *(event.at for event in first.events), first.changed_at]
+    assert began + HOUR <= min(moments)
+    assert max(moments) <= ledger.now()
+    dates = {one["Key"]: one["LastModified"] for one in objects.list_objects_v2(Bucket=name)["Contents"]}
+    blobs = fleet.blobs.get_container_client(name).list_blobs(include=["metadata"])
+    stamped = {blob.name: datetime.fromisoformat(blob.metadata["awcopy_modified"]) for blob in blobs}
+    assert stamped == dates
+
+    objects.put_object(Bucket=name, Key="k1", Body=b"changed since")
+    found = ledger.get_schedule(name)
+    ledger.update_schedule(replace(found, created_at=found.created_at - HOUR + timedelta(seconds=5)))
+    _, second = scheduled.wait_for(name, Fate.STARTED, Fate.STARTED)
+    assert second.spec.selection.newer_than == first.created_at - OVERLAP
+    assert second.totals.copied.objects == 1
+    assert fleet.blob(name, "k1") == b"changed since"
+
+
+def test_a_worker_whose_clock_is_a_day_wrong_pauses_what_the_source_refuses(scheduled: Scheduled) -> None:
+    scheduled.stop_workers()
+    name = scheduled.add()
+    scheduled.age(name, HOUR + timedelta(seconds=1))
+    worker = scheduled.start(scheduled.fleet.wrong_worker(DAY))
+    wait_until("the job is there", lambda: scheduled.jobs(name), within_s=WITHIN_S)
+    [job] = scheduled.jobs(name)
+    scheduled.fleet.own(job.id)
+    paused = scheduled.fleet.ended(job.id)
+    assert (paused.state, paused.pause_reason) == (JobState.PAUSED, "auth")
+    assert "RequestTimeTooSkewed" in paused.detail
+    worker.stop(timeout_s=30)
+    scheduled.fleet.start_workers()
+    assert scheduled.fleet.awcopy("jobs", "resume", job.id).returncode == 0
+    [done] = scheduled.wait_for(name, Fate.STARTED)
+    assert done.totals.copied.objects == len(CONTENTS)
 
 
 @pytest.mark.parametrize(
