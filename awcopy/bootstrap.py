@@ -287,9 +287,10 @@ def run_here(
 
     collect_rarely()
     fleet = memory_fleet()
-    context = make_step_context(settings, fleet, LeaseKeeper(fleet.ledger, settings.lease_s).keep, stores)
+    keeper = LeaseKeeper(fleet.ledger, settings.lease_s)
+    context = make_step_context(settings, fleet, keeper.keep, stores)
     job = submit_job(fleet, replace(request, credentials=JobCredentials()))
-    return run_job(context, job.id, on_progress), fleet
+    return run_job(context, job.id, on_progress, keeper.interrupt_all), fleet
 
 
 def require_keys(spec: JobSpec, credentials: JobCredentials) -> None:

@@ -50,9 +50,12 @@ def pause_job(job_id: str) -> None:
 @key_options
 def resume_job(job_id: str, *, credentials: bool, **keys: str | None) -> None:
     """Go on with a job that was paused or has failed; nothing that was copied is sent again."""
+    from awcopy.jobs.control import check_resumable
+
     settings = begin()
     desk = open_desk(settings)
     job = desk.find(job_id).job
+    check_resumable(job)  # before the stores are looked at
     desk.resume(job, _credentials(settings, job, keys, wanted=credentials))
     print_note(f"job {job.id} goes on; {watch_hint(job.id)}")
 
@@ -77,9 +80,12 @@ def cancel_job(job_id: str) -> None:
 @key_options
 def retry_job(job_id: str, reason: str, **keys: str | None) -> None:
     """Try again what failed in a job that has ended, and nothing else."""
+    from awcopy.jobs.control import check_retryable
+
     settings = begin()
     desk = open_desk(settings)
     job = desk.find(job_id).job
+    check_retryable(job)
     objects = desk.retry(job, _credentials(settings, job, keys), reason)
     print_note(f"job {job.id} tries {say_count(objects, 'object')} again; {watch_hint(job.id)}")
 

@@ -78,10 +78,11 @@ def _try_source(settings: Settings, spec: SourceSpec) -> Finding:
 
 
 def _use_source(source: Source) -> str:
-    page = source.list_page("", limit=1)
+    page = source.list_page("")
     first = next((obj for obj in page.objects if obj.size_bytes), None)
     if first is None:
-        return "can list; there is nothing to try to read"
+        found = "what begins the listing is empty" if page.objects else "it is empty"
+        return f"can list; {found}, so that there is nothing to try to read"
     source.read_range(first, Span(offset=0, size_bytes=1), memoryview(bytearray(1)))
     return "can list and read"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from awcopy.cli.console import print_texts, safe_text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from awcopy.jobs.queries import JobSnapshot
-    from awcopy.model.outcome import ProofCounts, RouteCounts, Tally
+    from awcopy.model.outcome import ProofCounts, RouteCounts, Tally, Totals
 
 PAUSED_FOR_CREDENTIALS = "auth"
 _STYLES = {
@@ -34,6 +35,8 @@ _EXITS = {
     JobState.CANCELLED: Exit.CANCELLED,
 }
 _ROUTES = ("server", "stream")
+_MOST_REASONS = 5
+_COLUMNS = 80
 
 
 def exit_code_of(snapshot: JobSnapshot) -> Exit:
@@ -66,6 +69,7 @@ def summary_lines(
     yield Text()
     for line in _number_lines(snapshot):
         yield Text(line)
+    yield from _failure_lines(snapshot.totals)
     if snapshot.waiting_items:
         yield Text("  waiting for S3 to restore archived objects; workers look again every few minutes")
     if proofs := _counts(snapshot.totals.proofs, PROOF_NAMES):
@@ -131,9 +135,29 @@ def _number_lines(snapshot: JobSnapshot) -> Iterator[str]:
         if totals.foreign.objects:
             yield _number_line("foreign", totals.foreign, "there, of other sources; left alone")
     if totals.excluded.objects:
-        yield _number_line("excluded", totals.excluded, "by the filters")
+        note = (
+            "by the filters"
+            if totals.listed.objects or snapshot.is_listing
+            else "by the filters: all there is"
+        )
+        yield _number_line("excluded", totals.excluded, note)
     if snapshot.job.spec.bandwidth and not snapshot.job.has_ended:
         yield f"  {'bandwidth':<12}{say_rate(snapshot.job.spec.bandwidth)}"
+
+
+def _failure_lines(totals: Totals) -> Iterator[Text]:
+    """Yield why objects failed, most of them first, and what may help."""
+    from rich.text import Text
+
+    from awcopy.jobs.failures import HINTS
+
+    counts = sorted(totals.failures.counts, key=lambda count: (-count.tally.objects, count.reason))
+    label = "because of"
+    for count in counts[:_MOST_REASONS]:
+        hint = f": {HINTS[count.reason]}" if count.reason in HINTS else ""
+        reason = f"{count.reason} {format_count(count.tally.objects)}{hint}"
+        yield Text(fill(reason, _COLUMNS, initial_indent=f"  {label:<12}", subsequent_indent=" " * 16))
+        label = ""
 
 
 def _number_line(name: str, tally: Tally, note: str = "") -> str:

@@ -58,12 +58,22 @@ def resume_job(fleet: Fleet, job_id: JobId, sealed: str = "") -> Job:
     why = "resumed with new credentials" if sealed else "resumed"
 
     def resume(job: Job, at: datetime) -> Job:
-        if job.state is JobState.COMPLETED_WITH_ERRORS:
-            hint = f"`awcopy jobs retry {job_id}` tries again what failed"
-            raise IllegalMove(f"job {job_id} has ended, with errors; there is nothing to resume", hint=hint)
+        check_resumable(job)
         return _queue(job, at, why, sealed)
 
     return _change(fleet, job_id, resume)
+
+
+def check_resumable(job: Job) -> None:
+    """Return when the job can be resumed as it stands.
+
+    Raises:
+        IllegalMove: It is neither paused nor failed.
+    """
+    if job.state is JobState.COMPLETED_WITH_ERRORS:
+        hint = f"`awcopy jobs retry {job.id}` tries again what failed"
+        raise IllegalMove(f"job {job.id} has ended, with errors; there is nothing to resume", hint=hint)
+    move(job, JobState.QUEUED, at=job.changed_at)
 
 
 def cancel_job(fleet: Fleet, job_id: JobId) -> Job:
@@ -83,6 +93,19 @@ def cancel_job(fleet: Fleet, job_id: JobId) -> Job:
     return _change(fleet, job_id, cancel)
 
 
+def check_retryable(job: Job) -> None:
+    """Return when the job stands where what failed of it can be tried again.
+
+    Raises:
+        IllegalMove: It did not end with errors.
+    """
+    if job.state is not JobState.COMPLETED_WITH_ERRORS:
+        raise IllegalMove(
+            f"job {job.id} is {say_state(job.state)}: only one that completed with errors can be retried",
+            hint=_RETRY_HINTS.get(job.state, "wait for its end: `awcopy jobs watch` follows it"),
+        )
+
+
 def retry_job(fleet: Fleet, job_id: JobId, *, reason: str = "", sealed: str = "") -> tuple[Job, int]:
     """Queue again what failed, all of it or what failed for one reason; publish a dispatch then.
 
@@ -93,11 +116,7 @@ def retry_job(fleet: Fleet, job_id: JobId, *, reason: str = "", sealed: str = ""
         IllegalMove: The job did not end with failures, or none failed for this reason.
     """
     job = fleet.ledger.get_job(job_id)
-    if job.state is not JobState.COMPLETED_WITH_ERRORS:
-        raise IllegalMove(
-            f"job {job_id} is {say_state(job.state)}: only one that completed with errors can be retried",
-            hint=_RETRY_HINTS.get(job.state, "wait for its end: `awcopy jobs watch` follows it"),
-        )
+    check_retryable(job)
     objects = count_failed(fleet, job, reason)
     if not reason and job.spec.deletion:
         objects += job.totals.deletable.objects

@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 _LOOK_EVERY_S = 0.5
 
 
-def run_job(context: StepContext, job_id: JobId, on_progress: Callable[[JobSnapshot], None]) -> JobSnapshot:
+def run_job(
+    context: StepContext,
+    job_id: JobId,
+    on_progress: Callable[[JobSnapshot], None],
+    interrupt: Callable[[str], None],
+) -> JobSnapshot:
     """Run a submitted job to its end and return its last snapshot; ``on_progress`` is shown the others.
+
+    When that raises, as Ctrl-C does, ``interrupt`` is told why the items under way are to end where they stand.
 
     Raises:
         AwcopyError: The run itself broke; what was copied stays copied.
@@ -33,12 +40,17 @@ def run_job(context: StepContext, job_id: JobId, on_progress: Callable[[JobSnaps
     generation = dispatch(context, job_id)
     turns = generation.turns() if generation else []
     while turns:
-        _run_places(context, turns, on_progress)
+        _run_places(context, turns, on_progress, interrupt)
         turns = _go_on(context, job_id)
     return take_snapshot(context.fleet, job_id)
 
 
-def _run_places(context: StepContext, turns: list[Turn], on_progress: Callable[[JobSnapshot], None]) -> None:
+def _run_places(
+    context: StepContext,
+    turns: list[Turn],
+    on_progress: Callable[[JobSnapshot], None],
+    interrupt: Callable[[str], None],
+) -> None:
     over = threading.Event()
     with ThreadPoolExecutor(len(turns), thread_name_prefix="agent") as agents:
         running = [agents.submit(_run_place, context, turn, over) for turn in turns]
@@ -47,6 +59,7 @@ def _run_places(context: StepContext, turns: list[Turn], on_progress: Callable[[
                 on_progress(take_snapshot(context.fleet, turns[0].job_id))
         except BaseException:
             over.set()
+            interrupt("the command was interrupted")
             raise
         for one in running:
             one.result()

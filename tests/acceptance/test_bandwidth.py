@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import time
 
 import pytest
 
+from awcopy.demo.fleet import awcopy_command
 from tests.acceptance.conftest import LIMIT_S, Place
 
 BUCKET, CONTAINER = "paced", "paced"
@@ -49,3 +52,19 @@ def test_a_rate_that_is_lifted_counts_at_once_for_those_who_wait(paced: Place) -
     assert lifted.stderr == f"bandwidth of job {job_id}: no limit\n"
     assert paced.awcopy("jobs", "watch", job_id, "-q").returncode == 0
     assert paced.differences(BUCKET, f"{CONTAINER}/lifted") == (SMALL + 1, ())
+
+
+def test_ctrl_c_ends_a_copy_in_this_process_whose_bytes_wait_for_their_turn(paced: Place) -> None:
+    source, sink = f"s3://{BUCKET}/small/", f"az://{paced.servers.sink.account}/{CONTAINER}/cut"
+    words = ("copy", source, sink, "--local", "--bandwidth", "128K")  # two minutes
+    with subprocess.Popen(
+        awcopy_command(*words), env=paced.env, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + LIMIT_S
+        container = paced.blobs.get_container_client(CONTAINER)
+        while not any(True for _ in container.list_blobs(name_starts_with="cut/")):
+            assert time.monotonic() < deadline
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=LIMIT_S)
+    assert (process.returncode, said.strip()) == (130, "awcopy: interrupted")
+    assert len(list(container.list_blobs(name_starts_with="cut/"))) < SMALL

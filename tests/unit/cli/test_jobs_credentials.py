@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from awcopy.bootstrap import memory_fleet
+from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.jobs_control import _credentials
+from awcopy.cli.main import main
 from awcopy.config import Settings, parse_customer_key
 from awcopy.errors import CredentialsError
-from awcopy.model.job import Job
+from awcopy.model.job import Job, JobState
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import create_keys
 from tests.unit.factories import make_job, make_spec
@@ -35,6 +38,19 @@ def settings(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 def keyed_job() -> Job:
     spec = make_spec()
     return make_job(spec=replace(spec, sink=replace(spec.sink, key_sha256=KEY.sha256)), sealed="sealed")
+
+
+@pytest.mark.parametrize("command", ["resume", "retry"])
+def test_a_job_that_cannot_go_on_is_told_so_before_its_stores_are_looked_at(
+    settings, command: str, monkeypatch, capsys
+) -> None:
+    fleet = memory_fleet()
+    fleet.ledger.add_job(make_job(state=JobState.CANCELLED))
+    monkeypatch.setattr("awcopy.cli.jobs_control.begin", lambda: settings)
+    monkeypatch.setattr("awcopy.cli.jobs_control.open_desk", lambda _: FleetDesk(settings, fleet))
+    assert main(["jobs", command, "@last"]) == 1
+    assert "is cancelled" in capsys.readouterr().err
+    assert not TRIED
 
 
 def test_a_key_that_is_given_again_is_sealed_with_the_environments_credentials(settings):

@@ -162,7 +162,19 @@ def test_trying_says_what_profiles_can_do_and_leaves_no_blob(both, stores, capsy
 def test_an_empty_bucket_can_be_listed(both, stores, capsys, monkeypatch) -> None:
     monkeypatch.setattr(bootstrap, "open_source", lambda *_: MemorySource())
     assert main(["profile", "test", "photos", "--bucket", "logs-1"]) == 0
-    assert "s3://logs-1/  can list; there is nothing to try" in capsys.readouterr().out
+    assert "s3://logs-1/  can list; it is empty, so" in capsys.readouterr().out
+
+
+def test_an_object_without_bytes_does_not_stand_for_the_bucket(both, stores, capsys, monkeypatch) -> None:
+    source = MemorySource()
+    source.put_object("a")
+    source.put_object("b", b"x")
+    read: list[str] = []
+    source.fault = lambda op, name: read.append(name) if op.startswith("read") else None
+    monkeypatch.setattr(bootstrap, "open_source", lambda *_: source)
+    assert main(["profile", "test", "photos"]) == 0
+    assert "can list and read" in capsys.readouterr().out
+    assert read == ["b"]
 
 
 def test_a_refusal_is_the_finding(both, stores, capsys, monkeypatch) -> None:

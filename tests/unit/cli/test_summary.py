@@ -10,7 +10,7 @@ from awcopy.cli.help import Exit
 from awcopy.cli.summary import exit_code_of, summary_lines
 from awcopy.jobs.queries import Phase
 from awcopy.model.job import JobState
-from awcopy.model.outcome import Totals
+from awcopy.model.outcome import FailureCount, FailureCounts, Totals
 from tests.unit.cli.snapshots import BEGAN, SOME_FAILED, make_snapshot, tally
 
 GOLDEN = """\
@@ -53,6 +53,29 @@ def test_a_running_job_shows_what_is_pending_and_how_to_watch_it() -> None:
     assert any("listed" in line and line.endswith("still listing") for line in lines)
     assert any(line.split()[:2] == ["pending", "6"] for line in lines)
     assert lines[-1] == "Next: awcopy jobs watch zyc0v3b8k2m4n6p8"
+
+
+def test_why_objects_failed_is_said_with_what_may_help() -> None:
+    reasons = {"name_not_allowed": 2, "access_denied": 1_200, "unheard_of": 1}
+    counts = tuple(FailureCount(reason=reason, tally=tally(number)) for reason, number in reasons.items())
+    totals = Totals(listed=tally(1_203), failed=tally(1_203), failures=FailureCounts(counts=counts))
+    text = "\n".join(lines_of(make_snapshot(JobState.COMPLETED_WITH_ERRORS, totals=totals)))
+    assert max(map(len, text.splitlines())) <= 80
+    assert (
+        """
+  because of  access_denied 1,200: allow the job's credentials to read these
+                objects and to write their blobs, then retry
+              name_not_allowed 2: copy them with --names encode
+              unheard_of 1
+"""
+        in text
+    )
+
+
+def test_filters_that_leave_nothing_are_told() -> None:
+    totals = Totals(excluded=tally(17, 5))
+    lines = lines_of(make_snapshot(JobState.COMPLETED, totals=totals))
+    assert any(line.endswith("by the filters: all there is") for line in lines)
 
 
 def test_objects_that_lost_something_on_the_way_are_told() -> None:

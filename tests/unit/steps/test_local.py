@@ -38,6 +38,10 @@ def spec(spec):
     return replace(spec, agents=3)
 
 
+def nobody(_what):
+    """Hear of something, and do nothing."""
+
+
 def check_sums(snapshot):
     """Nothing is ever counted twice or too early, and an ended job has an outcome for each object."""
     totals = snapshot.totals
@@ -55,7 +59,7 @@ def run(world, job):
         check_sums(snapshot)
         snapshots.append(snapshot)
 
-    ended = run_job(world.context, job.id, on_progress)
+    ended = run_job(world.context, job.id, on_progress, nobody)
     check_sums(ended)
     counted = [snapshot.totals.ended.objects for snapshot in [*snapshots, ended]]
     assert counted == sorted(counted)
@@ -164,7 +168,7 @@ def test_a_listing_that_is_refused_at_once_pauses_the_job_with_the_reason(world,
 
 def test_a_listing_that_is_refused_later_fails_the_job_with_the_reason(world, spec):
     world.source_calls.fail("list_page", AccessDenied("s3:ListBucket is not allowed"))
-    ended = run_job(world.context, world.submit(spec=spec).id, lambda _: None)
+    ended = run_job(world.context, world.submit(spec=spec).id, nobody, nobody)
     assert ended.job.state is JobState.FAILED
     assert "s3:ListBucket is not allowed" in ended.job.detail
 
@@ -217,11 +221,14 @@ def test_a_run_that_is_interrupted_passes_the_interruption_on(world, spec, monke
     monkeypatch.setattr("awcopy.steps.local._LOOK_EVERY_S", 0.0)
     world.put(SMALL)
 
-    def interrupt(_snapshot):
+    told = []
+
+    def press_ctrl_c(_snapshot):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_job(world.context, world.submit(spec=spec).id, interrupt)
+        run_job(world.context, world.submit(spec=spec).id, press_ctrl_c, told.append)
+    assert told == ["the command was interrupted"]
 
 
 def test_a_run_that_breaks_says_so(world, spec):
@@ -230,4 +237,4 @@ def test_a_run_that_breaks_says_so(world, spec):
 
     world.live.pass_turn = refuse
     with pytest.raises(ZeroDivisionError):
-        run_job(world.context, world.submit(spec=spec).id, lambda _: None)
+        run_job(world.context, world.submit(spec=spec).id, nobody, nobody)
