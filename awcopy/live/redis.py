@@ -52,8 +52,9 @@ _BEAT_LIFE_S = 30
 _LIMIT_LIFE_S = 10
 _VITALS = tuple(field.name for field in fields(Vitals))
 _MICROSECONDS = 1_000_000
-# kombu keeps these for what stands before the host, and fails when they stand behind it.
-_BEFORE_THE_HOST = frozenset({"username", "userid", "password"})
+# Of what redis-py takes behind the ?, kombu, which reads the same URL, takes no more than this.
+_IN_QUERY = re.compile(r"ssl_\w+")
+_DATABASE = re.compile(r"/?\d{0,4}")
 _AT, _FOR = ":at", ":for"
 
 # One hash holds a job's turns: "generation", and for each place p "p" (its turn), "p:at" (when it took that,
@@ -120,14 +121,14 @@ class RedisLive:
     """Implements ``awcopy.live.base.Live`` on one Redis server.
 
     Args:
-        url: As redis-py takes it: ``redis://``, ``rediss://`` or ``unix://``, with any password.
+        url: As redis-py takes it: ``redis://`` or ``rediss://``, with any password; but Celery must take it, too.
         namespace: Begins every key.
     """
 
     def __init__(self, url: Secret, namespace: str) -> None:
         self._namespace = namespace
-        self._where = _describe_server(url)
         self._redis = _connect(url)
+        self._where = _describe_server(url)
         self._begin_generation = self._redis.register_script(_BEGIN_GENERATION)
         self._take_turn = self._redis.register_script(_TAKE_TURN)
         self._share_limit = self._redis.register_script(_SHARE_LIMIT)
@@ -336,7 +337,7 @@ def _connect(url: Secret) -> Redis:
     plain_url = re.sub(r"(?<=ssl_cert_reqs=)CERT_(\w+)", lambda match: match[1].lower(), url.reveal())
     backoff = ExponentialBackoff(cap=0.5, base=0.05)
     try:
-        _check_readable_by_celery(url)
+        _check_url(url)
         return Redis.from_url(
             plain_url,
             decode_responses=True,
@@ -353,22 +354,36 @@ def _connect(url: Secret) -> Redis:
         raise UsageError("AWCOPY_REDIS_URL is not the URL of a Redis server", hint=hint) from None
 
 
-def _check_readable_by_celery(url: Secret) -> None:
-    """Refuse names that redis-py takes behind the question mark and Celery, which reads the same URL, does not."""
-    if _BEFORE_THE_HOST & parse_qs(urlsplit(url.reveal()).query).keys():
-        hint = (
-            "write it like redis://USER:PASSWORD@HOST:6379/0, any % or @ of the password in percent encoding"
+def _check_url(url: Secret) -> None:
+    """Refuse what redis-py and Celery, which read the same URL, would read otherwise than it is meant.
+
+    Raises:
+        ValueError: Another part of it cannot be read.
+    """
+    parts = urlsplit(url.reveal())
+    if parts.fragment or "@" in f"{parts.path}{parts.query}":
+        hint = "a / is %2F there, a # %23, a ? %3F, an @ %40 and a % %25"
+        raise UsageError(
+            "AWCOPY_REDIS_URL has a password with characters that mean something in a URL", hint=hint
         )
+    names = parse_qs(parts.query, keep_blank_values=True)
+    if {"username", "userid", "password"} & names.keys():
+        hint = "write it like redis://USER:PASSWORD@HOST:6379/0"
         raise UsageError("AWCOPY_REDIS_URL names the user or the password behind its ?", hint=hint)
+    if names and not (parts.scheme == "rediss" and all(map(_IN_QUERY.fullmatch, names))):
+        hint = "nothing but ssl_cert_reqs and its like of rediss:// may stand there"
+        raise UsageError("AWCOPY_REDIS_URL has a setting behind its ? that Celery does not take", hint=hint)
+    if parts.scheme not in {"redis", "rediss"}:
+        raise ValueError("not a URL of Redis")
+    if not _DATABASE.fullmatch(parts.path):
+        raise UsageError(
+            "AWCOPY_REDIS_URL ends with no number of a database", hint="write /0 at its end, or nothing"
+        )
 
 
 def _describe_server(url: Secret) -> str:
-    try:
-        parts = urlsplit(url.reveal())
-        server = f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
-    except ValueError:
-        return "an unreadable address"
-    return parts.path if parts.scheme == "unix" else server
+    parts = urlsplit(url.reveal())
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
 
 
 # The most particular class first; redis-py's own texts are not quoted, they may repeat what was sent.
