@@ -7,7 +7,7 @@ a page; ``tests/unit/test_docs.py`` fails when that is behind the code.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ def settings_table() -> str:
     for setting in fields(Settings):
         name, default = variable_name(setting.name), _default(setting.default)
         shown = f"`{default}`" if default else "none"
-        rows.append(f"| `{name}` | {_kind(setting.default)} | {shown} | {setting.metadata['help']} |")
+        rows.append(f"| `{name}` | {_kind(setting)} | {shown} | {setting.metadata['help']} |")
     return "\n".join(rows)
 
 
@@ -131,11 +131,12 @@ def render(page: str) -> str:
     return f"{before}{BEGIN}\n\n{PAGES[page]()}\n\n{END}{after}"
 
 
-def _kind(default: object) -> str:
+def _kind(setting: Field[Any]) -> str:
+    default = setting.default
     if isinstance(default, bool):
         return "`1` or `0`"
     if isinstance(default, int):
-        return "whole number"
+        return f"whole number, 1 to {setting.metadata['most']:,}"
     if isinstance(default, Secret):
         return "text, kept secret"
     return "path" if isinstance(default, Path) else "text"

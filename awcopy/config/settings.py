@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from awcopy.config.files import Reader, named_file, read_files, user_file
 from awcopy.config.secrets import Secret, resolve_secret
@@ -15,6 +15,8 @@ from awcopy.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_HOUR_S = 3_600
+_DAY_S = 24 * _HOUR_S
 # Azurite and the storage emulators before it answer to this short connection string.
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 
@@ -23,7 +25,8 @@ DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
 class Settings:
     """The settings of one process. Each carries its help, and comes from its own variable or a file.
 
-    A secret may be written as ``@env:NAME`` or ``@file:PATH``: then that variable or file holds it.
+    A secret may be written as ``@env:NAME`` or ``@file:PATH``: then that variable or file holds it. A number is
+    1 or more, and at most what its field names.
     """
 
     redis_url: Secret = field(
@@ -68,29 +71,42 @@ class Settings:
     )
     lease_s: int = field(
         default=30,
-        metadata={"help": "Seconds a worker holds a work item without renewing before others may take it."},
+        metadata={
+            "help": "Seconds a worker holds a work item without renewing before others may take it.",
+            "most": _HOUR_S,
+        },
     )
     reconcile_s: int = field(
         default=15,
-        metadata={"help": "Seconds between two looks for what broken workers and lost messages left behind."},
+        metadata={
+            "help": "Seconds between two looks for what broken workers and lost messages left behind.",
+            "most": _HOUR_S,
+        },
     )
     visibility_s: int = field(
         default=900,
         metadata={
-            "help": "Seconds after which Redis gives a message that no worker has acknowledged to another one."
+            "help": "Seconds after which Redis gives a message that no worker has acknowledged to another one.",
+            "most": _DAY_S,
         },
     )
     restore_poll_s: int = field(
         default=600,
-        metadata={"help": "Seconds between two looks whether archived objects have been restored."},
+        metadata={
+            "help": "Seconds between two looks whether archived objects have been restored.",
+            "most": _DAY_S,
+        },
     )
     connections: int = field(
         default=16,
-        metadata={"help": "Requests that one task has under way at once."},
+        metadata={"help": "Requests that one task has under way at once.", "most": 256},
     )
     store_timeout_s: int = field(
         default=60,
-        metadata={"help": "Seconds that S3 or Azure may be silent before a request counts as lost."},
+        metadata={
+            "help": "Seconds that S3 or Azure may be silent before a request counts as lost.",
+            "most": _HOUR_S,
+        },
     )
     encryption_scope: str = field(
         default="",
@@ -152,7 +168,7 @@ def load_settings_with_origins(environ: Mapping[str, str] | None = None) -> Load
         UsageError: As ``load_settings``.
     """
     env = os.environ if environ is None else environ
-    readers: dict[str, Reader] = {f.name: partial(_check_value, f.default) for f in fields(Settings)}
+    readers: dict[str, Reader] = {f.name: partial(_check_value, f) for f in fields(Settings)}
     read = read_files(env, readers)
     values: dict[str, object] = {name: value for name, (value, _) in read.items()}
     origins: dict[str, str | Path] = {name: path for name, (_, path) in read.items()}
@@ -180,26 +196,28 @@ def variable_name(setting: str) -> str:
 
 
 def _parse_setting(name: str, text: str) -> object:
-    default = next(f.default for f in fields(Settings) if f.name == name)
+    setting = next(f for f in fields(Settings) if f.name == name)
+    default = setting.default
     if isinstance(default, Secret):
         return Secret(text)
     if isinstance(default, bool):
         return _parse_flag(name, text)
     if isinstance(default, int):
-        return _parse_whole(name, text)
+        return _parse_whole(setting, text)
     return Path(text) if isinstance(default, Path) else text
 
 
-def _check_value(default: object, value: object) -> object:
+def _check_value(setting: Field[Any], value: object) -> object:
     """Return a file's value as its setting's type; the error goes on where the key's name ends."""
+    default = setting.default
     if isinstance(default, bool):
         if isinstance(value, bool):
             return value
         raise UsageError("is neither true nor false", hint="write true or false, without quotes")
     if isinstance(default, int):
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= setting.metadata["most"]:
             return value
-        raise UsageError("is not a whole number of 1 or more", hint="write it without quotes")
+        raise UsageError(_no_number(setting), hint="write it without quotes")
     if not isinstance(value, str):
         raise UsageError("is not a text", hint="write it in quotes")
     if isinstance(default, Secret):
@@ -215,7 +233,14 @@ def _parse_flag(name: str, text: str) -> bool:
     raise UsageError(f"{variable_name(name)}={text!r} is neither yes nor no", hint="write 1 or 0")
 
 
-def _parse_whole(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{variable_name(name)}={text!r} is not a whole number of 1 or more")
+def _parse_whole(setting: Field[Any], text: str) -> int:
+    most = setting.metadata["most"]
+    # No longer text is turned into a number: beyond thousands of digits Python refuses to.
+    if not (text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        hint = "write digits alone, or leave it out"
+        raise UsageError(f"{variable_name(setting.name)}={text!r} {_no_number(setting)}", hint=hint)
     return int(text)
+
+
+def _no_number(setting: Field[Any]) -> str:
+    return f"is not a whole number of 1 to {setting.metadata['most']:,}"

@@ -57,12 +57,24 @@ def test_flags_are_read_as_people_write_them(text, value):
         ("AWCOPY_LEASE_S", "-1"),
         ("AWCOPY_LEASE_S", "1.5"),
         ("AWCOPY_LEASE_S", ""),
+        ("AWCOPY_LEASE_S", "3601"),
+        ("AWCOPY_LEASE_S", "9" * 5000),
+        ("AWCOPY_STORE_TIMEOUT_S", "99999999999999"),
         ("AWCOPY_CONNECTIONS", "many"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_by_name(variable, text):
     with pytest.raises(UsageError, match=variable):
         load_settings({variable: text})
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Settings) if type(f.default) is int])
+def test_every_number_has_a_bound_that_is_accepted_and_named(name):
+    [setting] = [f for f in fields(Settings) if f.name == name]
+    most = setting.metadata["most"]
+    assert getattr(load_settings({variable_name(name): str(most)}), name) == most
+    with pytest.raises(UsageError, match=rf"{variable_name(name)}='{most + 1}' .* of 1 to {most:,}"):
+        load_settings({variable_name(name): str(most + 1)})
 
 
 def test_settings_show_no_secret():
