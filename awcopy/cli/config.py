@@ -11,6 +11,7 @@ import click
 from awcopy.cli.console import print_json, print_line, print_note, safe_text
 from awcopy.cli.help import Exit, helpful
 from awcopy.cli.lazy import lazy_group, stand_ins
+from awcopy.cli.setup import warn_of_unknown
 from awcopy.cli.values import output_option
 from awcopy.config import Secret, Settings, config_files, load_settings_with_origins
 
@@ -46,6 +47,7 @@ def config() -> None:
 def show_settings(output: str, *, with_origin: bool) -> None:
     """Show the settings as a configuration file would hold them; secrets are not shown."""
     loaded = load_settings_with_origins()
+    warn_of_unknown(loaded)
     shown = {setting.name: _shown(loaded, setting.name) for setting in fields(Settings)}
     origins = {name: str(loaded.origins.get(name, "default")) for name in shown}
     if output == "json":

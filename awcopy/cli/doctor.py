@@ -14,9 +14,15 @@ from awcopy import __version__
 from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES, check_aws_keys, check_azure_keys
 from awcopy.cli.findings import print_findings
 from awcopy.cli.help import Exit, helpful
-from awcopy.cli.setup import begin, open_desk
+from awcopy.cli.setup import begin, name_file, open_desk
 from awcopy.cli.values import output_option
-from awcopy.config import Secret, load_settings_with_origins, load_source_defaults, load_store_defaults
+from awcopy.config import (
+    Secret,
+    load_settings_with_origins,
+    load_source_defaults,
+    load_store_defaults,
+    suggest_variable,
+)
 from awcopy.config.files import is_open_to_others
 from awcopy.errors import AwcopyError, CredentialsError
 from awcopy.jobs import health
@@ -24,7 +30,7 @@ from awcopy.jobs.health import Check, Finding, State
 from awcopy.units import GIB, format_size
 
 if TYPE_CHECKING:
-    from awcopy.config import Settings
+    from awcopy.config import LoadedSettings, Settings
 
 _LEAST_DISK_BYTES = GIB
 _CODES = (Exit.OK, Exit.ERROR, Exit.USAGE, Exit.CREDENTIALS, Exit.UNREACHABLE, Exit.INTERRUPTED)
@@ -51,10 +57,10 @@ def make_checks() -> list[Check]:
         Check(part="disk", look=_check_disk, worst=State.WARN),
     ]
     try:
-        settings = begin()
+        settings = begin(warns=False)
         desk = open_desk(settings)
     except AwcopyError as error:
-        return [Check(part="settings", look=partial(_raise, error)), *here]
+        return [Check(part="settings", look=partial(_raise, name_file(error))), *here]
     return [
         Check(part="settings", look=partial(_check_settings, settings)),
         *desk.checks(__version__),
@@ -68,15 +74,19 @@ def _raise(error: AwcopyError) -> Finding:
 
 def _check_settings(settings: Settings) -> Finding:
     says = f"can be read; the fleet is {settings.namespace!r}"
-    if open_files := _open_files():
+    loaded = load_settings_with_origins()
+    if open_files := _open_files(loaded):
         says = f"{' and '.join(map(str, open_files))} holds a secret, and others may read it"
         return Finding(part="settings", state=State.WARN, says=says, advice=f"chmod 600 {open_files[0]}")
+    if loaded.unknown:
+        says = f"{' and '.join(loaded.unknown)} would set something, and there is no such setting"
+        advice = suggest_variable(loaded.unknown[0])
+        return Finding(part="settings", state=State.WARN, says=says, advice=advice)
     return Finding(part="settings", state=State.OK, says=says)
 
 
-def _open_files() -> list[Path]:
+def _open_files(loaded: LoadedSettings) -> list[Path]:
     """Return the configuration files that hold a secret and that others may read."""
-    loaded = load_settings_with_origins()
     secrets = (name for name in loaded.origins if isinstance(getattr(loaded.settings, name), Secret))
     files = {path for name in secrets if isinstance(path := loaded.origins[name], Path)}
     return sorted(filter(is_open_to_others, files))

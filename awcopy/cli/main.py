@@ -132,7 +132,9 @@ def _fail(error: AwcopyError, words: Sequence[str], *, cause: BaseException) -> 
         from awcopy.logs import mask_secrets
 
         sys.stderr.write(mask_secrets("".join(traceback.format_exception(cause))))
-    print_error(error, as_json=outputs_json(words))
+    from awcopy.cli.setup import name_file
+
+    print_error(name_file(error), as_json=outputs_json(words))
     return int(error.exit_code)
 
 

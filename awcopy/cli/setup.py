@@ -4,36 +4,64 @@ from __future__ import annotations
 
 import getpass
 import logging
+import re
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from awcopy.config import load_settings
-from awcopy.errors import UsageError
+from awcopy.cli.console import print_warning
+from awcopy.config import load_settings, load_settings_with_origins, suggest_variable
+from awcopy.errors import AwcopyError, UsageError
 
 if TYPE_CHECKING:
     from awcopy.cli.desk.base import Desk
-    from awcopy.config import Settings
+    from awcopy.config import LoadedSettings, Settings
     from awcopy.jobs.fleet import Fleet
 
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+# How a message begins that is about the value of a setting.
+_ABOUT_A_SETTING = re.compile(r"AWCOPY_([A-Z_]+)\b")
 
 
-def begin(*, verbose: bool = False) -> Settings:
+def begin(*, verbose: bool = False, warns: bool = True) -> Settings:
     """Return the settings, with logging on standard error set up for a person at a terminal.
 
     At the default level only errors are logged, since the command itself says what a person wants to know.
+
+    Args:
+        verbose: Whether to log what the command does.
+        warns: Whether to warn of variables that look like settings and are none.
 
     Raises:
         UsageError: A setting cannot be read.
     """
     from awcopy.logs import configure_logging
 
-    settings = load_settings()
-    level = check_log_level(settings)
+    loaded = load_settings_with_origins()
+    settings, level = loaded.settings, check_log_level(loaded.settings)
+    if warns:
+        warn_of_unknown(loaded)
     shown = "INFO" if verbose and level != "DEBUG" else "ERROR" if level == "INFO" else level
     configure_logging(shown)
     for handler in logging.getLogger().handlers:
         handler.setLevel(shown)  # the stores' clients have a level of their own
     return settings
+
+
+def warn_of_unknown(loaded: LoadedSettings) -> None:
+    """Warn of variables that look like settings and are none, such as a mistyped one."""
+    for variable in loaded.unknown:
+        print_warning(f"{variable} is no setting, so that it does nothing: {suggest_variable(variable)}")
+
+
+def name_file(error: AwcopyError) -> AwcopyError:
+    """Return the error; where it is about a setting that a file gives, it names that and the key, no variable."""
+    about = _ABOUT_A_SETTING.match(error.message)
+    with suppress(AwcopyError):
+        origin = load_settings_with_origins().origins.get(about[1].lower()) if about else None
+        if about and isinstance(origin, Path):
+            error.message = f"{origin}: {about[1].lower()}{error.message[about.end() :]}"
+    return error
 
 
 def begin_server(what: str) -> Settings:

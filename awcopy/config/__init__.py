@@ -17,6 +17,7 @@ from awcopy.config.settings import (
     config_files,
     load_settings,
     load_settings_with_origins,
+    suggest_variable,
     variable_name,
 )
 from awcopy.config.stores import (
@@ -51,5 +52,6 @@ __all__ = [
     "parse_customer_key",
     "proxy_for",
     "resolve_secret",
+    "suggest_variable",
     "variable_name",
 ]

@@ -13,6 +13,7 @@ from awcopy.errors import UsageError
 
 # Reads the value of one key, or says in what it must be instead.
 Reader = Callable[[object], object]
+CONFIG_VARIABLE = "AWCOPY_CONFIG"
 _OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 
 
@@ -25,7 +26,7 @@ def user_file(env: Mapping[str, str]) -> Path | None:
 
 def named_file(env: Mapping[str, str]) -> Path | None:
     """Return the file that ``AWCOPY_CONFIG`` names; None when it names none."""
-    return Path(env["AWCOPY_CONFIG"]).expanduser() if env.get("AWCOPY_CONFIG") else None
+    return Path(env[CONFIG_VARIABLE]).expanduser() if env.get(CONFIG_VARIABLE) else None
 
 
 def read_files(env: Mapping[str, str], readers: Mapping[str, Reader]) -> dict[str, tuple[object, Path]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import Field, dataclass, field, fields
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from awcopy.config.files import Reader, named_file, read_files, user_file
-from awcopy.config.secrets import Secret, resolve_secret
+from awcopy.config.files import CONFIG_VARIABLE, Reader, named_file, read_files, user_file
+from awcopy.config.secrets import FROM_VARIABLE, Secret, resolve_secret
 from awcopy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ _HOUR_S = 3_600
 _DAY_S = 24 * _HOUR_S
 # Azurite and the storage emulators before it answer to this short connection string.
 DEVELOPMENT_STORAGE = "UseDevelopmentStorage=true"
+_PREFIX = "AWCOPY_"
+# Of awcopy's tests; and what Kubernetes sets in a pod for services whose names begin with "awcopy".
+_OTHERS_VARIABLES = re.compile(
+    r"AWCOPY_(?:LIVE_\w+|FAULT_SEED|GOLDEN|(?:\w+_)?SERVICE_(?:HOST|PORT\w*)|(?:\w+_)?PORT(?:_\d+_\w+)?)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +157,7 @@ class LoadedSettings:
 
     settings: Settings
     origins: Mapping[str, str | Path]
+    unknown: tuple[str, ...] = ()  # variables that look like settings, and are none
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -175,13 +183,15 @@ def load_settings_with_origins(environ: Mapping[str, str] | None = None) -> Load
     for name in readers:
         if (variable := variable_name(name)) in env:
             values[name], origins[name] = _parse_setting(name, env[variable]), variable
+    named: set[str] = set()  # variables that hold secrets, by whatever name
     for name, value in values.items():
         if isinstance(value, Secret):
+            named.add(value.reveal().removeprefix(FROM_VARIABLE))
             origin = origins[name]
             where = f"{origin}: {name}" if isinstance(origin, Path) else origin
             values[name] = resolve_secret(where, value.reveal(), env)
     settings = Settings(**values)  # type: ignore[arg-type]  # each value is parsed to its field's type
-    return LoadedSettings(settings=settings, origins=origins)
+    return LoadedSettings(settings=settings, origins=origins, unknown=_find_unknown(env, named))
 
 
 def config_files(environ: Mapping[str, str] | None = None) -> list[Path]:
@@ -192,7 +202,24 @@ def config_files(environ: Mapping[str, str] | None = None) -> list[Path]:
 
 def variable_name(setting: str) -> str:
     """Return the environment variable of a setting."""
-    return f"AWCOPY_{setting.upper()}"
+    return f"{_PREFIX}{setting.upper()}"
+
+
+def suggest_variable(unknown: str) -> str:
+    """Return what somebody who set a variable that is no setting's may have meant."""
+    name = unknown.removeprefix(_PREFIX).lower()
+    close = get_close_matches(name, [f.name for f in fields(Settings)], n=1)
+    return (
+        f"did you mean {variable_name(close[0])}?"
+        if close
+        else "unset it; `awcopy config show` lists the settings"
+    )
+
+
+def _find_unknown(env: Mapping[str, str], named: set[str]) -> tuple[str, ...]:
+    known = {CONFIG_VARIABLE, *named, *(variable_name(f.name) for f in fields(Settings))}
+    given = {name for name in env if name.startswith(_PREFIX) and not _OTHERS_VARIABLES.fullmatch(name)}
+    return tuple(sorted(given - known))
 
 
 def _parse_setting(name: str, text: str) -> object:

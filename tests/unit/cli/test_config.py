@@ -64,6 +64,51 @@ def test_a_mistake_in_a_file_is_one_line_with_its_place(file, capsys) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "words", "says"),
+    [
+        ('namespace = "A!"', ["jobs", "list"], "namespace='A!' cannot name tables and a container"),
+        ('log_level = "LOUD"', ["jobs", "list"], "log_level='LOUD' is no level: write one of DEBUG"),
+        ('log_level = "LOUD"', ["worker"], "log_level='LOUD' is no level: write one of DEBUG"),
+        ('ledger = "CANARY"', ["jobs", "list"], "ledger names no storage account: it cannot be read"),
+        ('redis_url = "CANARY"', ["jobs", "list"], "redis_url is not the URL of a Redis server"),
+        ('api_url = "CANARY"', ["jobs", "list"], "api_url is no http:// or https:// URL of a host"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named_by_its_file_and_key(
+    file, capsys, monkeypatch, text, words, says
+) -> None:
+    monkeypatch.delenv("AWCOPY_NAMESPACE")
+    file.write_text(text)
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"awcopy: {file}: {says}")
+    assert "CANARY" not in told
+
+
+def test_the_doctor_names_the_file_and_the_key_too(file, capsys) -> None:
+    file.write_text('log_level = "LOUD"')
+    assert main(["doctor", "-o", "json"]) == 2
+    [found] = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["part"] == "settings"]
+    assert found["says"] == f"{file}: log_level='LOUD' is no level"
+
+
+def test_of_a_variables_value_the_variable_is_named(file, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("AWCOPY_LOG_LEVEL", "LOUD")
+    assert main(["jobs", "list"]) == 2
+    assert capsys.readouterr().err.startswith("awcopy: AWCOPY_LOG_LEVEL='LOUD' is no level")
+
+
+def test_a_variable_that_is_no_setting_is_warned_of_where_settings_are_shown(
+    file, capsys, monkeypatch
+) -> None:
+    monkeypatch.setenv("AWCOPY_LEASES", "3")
+    assert main(["config", "show"]) == 0
+    assert capsys.readouterr().err == (
+        "awcopy: warning: AWCOPY_LEASES is no setting, so that it does nothing: did you mean AWCOPY_LEASE_S?\n"
+    )
+
+
 def test_the_doctor_warns_of_secrets_that_others_may_read(file) -> None:
     from awcopy.config import load_settings
 

@@ -40,7 +40,7 @@ def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path):
         monkeypatch.delenv(f"AZURE_STORAGE_{name}", raising=False)
     for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"):
         monkeypatch.delenv(f"AWS_{name}", raising=False)
-    monkeypatch.setattr(command, "begin", lambda: Settings(keys=tmp_path))
+    monkeypatch.setattr(command, "begin", lambda **_: Settings(keys=tmp_path))
     monkeypatch.setattr(command, "open_desk", lambda settings: FleetDesk(settings, fleet))
     monkeypatch.setattr(bootstrap, "describe_own_aws", lambda: "environment variables")
     monkeypatch.setattr(bootstrap, "describe_own_azure", lambda: "azure-identity")
@@ -70,7 +70,7 @@ def test_without_workers_the_exit_code_is_7(fleet, capsys, monkeypatch) -> None:
 def test_settings_that_cannot_be_read_fail_and_the_rest_is_still_looked_at(
     fleet, capsys, monkeypatch
 ) -> None:
-    def refuse() -> Settings:
+    def refuse(**_: bool) -> Settings:
         raise UsageError("AWCOPY_LEASE_S='x' is no number")
 
     monkeypatch.setattr(command, "begin", refuse)
@@ -78,6 +78,17 @@ def test_settings_that_cannot_be_read_fail_and_the_rest_is_still_looked_at(
     found = findings(capsys)
     assert list(found) == ["settings", "aws", "azure", "disk"]
     assert found["settings"]["says"] == "AWCOPY_LEASE_S='x' is no number"
+
+
+def test_a_variable_that_is_no_setting_is_a_warning(fleet, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("AWCOPY_LEASES", "3")
+    assert main(["doctor", "-o", "json"]) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)["findings"][0]
+    assert (found["part"], found["state"]) == ("settings", "warn")
+    assert "AWCOPY_LEASES" in found["says"]
+    assert found["advice"] == "did you mean AWCOPY_LEASE_S?"
+    assert printed.err == ""
 
 
 def test_credentials_that_are_missing_here_are_a_warning(fleet, capsys, monkeypatch) -> None:

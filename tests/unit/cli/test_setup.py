@@ -7,7 +7,7 @@ import pytest
 from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.desk.http import HttpDesk
 from awcopy.cli.main import main
-from awcopy.cli.setup import open_desk
+from awcopy.cli.setup import begin, open_desk
 from awcopy.config import load_settings
 
 URL = "https://awcopy.example.com"
@@ -26,6 +26,22 @@ def test_the_token_may_lie_elsewhere(tmp_path):
         settings = load_settings({"AWCOPY_API_TOKEN": text, "ELSEWHERE": "awc_dana_1"})
         assert settings.api_token.reveal() == "awc_dana_1"
         assert "awc_dana_1" not in repr(settings)
+
+
+def test_a_command_warns_once_of_each_variable_that_is_no_setting(monkeypatch, capsys):
+    monkeypatch.setenv("AWCOPY_LEASES", "3")
+    monkeypatch.setenv("AWCOPY_XYZZY", "3")
+
+    begin()
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    first, second = told.err.splitlines()
+    assert first.endswith(
+        "AWCOPY_LEASES is no setting, so that it does nothing: did you mean AWCOPY_LEASE_S?"
+    )
+    assert second.startswith("awcopy: warning: AWCOPY_XYZZY is no setting")
+    assert second.endswith("unset it; `awcopy config show` lists the settings")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from awcopy.config import Settings, load_settings, variable_name
+from awcopy.config import Settings, load_settings, load_settings_with_origins, variable_name
 from awcopy.errors import UsageError
 
 
@@ -75,6 +75,28 @@ def test_every_number_has_a_bound_that_is_accepted_and_named(name):
     assert getattr(load_settings({variable_name(name): str(most)}), name) == most
     with pytest.raises(UsageError, match=rf"{variable_name(name)}='{most + 1}' .* of 1 to {most:,}"):
         load_settings({variable_name(name): str(most + 1)})
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "AWCOPY_CONFIG", "AWCOPY_LEASE_S", "AWCOPY_LIVE_SINK", "AWCOPY_FAULT_SEED", "_AWCOPY_COMPLETE",
+        "AWCOPY_SERVICE_HOST", "AWCOPY_WEB_SERVICE_PORT_HTTP", "AWCOPY_REDIS_PORT", "AWCOPY_REDIS_PORT_6379_TCP_ADDR",
+    ],
+)  # fmt: skip
+def test_a_variable_of_a_setting_or_of_others_is_known(variable):
+    value = "" if variable == "AWCOPY_CONFIG" else "1"
+    assert load_settings_with_origins({variable: value}).unknown == ()
+
+
+@pytest.mark.parametrize("variable", ["AWCOPY_LEASES", "AWCOPY_LEASE", "AWCOPY_REPORTS", "AWCOPY_"])
+def test_any_other_variable_that_begins_so_is_unknown(variable):
+    assert load_settings_with_origins({variable: "3"}).unknown == (variable,)
+
+
+def test_a_variable_that_holds_a_setting_s_secret_may_have_any_name():
+    env = {"AWCOPY_LEDGER": "@env:AWCOPY_OURS", "AWCOPY_OURS": "https://a.blob.core.windows.net"}
+    assert load_settings_with_origins(env).unknown == ()
 
 
 def test_settings_show_no_secret():
