@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from awcopy.errors import UsageError
-from awcopy.planning.naming import name_problem
+from awcopy.planning.naming import is_utf8, name_problem
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
@@ -38,14 +38,18 @@ def parse_source(text: str) -> SourceAddress:
     """Return what ``s3://bucket/prefix`` names; the prefix is taken as it is, nothing is decoded.
 
     Raises:
-        UsageError: It is no such address, or no bucket can have that name.
+        UsageError: It is no such address, or no bucket can have that name, or no key such a prefix.
     """
     _refuse_credentials(text, "source", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     scheme, found, rest = text.partition("://")
     if not found or scheme.lower() != "s3":
         raise UsageError(f"{text!r} is not a source", hint="write it like s3://BUCKET/PREFIX")
     bucket, _, prefix = rest.partition("/")
-    return SourceAddress(bucket=check_bucket(bucket), prefix=prefix)
+    check_bucket(bucket)
+    if not is_utf8(prefix):
+        hint = "keys are UTF-8 in S3: write a prefix that ends before what is not"
+        raise UsageError("the prefix is not UTF-8, so that S3 cannot be asked for it", hint=hint)
+    return SourceAddress(bucket=bucket, prefix=prefix)
 
 
 def parse_sink(text: str) -> SinkAddress:

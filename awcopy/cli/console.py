@@ -23,10 +23,15 @@ if TYPE_CHECKING:
 
 # Everything that moves the cursor, changes colours, turns text around or cannot be seen: C0 with ESC, DEL, C1,
 # bidi controls, spaces and joiners of no width, fillers, tags, the two separators that some terminals break lines
-# at, and what UTF-8 cannot carry. Two keys that differ never look the same for want of one of these.
+# at, code points that are no characters, and what UTF-8 cannot carry. Two keys that differ never look the same for
+# want of one of these.
+_NO_CHARACTERS = "\ufdd0-\ufdef" + "".join(
+    chr(end - 1) + chr(end) for end in range(0xFFFF, 0x110000, 0x10000)
+)
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+    "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff"
+    f"{_NO_CHARACTERS}]"
 )
 # A spreadsheet takes a cell that begins so for a formula (OWASP ASVS 1.2.10).
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 MAX_NAME_CHARACTERS = 1024
 MAX_NAME_SEGMENTS = 254
-# C0, DEL and C1 controls, and the code points that a list answer cannot carry as they are.
-_CONTROLS = "\x00-\x1f\x7f-\x9f\ufffe\uffff"
+# The code points that a list answer cannot carry as they are; and with them C0, DEL and C1 controls.
+_UNLISTABLE = "\ufffe\uffff"
+_CONTROLS = f"\x00-\x1f\x7f-\x9f{_UNLISTABLE}"
 _CONTROL = re.compile(f"[{_CONTROLS}]")
 # Bytes of a key that are no UTF-8 are held as these, which only some S3-compatible servers can give.
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")
@@ -107,6 +108,11 @@ def decode_blob_name(name: str, *, has_directories: bool = False) -> str:
     return rules.is_encoded.sub(lambda match: unquote(match[0]), name)
 
 
+def is_utf8(text: str) -> bool:
+    """Return whether UTF-8 can carry a key, or a part of one."""
+    return not _NOT_UTF8.search(text)
+
+
 def name_problem(name: str, *, has_directories: bool = False) -> str:  # noqa: PLR0911 - a list of rules
     """Return why Azure would not keep this blob name as it is, or nothing when it would."""
     if not name:
@@ -115,11 +121,13 @@ def name_problem(name: str, *, has_directories: bool = False) -> str:  # noqa: P
         return f"the name has more than {MAX_NAME_CHARACTERS} characters"
     if name.count("/") >= MAX_NAME_SEGMENTS:
         return f"the name has more than {MAX_NAME_SEGMENTS} path segments"
-    if _NOT_UTF8.search(name):
+    if not is_utf8(name):
         return "the name is not valid UTF-8"
     if "\\" in name:
         return "the name has a backslash, which Azure turns into a slash"
-    if _CONTROL.search(name):
+    if found := _CONTROL.search(name):
+        if found[0] in _UNLISTABLE:
+            return "the name has U+FFFE or U+FFFF, which Azure's listings cannot carry"
         return "the name has a control character"
     if name.endswith(".") or "./" in name:
         return "a path segment of the name ends in a dot, which Azure drops"

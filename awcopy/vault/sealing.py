@@ -135,8 +135,13 @@ def read_public_key(folder: Path) -> X25519PublicKey:
         raise CredentialsError(
             f"no public key of the fleet in {folder} to seal the credentials with", hint=hint
         ) from None
-    except (ValueError, OSError) as error:
-        raise CredentialsError(f"{path} does not hold a public key of a fleet: {error}") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except ValueError as error:
+        hint = (
+            f"run `awcopy keys public` on a worker's host, and put the line that it prints into {path.name}"
+        )
+        raise CredentialsError(f"{path} does not hold a public key of a fleet", hint=hint) from error
 
 
 def read_private_keys(folder: Path) -> tuple[X25519PrivateKey, ...]:
@@ -150,12 +155,25 @@ def read_private_keys(folder: Path) -> tuple[X25519PrivateKey, ...]:
         if path.stat().st_mode & _OTHERS_MAY:
             raise CredentialsError(f"{path} can be read by others", hint=f"run `chmod 600 {path}`")
         lines = path.read_text().split()
-        return tuple(X25519PrivateKey.from_private_bytes(base64.b64decode(line)) for line in lines)
+        keys = tuple(X25519PrivateKey.from_private_bytes(base64.b64decode(line)) for line in lines)
     except FileNotFoundError:
         hint = "set AWCOPY_KEYS to the folder with fleet.key on every worker (`awcopy keys init` makes one)"
         raise CredentialsError(f"no private key of the fleet in {folder}", hint=hint) from None
-    except (ValueError, OSError) as error:
-        raise CredentialsError(f"{path} does not hold private keys of a fleet: {error}") from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except ValueError:
+        keys = ()
+    if not keys:
+        hint = (
+            f"copy {path.name} again from a worker that has it; what was sealed for a lost key is given anew"
+        )
+        raise CredentialsError(f"{path} does not hold private keys of a fleet", hint=hint)
+    return keys
+
+
+def _unreadable(path: Path, error: OSError) -> CredentialsError:
+    hint = "let its owner run this, or set AWCOPY_KEYS to another folder"
+    return CredentialsError(f"{path} cannot be read: {error.strerror}", hint=hint)
 
 
 def seal(credentials: JobCredentials, job_id: JobId, public_key: X25519PublicKey) -> str:

@@ -25,6 +25,12 @@ def test_a_source_is_a_bucket_and_a_prefix_as_written(text: str, bucket: str, pr
     assert parse_source(text) == SourceAddress(bucket=bucket, prefix=prefix)
 
 
+def test_a_prefix_that_is_not_utf8_is_refused_by_that_name() -> None:
+    with pytest.raises(UsageError, match="the prefix is not UTF-8") as caught:
+        parse_source("s3://photos/\udcff\udcfe")
+    assert "\udcff" not in f"{caught.value.message}{caught.value.hint}"
+
+
 @pytest.mark.parametrize(
     "text", ["", "photos", "/data", "s3:/photos", "s3://", "s3:///k", "s3://a", "s3://a b/", "az://a/c"]
 )

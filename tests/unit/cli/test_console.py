@@ -47,6 +47,7 @@ def test_safe_text_leaves_plain_text_as_it_is(text: str) -> None:
         ("a\r\nb\tc\x7f", "a\\x0d\\x0ab\\x09c\\x7f"),
         ("a\u200bb\u200d\u2060c\xad", "a\\u200bb\\u200d\\u2060c\\xad"),
         ("a\U000e0041", "a\\U000e0041"),
+        ("\ufffe\uffff\ufdd0\U0001fffe", "\\ufffe\\uffff\\ufdd0\\U0001fffe"),
         ("größe 日本 😀 [red]x[/red]", "größe 日本 😀 [red]x[/red]"),
     ],
 )

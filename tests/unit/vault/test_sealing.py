@@ -23,6 +23,7 @@ from awcopy.vault.sealing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CREDENTIALS = JobCredentials(
@@ -86,6 +87,39 @@ def test_a_missing_public_key_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError) as caught:
         read_public_key(tmp_path)
     assert "awcopy keys init" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"CANARY", b"a2V5", b"\xff", b""])
+@pytest.mark.parametrize(
+    ("name", "read", "advice"),
+    [
+        (PUBLIC_FILE, read_public_key, "`awcopy keys public`"),
+        (PRIVATE_FILE, read_private_keys, "copy fleet.key"),
+    ],
+)
+def test_a_file_without_keys_says_what_to_do_and_nothing_of_itself(
+    tmp_path: Path, name: str, read: Callable[[Path], object], advice: str, content: bytes
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / name).chmod(0o600)
+    with pytest.raises(
+        CredentialsError, match=r"does not hold (a public key|private keys) of a fleet$"
+    ) as caught:
+        read(tmp_path)
+    assert advice in caught.value.hint
+    assert "CANARY" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [(PUBLIC_FILE, read_public_key), (PRIVATE_FILE, read_private_keys)]
+)
+def test_a_file_of_keys_that_cannot_be_read_says_why_and_what_to_do(
+    tmp_path: Path, name: str, read: Callable[[Path], object]
+) -> None:
+    (tmp_path / name).mkdir(mode=0o700)
+    with pytest.raises(CredentialsError, match=f"{name} cannot be read: Is a directory") as caught:
+        read(tmp_path)
+    assert "AWCOPY_KEYS" in caught.value.hint
 
 
 def test_encryption_keys_are_sealed_too(tmp_path: Path) -> None:
