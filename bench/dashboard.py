@@ -180,13 +180,10 @@ async def measure(bench: Bench) -> tuple[list[Copy], list[Copy]]:
     _, seen = await bench.copy_looked_at()
     bench.waited_s.clear()
     looked_at, beside = [], []
-    for number in range(bench.options.pairs):
-        if number % 2:
-            beside.append(await bench.copy_beside(seen))
+    for _ in range(bench.options.pairs):
+        beside.append(await bench.copy_beside(seen))
         copy, seen = await bench.copy_looked_at()
         looked_at.append(copy)
-        if not number % 2:
-            beside.append(await bench.copy_beside(seen))
     return looked_at, beside
 
 
