@@ -106,15 +106,15 @@ def create_job() -> str | Response:
 @blueprint.get("/jobs/<job_id>")
 def show_job(job_id: str) -> str:
     """Return the page of one job."""
-    snapshot = see_job(job_id)
+    snapshot, history = see_job(job_id), current_history()
     job = snapshot.job
     return render_template(
         "job.html",
-        job=JobView(snapshot=snapshot, now=datetime.now(UTC)),
+        job=JobView(snapshot=snapshot, now=datetime.now(UTC), rate_bytes_per_s=history.rate(job.id)),
         failures=read_failures(snapshot) if snapshot.totals.failed.objects else None,
         held=[] if job.has_ended else see_held(job.id),
         command=actions.command_of(job),
-        paces=current_history().paces(job.id),
+        paces=history.paces(job.id),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from awcopy.jobs.progress import bytes_done, time_left_s
 from awcopy.jobs.queries import Phase
 from awcopy.model.job import MOVES, JobState
 from awcopy.units import format_count, format_duration, format_size
@@ -34,6 +35,7 @@ class JobView:
 
     snapshot: JobSnapshot
     now: datetime
+    rate_bytes_per_s: float = 0.0  # of this moment
 
     @property
     def job(self) -> Job:
@@ -91,10 +93,19 @@ class JobView:
     @property
     def bar_value(self) -> int:
         """How much of the bar is filled: what has an outcome, and the bytes of files under way."""
-        if not self.totals.listed.size_bytes:
-            return self.totals.ended.objects
-        under_way = max(0, self.snapshot.moved_bytes - self.totals.copied.size_bytes)
-        return min(self.bar_max, self.totals.ended.size_bytes + under_way)
+        return self.done_bytes if self.totals.listed.size_bytes else self.totals.ended.objects
+
+    @property
+    def done_bytes(self) -> int:
+        """Bytes that have an outcome, and those of files under way; what is cancelled is done, too."""
+        done = bytes_done(self.snapshot) + self.totals.cancelled.size_bytes
+        return min(self.totals.listed.size_bytes, done)
+
+    @property
+    def time_left(self) -> str:
+        """How long the job may still take, for a person; empty while that cannot be said."""
+        left_s = time_left_s(self.snapshot, self.rate_bytes_per_s)
+        return "" if left_s is None else format_duration(left_s)
 
     @property
     def percent(self) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, Self
 
 from awcopy.cli.console import make_console, print_json, print_note, safe_text
+from awcopy.jobs.progress import bytes_done, time_left_s
 from awcopy.model.job import JobState
 from awcopy.units import format_count, format_duration, format_size
 
@@ -65,14 +66,6 @@ class RateWindow:
         return (size_bytes - before) / (now - began) if now > began else 0.0
 
 
-def bytes_done(snapshot: JobSnapshot) -> int:
-    """Return the bytes dealt with, those of files under way included; never more than were listed."""
-    totals = snapshot.totals
-    untouched = totals.ended.size_bytes - totals.copied.size_bytes - totals.cancelled.size_bytes
-    moved = max(totals.copied.size_bytes, snapshot.moved_bytes)
-    return min(totals.listed.size_bytes, untouched + moved)
-
-
 def share_done(snapshot: JobSnapshot) -> float | None:
     """Return the part that is done, 0 to 1, by bytes (by objects if all are empty); None while listing."""
     listed = snapshot.totals.listed
@@ -100,7 +93,8 @@ def describe(snapshot: JobSnapshot, rate_bytes_per_s: float) -> tuple[str, str]:
         parts.append("waiting for S3 to restore archived objects")
     elif not snapshot.job.has_ended:
         parts.append(f"{format_size(rate_bytes_per_s)}/s")
-        parts += _time_left(snapshot, rate_bytes_per_s)
+        left_s = time_left_s(snapshot, rate_bytes_per_s)
+        parts += [] if left_s is None else [f"ETA {format_duration(left_s)}"]
     named = ["copied", "failed", "skipped", "pending", "listed"]
     if totals.deleted.objects or totals.kept.objects:
         named += ["deleted", "kept"]
@@ -252,10 +246,3 @@ def _make_progress() -> Progress:
         transient=True,
         refresh_per_second=4,
     )
-
-
-def _time_left(snapshot: JobSnapshot, rate_bytes_per_s: float) -> list[str]:
-    left = snapshot.totals.listed.size_bytes - bytes_done(snapshot)
-    if snapshot.is_listing or rate_bytes_per_s <= 0 or left <= 0:
-        return []
-    return [f"ETA {format_duration(left / rate_bytes_per_s)}"]

@@ -44,6 +44,7 @@
     text: String,
     words: (text) => text.replaceAll("_", " "),
     rate: (n) => (n === null ? "–" : `${size(n)}/s`),
+    left: (seconds) => (seconds === null ? "–" : duration(seconds)),
     moment: (iso) => `${iso.slice(0, 19).replace("T", " ")} UTC`,
     visible: (text) => text.replace(/[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,
       (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0")),
@@ -58,7 +59,8 @@
     t.pending = { objects: t.listed.objects - t.ended.objects, bytes: t.listed.bytes - t.ended.bytes };
     const underWay = Math.max(0, job.moved_bytes - t.copied.bytes);
     job.max = t.listed.bytes || t.listed.objects;
-    job.value = t.listed.bytes ? Math.min(job.max, t.ended.bytes + underWay) : t.ended.objects;
+    job.done_bytes = Math.min(t.listed.bytes, t.ended.bytes + underWay);
+    job.value = t.listed.bytes ? job.done_bytes : t.ended.objects;
     job.percent = job.max ? Math.floor((100 * job.value) / job.max) : job.state === "completed" ? 100 : 0;
     if (t.pending.objects > 0 || !hasEnded) job.percent = Math.min(job.percent, 99);
     job.elapsed_s = Math.max(0, ((hasEnded ? Date.parse(job.changed_at) : now) - Date.parse(job.created_at)) / 1000);
@@ -126,6 +128,8 @@
     }
     const job = complete(answer, now);
     job.rate = measure(job);
+    const left = job.totals.listed.bytes - job.done_bytes;
+    job.left_s = job.rate > 0 && left > 0 ? left / job.rate : null; // shown once all is listed
     show(page, job);
     say(job);
     if (job.rate !== null) page.dispatchEvent(new CustomEvent("pace", { detail: { at: now / 1000, rate: job.rate } }));

@@ -16,7 +16,6 @@ from awcopy.cli.progress import (
     PlainDisplay,
     QuietDisplay,
     RateWindow,
-    bytes_done,
     choose_display,
     describe,
     share_done,
@@ -61,11 +60,6 @@ def test_percentage_and_time_left_once_all_is_listed() -> None:
 
 def test_no_time_left_without_a_rate() -> None:
     assert "ETA" not in describe(make_snapshot(totals=HALF), 0.0)[0]
-
-
-def test_bytes_of_files_under_way_count_but_never_past_the_whole() -> None:
-    assert bytes_done(make_snapshot(totals=HALF, moved_bytes=500)) == 700
-    assert bytes_done(make_snapshot(totals=HALF, moved_bytes=10_000)) == 1000
 
 
 def test_empty_files_are_counted_by_number() -> None:

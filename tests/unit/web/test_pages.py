@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from awcopy.errors import CredentialsError, ServiceUnreachable
 from awcopy.jobs import health
 from awcopy.jobs.health import Finding, State
+from awcopy.jobs.queries import take_snapshot
 from awcopy.model.items import ItemKind
 from awcopy.model.job import JobState
 from awcopy.model.outcome import PROOF_NAMES
@@ -99,6 +101,22 @@ def test_bytes_under_way_move_the_bar(client, fleet, add_job, totals):
 
     assert 'max="10000" value="7600"' in page.text
     assert number_in(page, "percent") == "76"
+    assert number_in(page, "done_bytes") == "7.4 KiB"
+    assert number_in(page, "totals.listed.bytes") == "9.8 KiB"
+
+
+def test_the_time_left_is_said_once_all_is_listed_and_bytes_move(client, fleet, add_job, totals):
+    history = client.application.extensions["awcopy.watch"].history
+    still, job = (add_job(totals=totals, kind=ItemKind.COPY_FILES) for _ in range(2))
+    now = datetime.now(UTC)
+    for seconds_ago, moved in ((10, 6_000), (0, 100)):
+        fleet.live.add_moved_bytes(job.id, moved)
+        history.note(take_snapshot(fleet, job.id), now - timedelta(seconds=seconds_ago))
+    left_s, unknown = (number_in(client.get(f"/jobs/{one.id}"), "left_s") for one in (job, still))
+
+    # 6,700 of 10,000 bytes are done, and 10 go a second.
+    assert left_s == "5 m 30 s"
+    assert not unknown[0].isdigit()
 
 
 def test_the_bar_is_not_full_before_the_end(client, fleet, add_job, totals):
