@@ -41,6 +41,14 @@ def parse_size(text: str) -> int:
     return int(float(match[1]) * factor)
 
 
+def write_size(size_bytes: int) -> str:
+    """Return a size as ``parse_size`` takes it, exactly and as short as may be: ``200M``, ``1536K``, ``1000``."""
+    for factor, name in _SIZE_NAMES:
+        if size_bytes and size_bytes % factor == 0:
+            return f"{size_bytes // factor}{name[0]}"
+    return str(size_bytes)
+
+
 def format_size(size_bytes: float) -> str:
     """Return a size for people, in binary units with at most one decimal: ``312 B``, ``1.5 MiB``."""
     for factor, name in _SIZE_NAMES:

@@ -18,6 +18,7 @@ from awcopy.cli.request import COMMANDS, read_request
 from awcopy.cli.request_values import command_words
 from awcopy.errors import UsageError
 from awcopy.model.job import Archived, JobState, Overwrite
+from awcopy.units import parse_rate
 from web import actions
 from web.fleet import (
     current_fleet,
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
     from werkzeug.wrappers import Response
 
     from awcopy.jobs.queries import JobSnapshot
-    from awcopy.model.job import JobId
 
 blueprint = Blueprint("pages", __name__)
 
+_LONGEST_RATE = 20
 _TEXTS = (
     "command", "source", "sink", "name", "source_profile", "sink_profile", "overwrite", "backup_prefix", "archived",
     "tier",
@@ -133,7 +134,9 @@ def act(job_id: str, verb: str) -> Response:
         case "retry":
             actions.retry_job(found, request.form.get("reason", ""))
         case "agents":
-            _change_agents(found)
+            actions.change_agents(found, _read_agents())
+        case "bandwidth":
+            actions.change_bandwidth(found, _read_bandwidth())
         case _:
             raise NotFound
     # By GET, so that reloading the page does nothing twice.
@@ -178,8 +181,11 @@ def _read_job_form() -> dict[str, object]:
     return values
 
 
-def _change_agents(job_id: JobId) -> None:
-    actions.change_agents(job_id, _read_agents())
+def _read_bandwidth() -> int:
+    text = request.form.get("bandwidth", "").strip()
+    if len(text) > _LONGEST_RATE:
+        raise UsageError("that is no rate", hint="write it like 200M, or leave it empty for no limit")
+    return parse_rate(text or "0")
 
 
 def _read_agents() -> int:

@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from awcopy.jobs.progress import bytes_done, time_left_s
 from awcopy.jobs.queries import Phase
 from awcopy.model.job import MOVES, JobState
-from awcopy.units import format_count, format_duration, format_size
+from awcopy.units import format_count, format_duration, format_size, write_size
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -81,9 +81,20 @@ class JobView:
         return JobState.CANCELLING in MOVES[self.job.state]
 
     @property
-    def can_change_agents(self) -> bool:
-        """Whether the job's number of agents can be changed."""
+    def can_be_tuned(self) -> bool:
+        """Whether the job's number of agents, and how many bytes may go a second, can be changed."""
         return not self.job.has_ended and self.job.state is not JobState.CANCELLING
+
+    @property
+    def limit(self) -> str:
+        """How many bytes may go a second, for a person."""
+        bandwidth = self.job.spec.bandwidth
+        return f"{format_size(bandwidth)}/s" if bandwidth else "none"
+
+    @property
+    def bandwidth_words(self) -> str:
+        """The same as a person may type it, exactly; empty for no limit."""
+        return write_size(self.job.spec.bandwidth) if self.job.spec.bandwidth else ""
 
     @property
     def bar_max(self) -> int:

@@ -128,7 +128,9 @@ def test_failures_are_grouped_retried_by_reason_and_reported(stage: Stage, page:
     expect(total(page, "failed")).to_have_text("1")
 
 
-def test_a_job_is_paused_given_more_agents_resumed_and_cancelled(stage: Stage, page: Page) -> None:
+def test_a_job_is_paused_given_more_agents_and_a_limit_resumed_and_cancelled(
+    stage: Stage, page: Page
+) -> None:
     stage.fill("stopped", FILES)
     gate = stage.hold("stopped", 3)
     job_id = stage.submit("stopped", "s3://stopped/", agents=1)
@@ -140,6 +142,13 @@ def test_a_job_is_paused_given_more_agents_resumed_and_cancelled(stage: Stage, p
     page.get_by_label("Agents", exact=True).fill("3")
     button(page, "Change").click()
     expect(page.locator(".now")).to_contain_text("of 3")
+    limit = page.locator(".now div", has_text="Limit")
+    expect(limit).to_contain_text("none")
+    page.get_by_label("Bytes a second").fill("64M")
+    button(page, "Limit").click()
+    expect(limit).to_contain_text("64.0 MiB/s")
+    expect(page.get_by_label("Bytes a second")).to_have_value("64M")
+    assert stage.look(job_id)["bandwidth"] == 64 * 2**20
     button(page, "Resume").click()
     expect(state(page)).to_have_text("running")
 

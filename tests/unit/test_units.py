@@ -19,6 +19,7 @@ from awcopy.units import (
     parse_size,
     parse_when,
     say_rate,
+    write_size,
 )
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -148,3 +149,12 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
 
 def test_a_rate_is_said_with_its_unit() -> None:
     assert (say_rate(200 << 20), say_rate(0)) == ("at most 200.0 MiB a second", "no limit")
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [(0, "0"), (1000, "1000"), (1536 * 1024, "1536K"), (200 << 20, "200M"), (3 << 40, "3T")],
+)
+def test_a_written_size_is_read_as_the_same(size_bytes, text):
+    assert write_size(size_bytes) == text
+    assert parse_size(text) == size_bytes

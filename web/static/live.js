@@ -44,6 +44,7 @@
     text: String,
     words: (text) => text.replaceAll("_", " "),
     rate: (n) => (n === null ? "–" : `${size(n)}/s`),
+    limit: (n) => (n ? `${size(n)}/s` : "none"),
     left: (seconds) => (seconds === null ? "–" : duration(seconds)),
     moment: (iso) => `${iso.slice(0, 19).replace("T", " ")} UTC`,
     visible: (text) => text.replace(/[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g,

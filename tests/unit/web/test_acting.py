@@ -53,9 +53,9 @@ def add_failures(fleet, job, *texts):
 @pytest.mark.parametrize(
     ("state", "verbs"),
     [
-        (JobState.QUEUED, {"pause", "cancel", "agents"}),
-        (JobState.RUNNING, {"pause", "cancel", "agents"}),
-        (JobState.PAUSED, {"resume", "cancel", "agents"}),
+        (JobState.QUEUED, {"pause", "cancel", "agents", "bandwidth"}),
+        (JobState.RUNNING, {"pause", "cancel", "agents", "bandwidth"}),
+        (JobState.PAUSED, {"resume", "cancel", "agents", "bandwidth"}),
         (JobState.CANCELLING, set()),
         (JobState.COMPLETED, set()),
         (JobState.COMPLETED_WITH_ERRORS, {"retry"}),
@@ -94,6 +94,29 @@ def test_agents_are_changed(client, fleet, add_job, published):
 
     assert fleet.ledger.get_job(job.id).spec.agents == 12
     assert [name for name, _ in published] == ["publish_generation"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "bandwidth", "shown"),
+    [("200M", 200 << 20, "200M"), (" 1.5KiB/s ", 1536, "1536"), ("", 0, ""), ("0", 0, "")],
+)
+def test_the_bytes_a_second_are_limited_and_shown_as_they_may_be_typed(
+    client, fleet, add_job, typed, bandwidth, shown
+):
+    job = add_job()
+
+    press(client, job, "bandwidth", bandwidth=typed)
+
+    assert fleet.ledger.get_job(job.id).spec.bandwidth == bandwidth
+    assert f'name="bandwidth" size="6" maxlength="20" value="{shown}"' in client.get(f"/jobs/{job.id}").text
+
+
+@pytest.mark.parametrize("typed", ["fast", "-1", "1", "9" * 20, "9" * 400])
+def test_a_rate_that_is_none_is_a_page_that_says_so(client, fleet, add_job, typed):
+    job = add_job()
+
+    assert press(client, job, "bandwidth", bandwidth=typed).status_code == 400
+    assert fleet.ledger.get_job(job.id).spec.bandwidth == 0
 
 
 @pytest.mark.parametrize("agents", ["", "0", "1001", "99999", "x", "-1", "\u0663"])

@@ -360,10 +360,10 @@ def test_buttons_that_a_role_may_not_use_are_not_there(client, fleet, add_job, t
         return set(re.findall(rf'action="/jobs/{one.id}/(\w+)"', page))
 
     assert verbs(Role.VIEWER, job) == set()
-    assert verbs(Role.OPERATOR, job) == {"pause", "cancel", "agents"}
+    assert verbs(Role.OPERATOR, job) == {"pause", "cancel", "agents", "bandwidth"}
     assert verbs(Role.VIEWER, deleting) == set()
-    assert verbs(Role.OPERATOR, deleting) == {"cancel", "agents"}
-    assert verbs(Role.ADMIN, deleting) == {"resume", "cancel", "agents"}
+    assert verbs(Role.OPERATOR, deleting) == {"cancel", "agents", "bandwidth"}
+    assert verbs(Role.ADMIN, deleting) == {"resume", "cancel", "agents", "bandwidth"}
 
 
 # Sessions.
