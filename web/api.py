@@ -34,7 +34,7 @@ from web.fleet import (
     read_overview,
 )
 from web.openapi import describe_api
-from web.reports import send_report
+from web.reports import send_journal, send_report
 
 if TYPE_CHECKING:
     from awcopy.model.job import Job
@@ -152,6 +152,12 @@ def show_agents(job_id: str) -> dict[str, Any]:
 def download_report(job_id: str) -> Response:
     """Return the outcome of every object that has one."""
     return send_report(job_id)
+
+
+@blueprint.get("/jobs/<job_id>/journal")
+def download_journal(job_id: str) -> Response:
+    """Return what happened to the job, and then how each object ended."""
+    return send_journal(job_id)
 
 
 @blueprint.post("/jobs/<job_id>/pause")

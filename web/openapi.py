@@ -114,6 +114,7 @@ def _paths() -> dict[str, Schema]:
             "get": _of_job("show_failures", "Show what failed, by reason.", "Failures")
         },
         "/jobs/{job_id}/report": {"get": _report()},
+        "/jobs/{job_id}/journal": {"get": _journal()},
         "/jobs/{job_id}/agents": {
             "get": _of_job("show_agents", "Show what the job's agents do now.", "Agents"),
             "post": _of_job(
@@ -259,6 +260,17 @@ def _report() -> Schema:
         "text/csv": {"schema": TEXT},
     }
     operation["responses"] |= _problems((400, 429))
+    return operation
+
+
+def _journal() -> Schema:
+    operation = _of_job(
+        "download_journal",
+        "Download what happened to the job, and then how each object ended.",
+        "JournalLine",
+    )
+    operation["responses"]["200"]["content"] = {"application/x-ndjson": {"schema": ref_to("JournalLine")}}
+    operation["responses"] |= _problems((429,))
     return operation
 
 

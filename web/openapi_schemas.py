@@ -135,6 +135,25 @@ def describe_schemas() -> dict[str, Schema]:
                 "lease_until": {"oneOf": [MOMENT, {"type": "null"}]},
             }
         ),
+        "JournalLine": {
+            "oneOf": [
+                _record(
+                    {
+                        "time": MOMENT,
+                        "event": _const("job_event"),
+                        "job": JOB_ID,
+                        "what": TEXT,
+                        "detail": TEXT,
+                    }
+                ),
+                {
+                    "allOf": [
+                        _record({"time": MOMENT, "event": _const("object_ended")}),
+                        ref_to("ReportLine"),
+                    ]
+                },
+            ]
+        },
         "ReportLine": _record({column: _report_column(column) for column in REPORT_COLUMNS}),
         "Overview": _record(
             {

@@ -34,7 +34,6 @@ from web.fleet import (
     see_system,
 )
 from web.forms import require_token
-from web.reports import send_journal
 from web.view import JobView
 
 if TYPE_CHECKING:
@@ -141,12 +140,6 @@ def act(job_id: str, verb: str) -> Response:
             raise NotFound
     # By GET, so that reloading the page does nothing twice.
     return redirect(url_for("pages.show_job", job_id=found), HTTPStatus.SEE_OTHER)
-
-
-@blueprint.get("/jobs/<job_id>/journal")
-def download_journal(job_id: str) -> Response:
-    """Return the journal of one job as a file."""
-    return send_journal(job_id)
 
 
 @blueprint.get("/workers")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 
 from playwright.sync_api import Page, expect
@@ -57,7 +58,7 @@ def test_what_is_under_way_counts_and_how_long_it_takes_is_said(stage: Stage, pa
     page.goto(f"jobs/{job_id}")
     left = page.locator(".now div", has_text="Time left")
     expect(total(page, "copied")).to_have_text("3")
-    expect(page.locator(".far span").first).to_contain_text("3 of 12 objects, 3.0 KiB of 12.0 KiB")
+    expect(page.locator(".far")).to_contain_text("3 of 12 objects, 3.0 KiB of 12.0 KiB")
     expect(left).not_to_have_text(re.compile(r"\d"))
     # No rate is known of less than 2.5 s.
     expect(page.locator("[data-field=rate]")).to_have_text("0 B/s")
@@ -66,7 +67,7 @@ def test_what_is_under_way_counts_and_how_long_it_takes_is_said(stage: Stage, pa
     expect(left).to_have_text(re.compile(r"\d+ s"))
     expect(total(page, "copied")).to_have_text("7")
     expect(page.locator(".far b")).to_have_text("58 %")
-    expect(page.locator(".far span").first).to_contain_text("7 of 12 objects, 7.0 KiB of 12.0 KiB")
+    expect(page.locator(".far")).to_contain_text("7 of 12 objects, 7.0 KiB of 12.0 KiB")
     second.open()
     expect(state(page)).to_have_text("completed")
     expect(left).to_be_hidden()
@@ -119,6 +120,15 @@ def test_failures_are_grouped_retried_by_reason_and_reported(stage: Stage, page:
     download.value.save_as(tmp_path / "failures.csv")
     with (tmp_path / "failures.csv").open(newline="") as file:
         assert {line["key"] for line in csv.DictReader(file)} == {"closed/a", "closed/b", "trailing."}
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="journal").click()
+    download.value.save_as(tmp_path / "journal.log")
+    lines = [json.loads(line) for line in (tmp_path / "journal.log").read_text().splitlines()]
+    assert {line["key"] for line in lines if line["event"] == "object_ended"} == {
+        "good", "closed/a", "closed/b", "trailing.",
+    }  # fmt: skip
+    assert "completed_with_errors" in {line.get("what") for line in lines}
 
     stage.s3.reset()
     groups.first.get_by_role("button", name="Retry these").click()

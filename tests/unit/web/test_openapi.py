@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 from awcopy.config import Settings
 from awcopy.errors import ServiceUnreachable
 from awcopy.model.items import Item, ItemKind, ItemState
-from awcopy.model.job import JobState
+from awcopy.model.job import JobState, remember
 from awcopy.model.outcome import Outcome, Proof, Result, Tally, Totals
 from awcopy.model.schedule import Fate, Occurrence, Schedule
 from awcopy.vault.sealing import create_keys
@@ -63,7 +63,8 @@ def check(document, operation, response):
 
 
 def fill(fleet, job):
-    """Give a job an item that is done, with an outcome of each kind, and one that is held."""
+    """Give a job an event, an item that is done, with an outcome of each kind, and one that is held."""
+    fleet.ledger.update_job(remember(job, "running", at=job.created_at))
     outcomes = [
         Outcome(key="a", blob="a", result=Result.COPIED, proof=Proof.CRC64, size_bytes=1, crc64=7),
         Outcome(key="b", blob="b", result=Result.FAILED, reason="access_denied", detail="no", size_bytes=2),
@@ -104,6 +105,7 @@ def call(client, path, method, name, job_id):
 
 NAMES = [
     "list_jobs", "create_job", "show_job", "show_spec", "show_failures", "download_report", "show_agents",
+    "download_journal",
     "change_agents", "pause_job", "resume_job", "cancel_job", "retry_job", "list_workers", "show_system",
     "show_health", "show_readiness", "show_description", "show_overview", "list_schedules", "add_schedule",
     "show_schedule", "show_history", "run_schedule", "pause_schedule", "resume_schedule", "remove_schedule",
@@ -144,6 +146,10 @@ def test_what_goes_well_is_as_described(
     check(document, operation, response)
     if name == "download_report":
         assert len(response.text.splitlines()) == 3
+    if name == "download_journal":
+        assert [json.loads(line)["event"] for line in response.text.splitlines()] == [
+            "job_event", "object_ended", "object_ended", "object_ended",
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in {"show_description", "show_system"}])

@@ -57,7 +57,7 @@ def test_a_journal_tells_what_happened_and_then_how_each_object_ended(client, fl
     event = JobEvent(at=job.created_at, what="queued", detail=HOSTILE_TEXTS[0])
     fleet.ledger.update_job(replace(fleet.ledger.get_job(job.id), events=(event,)))
 
-    response = client.get(f"/jobs/{job.id}/journal")
+    response = client.get(f"/api/v1/jobs/{job.id}/journal")
     first, *others = [json.loads(line) for line in response.text.splitlines()]
 
     assert (first["event"], first["what"], first["detail"]) == ("job_event", "queued", HOSTILE_TEXTS[0])
@@ -65,7 +65,7 @@ def test_a_journal_tells_what_happened_and_then_how_each_object_ended(client, fl
     assert [line["key"] for line in others] == list(HOSTILE_TEXTS)
     assert {line["event"] for line in others} == {"object_ended"}
     assert response.headers["Content-Disposition"] == f'attachment; filename="awcopy-{job.id}.log"'
-    assert client.get("/jobs/zybq000000000000/journal").status_code == 404
+    assert client.get("/api/v1/jobs/zybq000000000000/journal").status_code == 404
 
 
 def test_only_the_outcomes_asked_for_are_sent(client, job):
