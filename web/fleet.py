@@ -139,21 +139,6 @@ def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
     return _look_at_page(_current_watch(), parse_query())
 
 
-def see_job(text: str) -> JobSnapshot:
-    """Return the job with this id as it was within the last second, for a page that goes on from there by its stream.
-
-    Raises as ``read_job`` does.
-    """
-    watch, job_id = _current_watch(), parse_job_id(text)
-    return watch.looks.share(_job_key(job_id), lambda: (_look_at(watch, job_id), FRESH_S))
-
-
-def see_jobs() -> tuple[list[JobSnapshot], JobId | None]:
-    """Return the page of jobs that the query asks for as it was within the last second; raise as ``read_jobs`` does."""
-    watch, query = _current_watch(), parse_query()
-    return watch.looks.share(query, lambda: (_look_at_page(watch, query), FRESH_S))
-
-
 def keep_markup(what: str, snapshot: JobSnapshot, render: Callable[[JobSnapshot], Markup]) -> Markup:
     """Return what a job looks like somewhere; of a job whose row says all of it, and thus its version, made once.
 
@@ -235,21 +220,13 @@ def parse_query() -> JobQuery:
     )
 
 
-# Whoever watches looks each second, and shows what they see to whoever opens the page meanwhile.
-
-
 def _watch_job(watch: Watch, job_id: JobId) -> tuple[dict[str, Any], bool]:
-    snapshot = watch.looks.renew(_job_key(job_id), lambda: (_look_at(watch, job_id), FRESH_S))
+    snapshot = _look_at(watch, job_id)
     return snapshot.to_json(), snapshot.job.has_ended
 
 
 def _watch_page(watch: Watch, query: JobQuery) -> tuple[dict[str, Any], bool]:
-    seen = watch.looks.renew(query, lambda: (_look_at_page(watch, query), FRESH_S))
-    return jobs_record(*seen), False
-
-
-def _job_key(job_id: JobId) -> tuple[str, JobId]:
-    return "job", job_id
+    return jobs_record(*_look_at_page(watch, query)), False
 
 
 def _look_around(watch: Watch) -> tuple[dict[str, Any], Overview]:

@@ -27,10 +27,10 @@ from web.fleet import (
     parse_job_id,
     read_failures,
     read_filter,
+    read_job,
+    read_jobs,
     read_overview,
     see_held,
-    see_job,
-    see_jobs,
     see_system,
 )
 from web.forms import require_token
@@ -67,7 +67,7 @@ def show_overview() -> str:
 @blueprint.get("/jobs")
 def list_jobs() -> str:
     """Return the page of all jobs, or of those that were asked for, newest first."""
-    snapshots, following = see_jobs()
+    snapshots, following = read_jobs()
     wanted = read_filter()
     return render_template(
         "jobs.html",
@@ -106,7 +106,7 @@ def create_job() -> str | Response:
 @blueprint.get("/jobs/<job_id>")
 def show_job(job_id: str) -> str:
     """Return the page of one job."""
-    snapshot, history = see_job(job_id), current_history()
+    snapshot, history = read_job(job_id), current_history()
     job = snapshot.job
     return render_template(
         "job.html",

@@ -140,34 +140,16 @@ class Looks:
         shared = self._find(key)
         with shared.lock:
             if self._clock() >= shared.until:
-                self._look(shared, look)
-            seen: _Seen = self._tell(shared)
+                try:
+                    shared.seen, shown_s = look()
+                    shared.error = None
+                except AwcopyError as error:
+                    shared.error, shown_s = error, FRESH_S
+                shared.until = self._clock() + shown_s
+            if shared.error:
+                raise shared.error
+            seen: _Seen = shared.seen
             return seen
-
-    def renew(self, key: Hashable, look: Callable[[], tuple[_Seen, float]]) -> _Seen:
-        """Look now, and return what there is to see, for those who ask within a while, too.
-
-        Takes and raises what ``share`` does.
-        """
-        shared = self._find(key)
-        with shared.lock:
-            self._look(shared, look)
-            seen: _Seen = self._tell(shared)
-            return seen
-
-    def _look(self, shared: _Look, look: Callable[[], tuple[_Seen, float]]) -> None:
-        try:
-            shared.seen, shown_s = look()
-            shared.error = None
-        except AwcopyError as error:
-            shared.error, shown_s = error, FRESH_S
-        shared.until = self._clock() + shown_s
-
-    @staticmethod
-    def _tell(shared: _Look) -> Any:  # noqa: ANN401 - what a look returns is its caller's to know
-        if shared.error:
-            raise shared.error
-        return shared.seen
 
     def forget(self) -> None:
         """Have everything looked at anew: something was changed here."""

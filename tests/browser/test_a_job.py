@@ -51,26 +51,23 @@ def test_a_job_is_watched_live_to_its_end(stage: Stage, page: Page) -> None:
     assert stage.look(job_id)["state"] == "completed"
 
 
-def test_what_is_under_way_counts_and_how_long_it_takes_is_said(stage: Stage, page: Page) -> None:
-    stage.fill("timed", {f"{number:02}": b"t" * 1024 for number in range(12)})
-    first, second = stage.hold("timed", 4), stage.hold("timed", 8)
-    job_id = stage.submit("timed", "s3://timed/", agents=1)
-    page.goto(f"jobs/{job_id}")
+def test_how_long_a_job_takes_is_said_and_its_limit_is_lifted(stage: Stage, page: Page) -> None:
+    stage.fill("timed", {f"{number:02}": b"t" * 1024 for number in range(60)})
+    stage.submit("timed", "s3://timed/", bandwidth=1024)
+    page.goto("jobs")
+    page.get_by_role("link", name="timed").click()
+    limit = page.locator(".now div", has_text="Limit")
     left = page.locator(".now div", has_text="Time left")
-    expect(total(page, "copied")).to_have_text("3")
-    expect(page.locator(".far")).to_contain_text("3 of 12 objects, 3.0 KiB of 12.0 KiB")
-    expect(left).not_to_have_text(re.compile(r"\d"))
-    # No rate is known of less than 2.5 s.
-    expect(page.locator("[data-field=rate]")).to_have_text("0 B/s")
-    first.open()
 
+    expect(limit).to_contain_text("1.0 KiB/s")
     expect(left).to_have_text(re.compile(r"\d+ s"))
-    expect(total(page, "copied")).to_have_text("7")
-    expect(page.locator(".far b")).to_have_text("58 %")
-    expect(page.locator(".far")).to_contain_text("7 of 12 objects, 7.0 KiB of 12.0 KiB")
-    second.open()
+    page.get_by_label("Bytes a second").fill("")
+    button(page, "Limit").click()
+
+    expect(limit).to_contain_text("none")
     expect(state(page)).to_have_text("completed")
     expect(left).to_be_hidden()
+    expect(page.locator(".far")).to_contain_text("100 % 60 of 60 objects, 60.0 KiB of 60.0 KiB")
 
 
 def test_a_job_is_asked_for_looked_at_and_started_by_keyboard(stage: Stage, page: Page) -> None:
