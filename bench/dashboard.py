@@ -13,7 +13,8 @@ only the dashboard's own cost is compared, and not what such a crowd costs any m
 the same crowd at a stand-in: it answers the same bytes, after as long, and streams the same events at the same moments,
 from a table. Copies with and without the dashboard alternate, and of the ratios of neighbours the median counts: what
 else happens on a machine slows both. Where its cost lies, say the CPU seconds of each part of the fleet: those of the
-ledger's emulator and of Redis, which it makes work, are a service's elsewhere.
+ledger's emulator and of Redis, which it makes work, are a service's elsewhere. How long a page takes that asks the
+ledger once or more is beside how long the ledger, which takes the copy's writes meanwhile, takes for one row.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Copy:
 
     objects_per_s: float
     cpu_shares: Mapping[str, float]
+    ledger_s: Sequence[float]  # that it took to read one row, again and again
 
 
 @dataclass(kw_only=True)
@@ -131,18 +133,23 @@ class Bench:
         async with crowd.at(url):
             begun, before = time.monotonic(), self._cpu_s()
             moved = self.live.moved_bytes(job_id)
-            job = await asyncio.to_thread(self._wait, job_id)
+            job, ledger_s = await asyncio.to_thread(self._wait, job_id)
             took_s, after = time.monotonic() - begun, self._cpu_s()
         assert job.state is JobState.COMPLETED, job.detail
         objects = (job.totals.copied.size_bytes - moved) / OBJECT_BYTES
         shares = {name: (after[name] - before[name]) / took_s for name in after}
         print(f"{job.id}: {objects:,.0f} objects in {took_s:.1f} s", flush=True)
-        return Copy(objects_per_s=objects / took_s, cpu_shares=shares)
+        return Copy(objects_per_s=objects / took_s, cpu_shares=shares, ledger_s=ledger_s)
 
-    def _wait(self, job_id: JobId) -> Job:
-        while not (job := self.ledger.get_job(job_id)).has_ended:
+    def _wait(self, job_id: JobId) -> tuple[Job, list[float]]:
+        took_s: list[float] = []
+        while True:
+            begun = time.monotonic()
+            job = self.ledger.get_job(job_id)
+            took_s.append(time.monotonic() - begun)
+            if job.has_ended:
+                return job, took_s
             time.sleep(_LOOK_S)
-        return job
 
     def _cpu_s(self) -> dict[str, float]:
         roots = {
@@ -250,6 +257,10 @@ def _print_copies(looked_at: Sequence[Copy], beside: Sequence[Copy]) -> None:
             statistics.median(copy.cpu_shares[name] for copy in copies) for copies in (looked_at, beside)
         )
         print(f"{name:28}" + "".join(f"{share:12.3f}" for share in shares))
+    for name, copies in ((DASHBOARD, looked_at), (STAND_IN, beside)):
+        waited = list(chain(*(copy.ledger_s for copy in copies)))
+        p50, p95 = (f"{_share(waited, share) * 1000:.0f} ms" for share in (0.5, 0.95))
+        print(f"one row of the ledger, read beside the {name}: p50 {p50}, p95 {p95}")
     for name, copies in ((DASHBOARD, looked_at), (STAND_IN, beside)):
         rates = [copy.objects_per_s for copy in copies]
         shown = ", ".join(f"{rate:.0f}" for rate in rates)
