@@ -332,9 +332,10 @@ def rclone(place: Place, source: S3Endpoint, *arguments: str) -> list[str]:
 
 def rclone_finds_the_same(place: Place, source: S3Endpoint, container: str) -> set[str]:
     """Return the names under which rclone reads the same bytes on both sides."""
+    # What it cannot read of such a server it would try again for two minutes.
     lines = rclone(
-        place, source, "check", "--download", "--no-unicode-normalization", "--combined", "-",
-        f"src:{BUCKET}", f"dst:{container}",
+        place, source, "check", "--download", "--no-unicode-normalization", "--low-level-retries", "1",
+        "--combined", "-", f"src:{BUCKET}", f"dst:{container}",
     )  # fmt: skip
     return {line[2:] for line in lines if line.startswith("= ")}
 
