@@ -210,7 +210,10 @@ class Api:
                 f"what stands before the dashboard at {self.host} answered {status}", hint=_CHECK_URL
             )
         if status == HTTPStatus.UNAUTHORIZED:
-            return self._unauthorized()
+            return UsageError(
+                f"what asks for a login at {self.url} is no dashboard of awcopy; it may stand before one",
+                hint=_NO_API,
+            )
         if status in (HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED):
             return CredentialsError(
                 f"something before the dashboard at {self.host} does not let you through ({status})",

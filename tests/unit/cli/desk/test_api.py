@@ -162,7 +162,7 @@ def test_a_redirect_is_told_and_not_followed(wire):
         (answer(200, {"hello": "world"}), UsageError, 2, "no dashboard"),
         (answer(200, b"[1]"), UsageError, 2, "no dashboard"),
         (answer(200, b"[" * 100_000), UsageError, 2, "no dashboard"),
-        (answer(401, b"", "text/html"), CredentialsError, 4, "wrong, revoked or expired"),
+        (answer(401, b"", "text/html"), UsageError, 2, "is no dashboard of awcopy"),
         (answer(403, b"blocked", "text/html"), CredentialsError, 4, "does not let you through"),
         (answer(404, b"<html>", "text/html"), UsageError, 2, "no dashboard"),
         (answer(407, b"", "text/html"), CredentialsError, 4, "does not let you through"),
