@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from awcopy.config import Settings
     from awcopy.model.job import Job
 
+# What has only just ended is still watched, and its report fetched, by whoever waited for it.
+_LEAST_AGE = timedelta(minutes=1)
 _JOB_ARGUMENT = click.argument("job_id", metavar="ID")
 
 
@@ -129,12 +131,24 @@ def remove_jobs(job_ids: tuple[str, ...]) -> None:
     "clean",
     cls=helpful("awcopy jobs clean --older-than 2026-01-01", "awcopy jobs clean --older-than 90d --yes"),
 )
-@click.option("--older-than", type=WHEN, required=True, metavar="WHEN", help="Ended before this age or date.")
+@click.option(
+    "--older-than",
+    type=WHEN,
+    required=True,
+    metavar="WHEN",
+    help="Ended before this age, of 1m or more, or date.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask, remove.")
 def clean_jobs(older_than: datetime, *, yes: bool) -> None:
     """Remove all jobs that ended before a time, with their reports. Asks first. No blob is touched."""
-    if older_than > datetime.now(UTC):
+    now = datetime.now(UTC)
+    if older_than > now:
         raise IllegalMove("that time is still to come")
+    if older_than > now - _LEAST_AGE:
+        raise UsageError(
+            "that takes in jobs that have only just ended, whose reports nobody may have read yet",
+            hint="write --older-than 1m or more, or name the jobs: awcopy jobs rm ID...",
+        )
     if not yes:
         _ask_to_clean(older_than)
     removed = 0

@@ -62,6 +62,7 @@ def test_every_command_explains_itself(tmp_path):
         ("copy s3://b az://acme/con --blocksize 8M", Exit.USAGE, "did you mean '--block-size'?"),
         ("profile add p", Exit.USAGE, "--bucket, --container, --webhook"),
         ("jobs clean --older-than 2999-01-01", Exit.ERROR, "still to come"),
+        ("jobs clean --older-than 0s --yes", Exit.USAGE, "have only just ended"),
         ("jobs clean --older-than 1d", Exit.USAGE, "add --yes"),
         ("keys public", Exit.CREDENTIALS, "awcopy keys init"),
         ("keys rotate", Exit.CREDENTIALS, "no private key"),

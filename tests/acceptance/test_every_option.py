@@ -169,7 +169,7 @@ SCENARIOS: dict[str, list[Line]] = {
         ok("jobs agents {short} 1", "runs 1 task at once", env=NOBODY),
         ok("jobs bandwidth {short} 20M", "at most 20.0 MiB a second", env=NOBODY),
         ok("jobs cancel {short}", "is being cancelled", env=NOBODY),
-        ends(Exit.USAGE, "jobs clean --older-than 0s", "add --yes", env=NOBODY),
+        ends(Exit.USAGE, "jobs clean --older-than 1m", "add --yes", env=NOBODY),
         ok("jobs clean --older-than 36500d --yes", "0 jobs removed", env=NOBODY),
     ],
     "a job that is cancelled": [

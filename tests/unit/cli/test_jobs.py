@@ -6,11 +6,13 @@ import csv
 import io
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from awcopy.bootstrap import memory_fleet
 from awcopy.cli import jobs as command
+from awcopy.cli import jobs_control
 from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.model.items import Item, ItemKind, ItemState
@@ -134,6 +136,30 @@ def test_a_running_jobs_totals_come_from_its_items(fleet, capsys: pytest.Capture
     fleet.ledger.add_item(Item(job_id=job.id, number=1, kind=ItemKind.LIST_OBJECTS, totals=TOTALS))
     assert main(["jobs", "list"]) == 0
     assert " 2+ " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("age", ["0s", "0d", "59s"])
+def test_jobs_that_have_only_just_ended_are_not_cleaned_away(cleaned, age, capsys) -> None:
+    assert main(["jobs", "clean", "--older-than", age, "--yes"]) == 2
+    assert "write --older-than 1m or more" in capsys.readouterr().err
+    assert len(list(cleaned.ledger.list_jobs())) == 2
+
+
+def test_jobs_that_ended_longer_ago_are_cleaned_away(cleaned, capsys) -> None:
+    assert main(["jobs", "clean", "--older-than", "1m", "--yes"]) == 0
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == (f"{JOB_ID}\n", "1 job removed\n")
+
+
+@pytest.fixture
+def cleaned(fleet, monkeypatch: pytest.MonkeyPatch):
+    """One job that ended an hour ago, and one that ends now."""
+    monkeypatch.setattr(jobs_control, "begin", lambda: None)
+    monkeypatch.setattr(jobs_control, "open_desk", lambda settings: FleetDesk(settings, fleet))
+    now = datetime.now(UTC)
+    fleet.ledger.add_job(make_job(JobState.COMPLETED, changed_at=now - timedelta(hours=1)))
+    fleet.ledger.add_job(make_job(JobState.COMPLETED, changed_at=now, id="zyc0v3b8k2m4n6p9"))
+    return fleet
 
 
 # Many jobs.
