@@ -8,6 +8,7 @@ import socket
 import ssl
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -259,6 +260,7 @@ def make_step_context(
     return StepContext(
         fleet=fleet,
         open_stores=open_them,
+        find_receiver=partial(read_receiver_profile, settings.profiles),
         lease_s=settings.lease_s,
         connections=settings.connections,
         restore_poll_s=settings.restore_poll_s,

@@ -78,11 +78,12 @@ class StepContext:
     """The surroundings of the steps; the only way in which they reach the world.
 
     ``open_stores`` returns the source and the sink of a job; it may be slow and is called once per job and
-    generation.
+    generation. ``find_receiver`` raises where this machine cannot tell a receiver of notifications.
     """
 
     fleet: Fleet
     open_stores: Callable[[Job], tuple[Source, Sink]]
+    find_receiver: Callable[[str], object] = lambda _name: None
     lease_s: float = 60.0
     connections: int = 16
     restore_poll_s: float = 600.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from awcopy.errors import AwcopyError, Conflict, CredentialsError, StorageError, TransientError
+from awcopy.jobs.notifications import EVENT as NOTIFICATION
 from awcopy.jobs.retry import reopen_deletion, reopen_failed
 from awcopy.jobs.submit import check_abilities
 from awcopy.model.items import FIRST_ITEM, Item, ItemKind, ItemState, ListRange
@@ -69,7 +70,22 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
     if job.retry_reason is not None:
         reopen_deletion(context.fleet, job)
         reopen_failed(context.fleet, job)
+    seen = _say_who_cannot_be_told(context, seen)
     return next_generation(context.fleet, replace(seen, retry_reason=None))
+
+
+def _say_who_cannot_be_told(context: StepContext, job: Job) -> Job:
+    """Return the job, among its events the receivers whom this machine does not know; another one may."""
+    for receiver in job.spec.notify:
+        try:
+            context.find_receiver(receiver)
+        except AwcopyError as error:
+            detail = (
+                f"{receiver} cannot be told by the worker that took the job up: {error.message}; {error.hint}"
+            )
+            job = remember(job, NOTIFICATION, at=context.fleet.ledger.now(), detail=detail)
+            log.warning("receiver_not_known", receiver=receiver, why=error.message)
+    return job
 
 
 def _say_why_it_waits(context: StepContext, job: Job, error: TransientError) -> None:

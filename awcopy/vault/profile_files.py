@@ -102,6 +102,9 @@ def read_facts(folder: Path, name: str) -> Facts:
     except FileNotFoundError:
         hint = f"`awcopy profile add {name}` makes it, on every worker's machine; AWCOPY_PROFILES names the folder"
         raise CredentialsError(f"there is no profile {name!r} in {folder}", hint=hint) from None
+    except OSError as error:
+        hint = "let this user read the folder, or set AWCOPY_PROFILES to another one"
+        raise CredentialsError(f"{path} cannot be read: {error.strerror}", hint=hint) from None
     if mode & _OTHERS_MAY:
         raise CredentialsError(f"{path} can be read by others", hint=f"run `chmod 600 {path}`")
     return parse_toml(path)

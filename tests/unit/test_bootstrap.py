@@ -9,6 +9,7 @@ import pytest
 from awcopy import bootstrap
 from awcopy.bootstrap import (
     Stores,
+    make_step_context,
     memory_fleet,
     open_job_stores,
     open_messenger,
@@ -254,3 +255,7 @@ def test_a_receiver_is_what_its_profile_says(tmp_path):
     assert isinstance(open_messenger(settings, "ops"), Mail)
     with pytest.raises(CredentialsError, match="no profile"):
         open_messenger(settings, "nobody")
+    steps = make_step_context(settings, memory_fleet())
+    steps.find_receiver("hook")
+    with pytest.raises(CredentialsError, match="no profile 'nobody'"):
+        steps.find_receiver("nobody")

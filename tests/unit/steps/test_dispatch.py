@@ -70,6 +70,26 @@ def test_the_job_knows_whether_the_account_has_directories(world, is_hierarchica
     assert world.ledger.get_job(job.id).spec.sink.has_directories is is_hierarchical
 
 
+def test_a_receiver_whom_this_worker_does_not_know_is_an_event_and_the_copy_goes_on(world):
+    def find_receiver(name: str) -> None:
+        if name == "nobody":
+            raise CredentialsError(
+                "there is no profile 'nobody'", hint="`awcopy profile add nobody` makes it"
+            )
+
+    world.context = replace(world.context, find_receiver=find_receiver)
+    world.source.put_object("k", b"x")
+    job = world.submit(spec=make_spec(notify=("ops", "nobody")))
+    world.run(job)
+    ended = world.ledger.get_job(job.id)
+    assert ended.state is JobState.COMPLETED
+    [told] = [event for event in ended.events if event.what == "notification"]
+    assert told.detail == (
+        "nobody cannot be told by the worker that took the job up: there is no profile 'nobody'; "
+        "`awcopy profile add nobody` makes it"
+    )
+
+
 def test_a_job_that_wants_what_the_account_has_not_fails_before_it_begins(world):
     world.sink.facts = SinkAccount(kind="BlockBlobStorage")
     job = world.submit(spec=make_spec(tier="Cool"))

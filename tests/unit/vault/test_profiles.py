@@ -87,6 +87,13 @@ def test_a_connection_string_that_cannot_be_read_is_never_the_machines_identity(
     assert "CANARY" not in caught.value.message
 
 
+def test_a_folder_that_cannot_be_looked_into_is_an_error_with_advice(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(CredentialsError, match="cannot be read: Not a directory") as caught:
+        read_profile(tmp_path / "file", "p")
+    assert "AWCOPY_PROFILES" in caught.value.hint
+
+
 def test_a_secret_may_lie_elsewhere(tmp_path):
     (tmp_path / "key").write_text("SK2\n")
     assert source(secret_key=f"@file:{tmp_path}/key").login.keys.secret_key == Secret("SK2")
