@@ -174,7 +174,9 @@ def see_system() -> list[Finding]:
 def see_schedules() -> list[dict[str, object]]:
     """Return all schedules as they were within the last seconds: each of them takes a request to the ledger."""
     watch = _current_watch()
-    return watch.looks.share("schedules", lambda: (describe_schedules(watch.fleet), _SHOWN_S))
+    return watch.looks.share(
+        "schedules", lambda: (describe_schedules(watch.fleet), _SHOWN_S), late_s=_SHOWN_S
+    )
 
 
 def read_failures(snapshot: JobSnapshot) -> Failures:
@@ -230,7 +232,7 @@ def _watch_page(watch: Watch, query: JobQuery) -> tuple[dict[str, Any], bool]:
 
 
 def _look_around(watch: Watch) -> tuple[dict[str, Any], Overview]:
-    ahead = watch.looks.share("ahead", lambda: (look_ahead(watch.fleet), _SHOWN_S))
+    ahead = watch.looks.share("ahead", lambda: (look_ahead(watch.fleet), _SHOWN_S), late_s=_SHOWN_S)
     overview = watch.looks.share("overview", lambda: (take_overview(watch.fleet, ahead, watch.take), FRESH_S))
     rate = sum(watch.history.rate(snapshot.job.id) for snapshot in overview.jobs)
     return {**overview.to_json(), "bytes_per_s": int(rate)}, overview

@@ -127,29 +127,45 @@ class Looks:
         self._lock = threading.Lock()
         self._looks: OrderedDict[Hashable, _Look] = OrderedDict()
 
-    def share(self, key: Hashable, look: Callable[[], tuple[_Seen, float]]) -> _Seen:
+    def share(self, key: Hashable, look: Callable[[], tuple[_Seen, float]], *, late_s: float = 0.0) -> _Seen:
         """Return what there is to see.
 
         Args:
             key: What is looked at.
-            look: Returns what is seen, and for how many seconds it may be shown.
+            look: Returns what is seen, and for how many seconds it may be shown; called in a thread of its own if
+                something is shown meanwhile.
+            late_s: For how many seconds more it may be shown while somebody looks again, so that nobody waits.
 
         Raises:
             AwcopyError: What ``look`` raised, to this caller or to another within the second.
         """
         shared = self._find(key)
+        if shared.error is None and shared.until <= self._clock() < shared.until + late_s:
+            if shared.lock.acquire(blocking=False):
+                threading.Thread(target=self._look_beside, args=(shared, look), daemon=True).start()
+            late: _Seen = shared.seen
+            return late
         with shared.lock:
             if self._clock() >= shared.until:
-                try:
-                    shared.seen, shown_s = look()
-                    shared.error = None
-                except AwcopyError as error:
-                    shared.error, shown_s = error, FRESH_S
-                shared.until = self._clock() + shown_s
+                self._look(shared, look)
             if shared.error:
                 raise shared.error
             seen: _Seen = shared.seen
             return seen
+
+    def _look_beside(self, shared: _Look, look: Callable[[], tuple[Any, float]]) -> None:
+        try:
+            self._look(shared, look)
+        finally:
+            shared.lock.release()
+
+    def _look(self, shared: _Look, look: Callable[[], tuple[Any, float]]) -> None:
+        try:
+            shared.seen, shown_s = look()
+            shared.error = None
+        except AwcopyError as error:
+            shared.error, shown_s = error, FRESH_S
+        shared.until = self._clock() + shown_s
 
     def forget(self) -> None:
         """Have everything looked at anew: something was changed here."""

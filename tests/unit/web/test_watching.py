@@ -180,6 +180,24 @@ def test_after_a_change_everything_is_looked_at_anew(looks):
     assert looks.share("job", lambda: (2, 5.0)) == 2
 
 
+def test_nobody_waits_for_what_may_be_shown_a_little_longer(looks, clock):
+    looked, may_end = threading.Event(), threading.Event()
+
+    def look_again():
+        looked.set()
+        may_end.wait()
+        return "new", 5.0
+
+    assert looks.share("ahead", lambda: ("old", 5.0), late_s=2.0) == "old"
+    clock.now = 6.0
+    assert looks.share("ahead", look_again, late_s=2.0) == "old"
+    looked.wait()
+    assert looks.share("ahead", look_again, late_s=2.0) == "old"  # and nobody else looks
+    may_end.set()
+    clock.now = 7.5  # too late for the old one: whoever asks waits for the new one
+    assert looks.share("ahead", lambda: ("newer", 5.0), late_s=2.0) == "new"
+
+
 def test_a_ledger_that_is_away_is_asked_once_a_second(looks, clock):
     asked = []
 
