@@ -14,7 +14,7 @@ the same crowd at a stand-in: it answers the same bytes, after as long, and stre
 from a table. Copies with and without the dashboard alternate, and of the ratios of neighbours the median counts: what
 else happens on a machine slows both. Where its cost lies, say the CPU seconds of each part of the fleet: those of the
 ledger's emulator and of Redis, which it makes work, are a service's elsewhere. How long a page takes that asks the
-ledger once or more is beside how long the ledger, which takes the copy's writes meanwhile, takes for one row.
+ledger is to be seen beside how long the ledger, which the copy writes to meanwhile, takes for one row.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from awcopy.config import Secret
 from awcopy.demo.fleet import (
+    LEDGER_ACCOUNT,
     FleetProcesses,
     Servers,
     awcopy_command,
@@ -44,6 +45,7 @@ from awcopy.demo.fleet import (
     user_environment,
 )
 from awcopy.demo.sample import make_client
+from awcopy.demo.servers import AzuriteServer, start_azurite
 from awcopy.ledger.azure import AzureLedger
 from awcopy.live.redis import RedisLive
 from awcopy.model.job import Job, JobId, JobState
@@ -76,6 +78,7 @@ class Bench:
 
     options: argparse.Namespace
     servers: Servers
+    ledger_server: AzuriteServer
     fleet: FleetProcesses
     environment: Mapping[str, str]
     ledger: AzureLedger
@@ -155,13 +158,22 @@ class Bench:
         roots = {
             "dashboard": self.fleet.web.pid,
             "workers": self.fleet.worker.pid,
-            "Azurite (sink and ledger)": self.servers.azurite.pid,
+            "ledger (Azurite)": self.ledger_server.pid,
+            "sink (Azurite)": self.servers.azurite.pid,
             "S3 server": self.servers.s3.pid,
             "Redis": self.servers.redis.pid,
             "Flower": self.fleet.flower.pid,
             "visitors": os.getpid(),
         }
         return {name: cpu_s(pid, with_children=name != "visitors") for name, pid in roots.items()}
+
+
+def start_stores(folder: Path, stack: ExitStack) -> tuple[Servers, AzuriteServer]:
+    """Start the servers, the ledger in an Azurite of its own: an account's tables do not wait for another's blobs."""
+    servers = start_servers(folder, stack)
+    own = stack.enter_context(start_azurite(folder / "ledger", accounts=(LEDGER_ACCOUNT,)))
+    endpoints = {**servers.azurite.endpoints, LEDGER_ACCOUNT: own.endpoint}
+    return replace(servers, azurite=replace(servers.azurite, endpoints=endpoints)), own
 
 
 def submit(servers: Servers, environment: Mapping[str, str]) -> JobId:
@@ -199,7 +211,7 @@ def main() -> None:
     options = _parse()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="awcopy-bench-")))
-        servers = start_servers(folder, stack)
+        servers, ledger_server = start_stores(folder, stack)
         ledger = stack.enter_context(AzureLedger(Secret(servers.ledger.connection_string), "awcopy"))
         ledger.prepare()
         past = add_past_jobs(ledger, options.jobs)
@@ -210,6 +222,7 @@ def main() -> None:
         bench = Bench(
             options=options,
             servers=servers,
+            ledger_server=ledger_server,
             fleet=start_fleet(servers, folder, stack),
             environment=user_environment(servers, folder),
             ledger=ledger,
@@ -233,8 +246,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1_000, help="past jobs")
     parser.add_argument("--failures", type=int, default=100_000, help="objects that failed in one of them")
     parser.add_argument("--schedules", type=int, default=20)
-    parser.add_argument("--objects", type=int, default=6_000, help="in the bucket that is copied")
-    parser.add_argument("--pairs", type=int, default=4, help="copies with the dashboard, and as many without")
+    parser.add_argument("--objects", type=int, default=3_000, help="in the bucket that is copied")
+    parser.add_argument("--pairs", type=int, default=8, help="copies with the dashboard, and as many without")
     parser.add_argument("--visits", type=float, default=5.0, help="a second")
     return parser.parse_args()
 
