@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from operator import itemgetter
 from typing import TypeVar
 
 from awcopy.errors import ServerFault
@@ -29,7 +28,6 @@ Keep = Callable[[str, str], str | None]
 Parse = Callable[[bytes], tuple[ET.Element, str]]
 # Returns what makes a record of an entry, from the same.
 Reader = Callable[[ET.Element, str], Callable[[Entry], _T]]
-_Pick = Callable[[Sequence[str]], tuple[str, ...]]
 
 # With more of them in one page than this, trying one after the other costs what a parser does.
 _MOST_FORMS = 12
@@ -85,14 +83,14 @@ class _Form:
     """What entries with the same tags have in common."""
 
     pattern: re.Pattern[str]
-    # What holds them, the names they are kept under, and what picks them from the texts of the pattern.
-    kept: Sequence[tuple[str, Sequence[str], _Pick]]
+    # What holds them, the names that they are kept under, and their places among the texts of the pattern.
+    kept: Sequence[tuple[str, Sequence[tuple[str, int]]]]
 
     def read(self, match: re.Match[str]) -> Entry:
         texts: Sequence[str] = match.groups("")
         if match.string.find("&", match.start(), match.end()) >= 0:
             texts = [_unescape(text) if "&" in text else text for text in texts]
-        return {holder: dict(zip(names, pick(texts), strict=False)) for holder, names, pick in self.kept}
+        return {holder: {name: texts[place] for name, place in names} for holder, names in self.kept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +171,7 @@ def _learn(text: str, at: int, entry: str, keep: Keep) -> _Form:
             holders.add(holder)
         elif (closing := part["closing"]) and opened.pop() != closing:
             raise _NotPlain
-    return _Form(re.compile("".join(pattern)), [_kept(*one) for one in kept.items()])
-
-
-def _kept(holder: str, texts: Sequence[tuple[str, int]]) -> tuple[str, Sequence[str], _Pick]:
-    names, places = zip(*texts, strict=True)
-    return holder, names, itemgetter(*places, 0)  # of a single place it would return no tuple
+    return _Form(re.compile("".join(pattern)), list(kept.items()))
 
 
 def _leaf(name: str, inner: str) -> str:

@@ -35,7 +35,7 @@ def compile_selection(selection: Selection, prefix: str) -> Callable[[SourceObje
         tests.append(lambda obj: any(matches(obj.key) for matches in includes))
     if excludes:
         tests.append(lambda obj: not any(matches(obj.key) for matches in excludes))
-    return lambda obj: all(test(obj) for test in tests)
+    return (lambda obj: all(test(obj) for test in tests)) if tests else (lambda _obj: True)
 
 
 def _bounds(selection: Selection) -> list[Callable[[SourceObject], bool]]:

