@@ -113,6 +113,7 @@ SCENARIOS: dict[str, list[Line]] = {
         ends(Exit.USAGE, f"sync {SOURCE} {SINK} --local --backup-prefix sync/kept", "overlap"),
         ok(f"sync {SOURCE} {SINK} --detach --notify desk --backup-prefix kept", keep_as="job"),
         ok("jobs watch {job} --quiet --output json", '"completed"'),
+        ok("jobs logs {job}", "desk cannot be told by the worker", "awcopy profile add desk"),
     ],
     "check": [
         ok(f"copy {SOURCE} {SINK} --local -q"),
