@@ -176,7 +176,7 @@ def decode_name(name: str) -> str:
 
 def encode_value(value: str) -> str:
     """Return a value as printable ASCII without blanks at its ends, in RFC 2047 form if it is not that."""
-    if value.isascii() and value.isalnum():  # as most ETags; it takes a fifth of the time
+    if value.isascii() and value.isalnum():  # as most ETags; quicker than to match them
         return value
     if _PLAIN_VALUE.fullmatch(value) and not value.startswith("=?"):
         return value
