@@ -140,7 +140,7 @@ def _parse(body: bytes) -> ET.Element:
         raise ServerFault("the answer holds a document type")
     try:
         return ET.fromstring(body)  # noqa: S314 - no document type, so there are no entities to expand
-    except ET.ParseError as exc:
+    except (ET.ParseError, LookupError, ValueError) as exc:  # the others are of encodings that Python lacks
         raise ServerFault("the answer is cut or no XML") from exc
 
 

@@ -107,7 +107,7 @@ def _parse(body: bytes, *kinds: str) -> tuple[ET.Element, str]:
         raise _fault("holds a document type")
     try:
         root = ET.fromstring(body)  # noqa: S314 - no document type, so there are no entities to expand
-    except ET.ParseError as exc:
+    except (ET.ParseError, LookupError, ValueError) as exc:  # the others are of encodings that Python lacks
         raise _fault("is cut or no XML") from exc
     space, brace, name = root.tag.rpartition("}")
     if name not in kinds:
