@@ -43,6 +43,7 @@ _MONTHS: Final = {
     "Jan": "01", "Feb": "02", "Mar": "03", "Apr": "04", "May": "05", "Jun": "06",
     "Jul": "07", "Aug": "08", "Sep": "09", "Oct": "10", "Nov": "11", "Dec": "12",
 }  # fmt: skip
+_DATE_CHARACTERS: Final = len("Sun, 06 Nov 1994 08:49:37")
 _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9/_.~-]*")
 
 
@@ -91,6 +92,8 @@ def parse_http_date(text: str) -> datetime:
     Raises:
         ValueError: The text has another form.
     """
+    if len(text) < _DATE_CHARACTERS:
+        raise ValueError("not a whole date of HTTP")
     try:
         return datetime.fromisoformat(f"{text[12:16]}-{_MONTHS[text[8:11]]}-{text[5:7]}T{text[17:25]}+00:00")
     except KeyError:

@@ -31,6 +31,8 @@ Reader = Callable[[ET.Element, str], Callable[[Entry], _T]]
 
 # With more of them in one page than this, trying one after the other costs what a parser does.
 _MOST_FORMS = 12
+# No store's entries come near these; to make a pattern of what does would cost more than to parse it.
+_DEEPEST, _MOST_PARTS, _LONGEST = 8, 400, 64 * 1024
 
 _NAME = "[A-Za-z_][A-Za-z0-9_.-]*"
 _BLANKS = "[ \t\n]*"
@@ -143,13 +145,14 @@ def _learn(text: str, at: int, entry: str, keep: Keep) -> _Form:
     begun = re.compile(f"{_BLANKS}<{entry}>").match(text, at)
     if not begun:
         raise _NotPlain
-    at = begun.end()
+    end, at = at + _LONGEST, begun.end()
     pattern, opened = [begun.re.pattern], [entry]
     kept: dict[str, list[tuple[str, int]]] = {}
     holders: set[str] = set()
     places = count()
     while opened:
-        part = _PART.match(text, at)
+        is_usual = len(opened) <= _DEEPEST and len(pattern) <= _MOST_PARTS
+        part = _PART.match(text, at, end) if is_usual else None
         if not part:
             raise _NotPlain
         at = part.end()
@@ -186,7 +189,10 @@ def _unescape(text: str) -> str:
 
 
 def read_parsed(entry: ET.Element, space: str, keep: Keep) -> Entry:
-    """Return what is kept of an entry that was parsed; of elements of one name that hold others, the first's."""
+    """Return what is kept of an entry that was parsed; of elements of one name that hold others, the first's.
+
+    What lies deeper than any store's entries is passed over.
+    """
     kept: dict[str, dict[str, str]] = {}
     holders: set[str] = set()
 
@@ -196,9 +202,9 @@ def read_parsed(entry: ET.Element, space: str, keep: Keep) -> Entry:
         holders.add(holder)
         for child in element:
             name = child.tag.removeprefix(space)
-            if len(child):
+            if len(child) and holder.count("/") < _DEEPEST:
                 read(child, f"{holder}/{name}" if holder else name)
-            elif (known := keep(holder, name)) is not None:
+            elif not len(child) and (known := keep(holder, name)) is not None:
                 texts = kept.setdefault(holder, {})
                 texts[known] = child.text or ""
                 texts.update({f"{known}@{attribute}": value for attribute, value in child.items()})

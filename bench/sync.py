@@ -2,7 +2,8 @@
 
     python -m bench.sync
 
-Redis and the ledger are real; both stores are stand-ins over HTTP, since real ones take minutes to be filled. What
+Redis and the ledger are real; both stores are stand-ins over HTTP, since real ones take minutes to be filled. The one
+for S3 is reached as a proxy, under Amazon's name, whose order of keys is relied on. What
 starting a job costs is taken out by syncing a few and many objects. The worker's idle rounds are included.
 """
 
@@ -29,6 +30,7 @@ from tests.acceptance.listed_stores import (
     ListedStores,
     serve_listed_stores,
 )
+from tests.faults.fleet import AMAZON_URL
 from tests.faults.processes import children_of
 
 FEW, MANY = 10_000, 100_000
@@ -54,7 +56,7 @@ def sync(stores: ListedStores, environment: Mapping[str, str], worker_pid: int) 
     before = sum(map(_cpu_s, pids))
     words = (
         "sync", f"s3://{BUCKET}", f"az://{ACCOUNT}/{CONTAINER}/{FOLDER}", "--delete", "-o", "json", "-q",
-        "--endpoint-url", stores.url, "--azure-endpoint", f"{stores.url}/{ACCOUNT}",
+        "--endpoint-url", stores.endpoint, "--azure-endpoint", f"{stores.url}/{ACCOUNT}",
     )  # fmt: skip
     own = {
         "AZURE_STORAGE_CONNECTION_STRING": "",
@@ -93,9 +95,11 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="awcopy-bench-")))
         servers = start_servers(folder, stack)
-        worker = start_fleet(servers, folder, stack, processes=1).worker
         stores = stack.enter_context(serve_listed_stores())
-        environment = user_environment(servers, folder)
+        stores.endpoint = AMAZON_URL
+        proxies = {"HTTP_PROXY": stores.url, "NO_PROXY": "127.0.0.1"}
+        worker = start_fleet(servers, folder, stack, processes=1, variables=proxies).worker
+        environment = {**user_environment(servers, folder), **proxies}
         costs = {}
         for count in (100, FEW, MANY):  # the first one has the worker load what it needs
             stores.fill(count)

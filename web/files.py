@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _ENDPOINT = "static"
 _KEPT_S = 365 * 86_400
 _DIGITS = 12
+_GOOD = frozenset({HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 def keep_files(app: Flask) -> None:
@@ -32,7 +34,8 @@ def keep_files(app: Flask) -> None:
     def let_keep(response: Response) -> Response:
         file = (request.view_args or {}).get("filename", "") if request.endpoint == _ENDPOINT else ""
         # An address of another version, such as that of a page from before an update, brings what is there now.
-        if file in versions and request.args.get("v") == versions[file]:
+        is_this = file in versions and request.args.get("v") == versions[file]
+        if is_this and response.status_code in _GOOD:
             response.headers["Cache-Control"] = f"public, max-age={_KEPT_S}, immutable"
         return response
 

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from awcopy.config import Secret
@@ -120,9 +121,19 @@ class FleetProcesses:
     flower_password: str
 
 
-def start_fleet(servers: Servers, folder: Path, stack: ExitStack, *, processes: int = 2) -> FleetProcesses:
-    """Start a worker, the dashboard and Flower, and return them when they answer; the stack ends them."""
-    environment = fleet_environment(servers, folder)
+def start_fleet(
+    servers: Servers,
+    folder: Path,
+    stack: ExitStack,
+    *,
+    processes: int = 2,
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> FleetProcesses:
+    """Start a worker, the dashboard and Flower, and return them when they answer; the stack ends them.
+
+    ``variables`` of the environment are set for all of them, beside those that a fleet needs.
+    """
+    environment = {**fleet_environment(servers, folder), **variables}
     web_port, flower_port = pick_ports(2)
     live = RedisLive(Secret(servers.redis.url), "awcopy")
     plan: list[tuple[str, list[str], list[int], Callable[[], bool]]] = [

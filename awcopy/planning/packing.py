@@ -44,6 +44,11 @@ class Batch:
         return Tally(objects=len(self.excluded_sizes), size_bytes=sum(self.excluded_sizes))
 
     @property
+    def objects(self) -> int:
+        """How many objects of the listing it is made of."""
+        return len(self.listed_sizes) + len(self.excluded_sizes)
+
+    @property
     def rows(self) -> int:
         """The number of rows that the batch adds to the ledger."""
         return _PACK_ROWS * (len(self.packs) + bool(self.settled)) + _LARGE_ROWS * len(self.large)

@@ -39,7 +39,7 @@ def parse_list_page(body: bytes, *, token: str) -> ListPage:
             parse=lambda document: _parse(document, "ListBucketResult"),
             reader=lambda root, space: partial(_parse_object, decode=_decoder(root, space)),
         )
-    except (KeyError, TypeError, ValueError) as exc:
+    except (KeyError, OverflowError, TypeError, ValueError) as exc:
         raise _fault("holds an entry without key, size or date") from exc
     following = root.findtext(f"{space}NextContinuationToken") or ""
     return ListPage(objects=objects, token=_check_token(root, space, following, token))
@@ -103,7 +103,7 @@ def parse_versioning(body: bytes) -> bool:
 
 def _parse(body: bytes, *kinds: str) -> tuple[ET.Element, str]:
     """Return the document's root, and the namespace that its elements' names begin with."""
-    if b"<!DOCTYPE" in body[:1024]:
+    if b"<!DOCTYPE" in body or b"\0" in body:  # the latter in encodings in which the former looks otherwise
         raise _fault("holds a document type")
     try:
         root = ET.fromstring(body)  # noqa: S314 - no document type, so there are no entities to expand

@@ -85,6 +85,8 @@ def _say_who_cannot_be_told(context: StepContext, job: Job) -> Job:
             )
             job = remember(job, NOTIFICATION, at=context.fleet.ledger.now(), detail=detail)
             log.warning("receiver_not_known", receiver=receiver, why=error.message)
+        except Exception:  # what is wrong with telling must not keep a job from copying
+            log.exception("receiver_not_known", receiver=receiver)
     return job
 
 

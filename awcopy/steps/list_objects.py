@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import replace
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 from awcopy.errors import RequestRefused, StorageError
@@ -21,7 +22,7 @@ from awcopy.steps.join import open_join, settled_item
 from awcopy.transfer.engine import settle_unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from awcopy.ledger.base import Ledger
     from awcopy.model.job import Job, JobId, JobSpec
@@ -51,22 +52,23 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
     source, _ = context.stores_of(job)
     retrier = context.retrier(lease.check)
     join = open_join(context, job, lease) if job.spec.sync else None
-    stretches = PAGES_PER_TURN // PAGES_AT_ONCE if join else PAGES_PER_TURN
+    stretches = PAGES_PER_TURN // PAGES_AT_ONCE if join and job.spec.source.is_amazon else PAGES_PER_TURN
     for number in range(1, stretches + 1):
         lease.check()
         at = _range(lease)
-        page = retrier.call(lambda at=at: _next_page(source, job.spec, at))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-        # Little of a sync is to be copied as a rule, so that most agents wait for its end in any case.
-        if join and at.token:
-            page = _stretch(source, job.spec, at, page, lease.check)
-        _plan_page(context, job, lease, page, join)
-        if _is_last(page, at):
+        pages = [retrier.call(lambda at=at: _next_page(source, job.spec, at))]  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        # Little of a sync is to be copied as a rule, so that most agents wait for its end in any case. A store with an
+        # order of its own is asked for a page again by its mark alone, and the less is asked again the better.
+        if join and at.token and job.spec.source.is_amazon:
+            pages += _pages_after(source, job.spec, at, pages[0], lease.check)
+        _plan_pages(context, job, lease, pages, join)
+        if _is_last(pages[-1], at):
             if join:
                 join.drain()
             totals = lease.item.totals + join.take_found() if join else lease.item.totals
             lease.complete(totals, has_outcomes=False)
             return
-        following = _following(_range(lease), page)
+        following = _following(_range(lease), pages[-1])
         # A page further, the attempts before it are forgotten: a long listing may outlive many workers.
         lease.save(lambda item, following=following: replace(item, range=following, attempts=1))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
         if number % PAGES_PER_SPLIT == 0 and _is_to_split(context, job, following):
@@ -87,18 +89,22 @@ def _is_last(page: ListPage, at: ListRange) -> bool:
     return not page.token or (bool(at.before) and any(obj.key >= at.before for obj in page.objects))
 
 
-def _stretch(
+def _pages_after(
     source: Source, spec: JobSpec, at: ListRange, page: ListPage, check: Callable[[], None]
-) -> ListPage:
-    """Return the page with some that follow it as one. One that fails now is tried again as the next one's first."""
-    pages = [page]
-    while len(pages) < PAGES_AT_ONCE and not _is_last(pages[-1], at):
+) -> list[ListPage]:
+    """Return the pages after one that are planned with it. What fails now is tried again as the first of the next."""
+    pages: list[ListPage] = []
+    while len(pages) + 1 < PAGES_AT_ONCE and not _is_last(page, at):
         check()
+        at = _following(replace(at, planned_to=""), page)
         try:
-            pages.append(_next_page(source, spec, _following(at, pages[-1])))
+            page = _next_page(source, spec, at)
         except StorageError:
             break
-    return ListPage(objects=tuple(chain.from_iterable([one.objects for one in pages])), token=pages[-1].token)
+        if not page.objects:
+            break
+        pages.append(page)
+    return pages
 
 
 def _next_page(source: Source, spec: JobSpec, at: ListRange) -> ListPage:
@@ -113,18 +119,28 @@ def _next_page(source: Source, spec: JobSpec, at: ListRange) -> ListPage:
         return source.list_page(prefix, after=at.after)  # some stores forget their tokens after a while
 
 
-def _plan_page(context: StepContext, job: Job, lease: Lease, page: ListPage, join: Join | None) -> None:
+def _plan_pages(
+    context: StepContext, job: Job, lease: Lease, pages: Sequence[ListPage], join: Join | None
+) -> None:
     at = _range(lease)
+    parts = [_unplanned(pages[0], at), *(page.objects for page in pages[1:])]
+    ends = list(accumulate(map(len, parts)))
     batches = pack_objects(
-        [obj for obj in _unplanned(page, at) if not at.before or obj.key < at.before],
+        [obj for obj in chain.from_iterable(parts) if not at.before or obj.key < at.before],
         is_selected=join.takes if join else compile_selection(job.spec.selection, job.spec.source.prefix),
         settle=join.settle if join else _settle_nothing,
         is_large=lambda obj: _is_large(job, obj),
         files_per_pack=job.spec.files_per_task,
         most_rows=EXTEND_LIMIT,
     )
+    planned = 0
     for batch in batches:
-        _write_batch(context, job, lease, batch, join)
+        planned += batch.objects
+        # The page that is asked for again after a crash is the one in which this batch ends: no more is compared.
+        page = bisect_left(ends, planned)
+        before = pages[page - 1] if page else None
+        begin = _following(replace(_range(lease), planned_to=""), before) if before else _range(lease)
+        _write_batch(context, job, lease, batch, begin, join)
 
 
 def _is_to_split(context: StepContext, job: Job, at: ListRange) -> bool:
@@ -219,10 +235,12 @@ def _is_large(job: Job, obj: SourceObject) -> bool:
     return may_be_large and settle_unread(job, obj, blob_of(job.spec, obj)) is None
 
 
-def _write_batch(context: StepContext, job: Job, lease: Lease, batch: Batch, join: Join | None) -> None:
+def _write_batch(
+    context: StepContext, job: Job, lease: Lease, batch: Batch, begin: ListRange, join: Join | None
+) -> None:
     if join:
         join.flush()
-    at = _range(lease)
+    at = replace(_range(lease), after=begin.after, token=begin.token)
     number = at.next_number
     children: list[Item] = []
     if batch.settled:

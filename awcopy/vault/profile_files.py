@@ -118,9 +118,9 @@ def make_profile(name: str, facts: Facts) -> Profile:
         CredentialsError: A secret that lies elsewhere is not there.
     """
     kind = facts.get("kind")
-    if kind not in _LISTS:
+    if not isinstance(kind, str) or kind not in _LISTS:
         raise UsageError(f"profile {name!r}: kind is none of {', '.join(_LISTS)}")
-    return _Reading(name, str(kind), facts).profile()
+    return _Reading(name, kind, facts).profile()
 
 
 def write_profile(folder: Path, name: str, facts: Facts, *, replace_it: bool = False) -> None:

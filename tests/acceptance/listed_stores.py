@@ -56,6 +56,7 @@ class ListedStores:
     """A bucket and a container; change them as you like while no job runs."""
 
     url: str = ""
+    endpoint: str = ""  # under which jobs know the bucket, if it is not the URL: then this is the proxy to it
     objects: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, Blob] = field(default_factory=dict)
     staged: dict[str, bytes] = field(default_factory=dict)  # by blob and id
@@ -63,7 +64,7 @@ class ListedStores:
 
     def fill(self, count: int) -> None:
         """Hold so many objects, each with its copy, as if an earlier sync had made it."""
-        source = SourceSpec(bucket=BUCKET, endpoint_url=self.url)
+        source = SourceSpec(bucket=BUCKET, endpoint_url=self.endpoint or self.url)
         self.objects = {f"data/{number:08}": b"%d" % number for number in range(count)}
         self.blobs = {
             FOLDER + key: Blob(body, _stamp(source, key, body)) for key, body in self.objects.items()

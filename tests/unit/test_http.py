@@ -632,6 +632,7 @@ def test_dates_of_http_are_read():
         "1994-11-06T08:49:37Z",
         "Sun, 06 Xyz 1994 08:49:37 GMT",
         "Sun, 99 Nov 1994 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49",
     ):
         with pytest.raises(ValueError, match=r".*"):
             parse_http_date(text)

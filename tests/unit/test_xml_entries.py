@@ -12,7 +12,7 @@ from awcopy import xml_entries
 from awcopy.errors import ServerFault
 from awcopy.sink.azure_xml import parse_blob_page
 from awcopy.source.s3_listing import parse_list_page
-from awcopy.xml_entries import read_entries
+from awcopy.xml_entries import _learn, _NotPlain, read_entries, read_parsed
 
 AMAZON = (
     "<Contents><Key>a+b%0A</Key><LastModified>2026-11-22T17:00:00.000Z</LastModified><ETag>&quot;e-1&quot;</ETag>"
@@ -236,3 +236,23 @@ def test_any_damage_is_met_as_by_a_parser(page, data):
     end = data.draw(st.integers(begin, min(len(page), begin + 12)))
     body = page[:begin] + data.draw(st.sampled_from(SNIPPETS)) + page[end:]
     assert read(body) == by_parser(read, body)
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "<a>" * 20_000,  # cut, or with all that is deeper
+        "<a>" * 3_000 + "x" + "</a>" * 3_000,
+        "".join(f"<a{number}>x</a{number}>" for number in range(20_000)),
+        "<a>x</a>" + " " * 200_000 + "<b>x</b>",
+    ],
+    ids=["cut", "deep", "wide", "blank"],
+)
+def test_an_entry_that_no_store_writes_is_left_to_the_parser(inner):
+    with pytest.raises(_NotPlain):
+        _learn(f"<E><K>k</K>{inner}</E>", 0, "E", lambda holder, name: name)
+
+
+def test_what_lies_deeper_than_entries_do_is_passed_over():
+    document = f"<E>{'<a>' * 3_000}<K>k</K>{'</a>' * 3_000}<K>own</K></E>"
+    assert read_parsed(ET.fromstring(document), "", lambda holder, name: name) == {"": {"K": "own"}}

@@ -292,7 +292,16 @@ def test_tags_are_read(space):
     assert parse_tags(body) == {"who": "a&b", "empty": ""}
 
 
-@pytest.mark.parametrize("body", [b"<Tagging>", b"<Other/>", b"<!DOCTYPE x><Tagging/>"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<Tagging>",
+        b"<Other/>",
+        b"<!DOCTYPE x><Tagging/>",
+        b"<!--" + b" " * 2000 + b"--><!DOCTYPE x><Tagging/>",
+        "<!DOCTYPE x><Tagging/>".encode("utf-16"),
+    ],
+)
 def test_tags_that_cannot_be_read_are_not_taken_for_none(body):
     with pytest.raises(errors.ServerFault):
         parse_tags(body)

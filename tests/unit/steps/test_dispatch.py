@@ -90,6 +90,17 @@ def test_a_receiver_whom_this_worker_does_not_know_is_an_event_and_the_copy_goes
     )
 
 
+def test_a_receiver_at_whom_looking_goes_wrong_keeps_no_job_from_copying(world):
+    def find_receiver(_name: str) -> None:
+        raise ZeroDivisionError
+
+    world.context = replace(world.context, find_receiver=find_receiver)
+    world.source.put_object("k", b"x")
+    job = world.submit(spec=make_spec(notify=("ops",)))
+    world.run(job)
+    assert world.ledger.get_job(job.id).state is JobState.COMPLETED
+
+
 def test_a_job_that_wants_what_the_account_has_not_fails_before_it_begins(world):
     world.sink.facts = SinkAccount(kind="BlockBlobStorage")
     job = world.submit(spec=make_spec(tier="Cool"))

@@ -103,6 +103,7 @@ def test_a_secret_may_lie_elsewhere(tmp_path):
     ("facts", "says"),
     [
         ({"kind": "both"}, "kind is none of source, sink, webhook, email"),
+        ({"kind": ["webhook"]}, "kind is none of source, sink, webhook, email"),
         ({**SOURCE, "bucket": "x"}, "no key 'bucket'"),
         ({**SOURCE, "buckets": []}, "buckets is not a list"),
         ({**SOURCE, "buckets": "photos"}, "buckets is not a list"),

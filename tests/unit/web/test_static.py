@@ -64,3 +64,11 @@ def test_under_an_address_of_another_version_a_file_is_asked_for_each_time(clien
     with client.get(f"/static/live.js{query}") as response:
         assert response.status_code == 200
         assert response.headers["Cache-Control"] == "no-cache"
+
+
+def test_what_went_wrong_is_kept_nowhere(client):
+    page = client.get("/").get_data(as_text=True)
+    file = re.search(r'"(/static/live\.js\?v=[^"]+)"', page)[1]
+    with client.get(file, headers={"Range": "bytes=99999999-"}) as response:
+        assert response.status_code == 416
+        assert "immutable" not in response.headers.get("Cache-Control", "")
