@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.jobs.submit import JobRequest
     from awcopy.live.base import Live
-    from awcopy.model.job import Job, JobSpec, SinkSpec, SourceSpec
+    from awcopy.model.job import Job
+    from awcopy.model.spec import JobSpec, SinkSpec, SourceSpec
     from awcopy.notify.base import Messenger
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from awcopy.ledger.base import Ledger
 from awcopy.model.items import Item, ItemKind, ItemState, ListRange, complete
-from awcopy.model.job import Job, JobId, JobSpec, JobState, SinkSpec, SourceSpec, new_job_id, remember
+from awcopy.model.job import Job, JobId, JobState, new_job_id, remember
 from awcopy.model.outcome import Outcome, ProofCounts, Result, RouteCounts, Tally, Totals, tally_outcomes
 from awcopy.model.schedule import Fate, Occurrence, Schedule
+from awcopy.model.spec import JobSpec, SinkSpec, SourceSpec
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 OBJECTS = 12_345  # of each past job

@@ -17,7 +17,8 @@ from awcopy.cli.copy import MOST_AGENTS
 from awcopy.cli.request import COMMANDS, read_request
 from awcopy.cli.request_values import command_words
 from awcopy.errors import UsageError
-from awcopy.model.job import Archived, JobState, Overwrite
+from awcopy.model.job import JobState
+from awcopy.model.spec import Archived, Overwrite
 from awcopy.units import parse_rate
 from web import actions
 from web.fleet import (

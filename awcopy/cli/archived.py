@@ -8,7 +8,7 @@ import click
 
 from awcopy.cli.values import SIZE
 from awcopy.errors import UsageError
-from awcopy.model.job import Archived, Restore, RestoreTier
+from awcopy.model.spec import Archived, Restore, RestoreTier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -33,7 +33,7 @@ from awcopy.cli.values import (
 )
 from awcopy.config import load_store_defaults
 from awcopy.errors import OutOfOrder, UsageError
-from awcopy.model.job import JobSpec, NamePolicy, Versions
+from awcopy.model.spec import JobSpec, NamePolicy, Versions
 from awcopy.planning.compare import Level, Verdict
 from awcopy.units import format_count, format_size
 

@@ -12,14 +12,14 @@ import click
 
 from awcopy.cli.console import print_note
 from awcopy.errors import UsageError
-from awcopy.model.job import Approval, Overwrite
+from awcopy.model.spec import Approval, Overwrite
 from awcopy.units import format_count, format_size
 
 if TYPE_CHECKING:
     from awcopy.bootstrap import Stores
     from awcopy.jobs.dry_run import Plan
-    from awcopy.model.job import JobSpec
     from awcopy.model.objects import BlobHead
+    from awcopy.model.spec import JobSpec
 
 SHOWN = 20
 MOST_NAMED = 1000  # blobs that a job's specification can name one by one

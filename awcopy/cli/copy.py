@@ -43,7 +43,8 @@ from awcopy.cli.values import (
 )
 from awcopy.config import StoreDefaults, load_store_defaults
 from awcopy.errors import UsageError
-from awcopy.model.job import (
+from awcopy.model.outcome import Proof, Route
+from awcopy.model.spec import (
     Addressing,
     JobSpec,
     MetadataPolicy,
@@ -54,7 +55,6 @@ from awcopy.model.job import (
     Verify,
     Versions,
 )
-from awcopy.model.outcome import Proof, Route
 from awcopy.planning.blocks import MAX_BLOCKS
 from awcopy.planning.tiers import AUTO, TIERS
 from awcopy.units import MIB, format_count, format_size

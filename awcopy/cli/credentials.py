@@ -12,7 +12,7 @@ from awcopy.vault.credentials import JobCredentials
 
 if TYPE_CHECKING:
     from awcopy.config import AwsKeys, AzureKeys, StoreDefaults
-    from awcopy.model.job import JobSpec
+    from awcopy.model.spec import JobSpec
 
 AWS_VARIABLES = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 AZURE_VARIABLES = "AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN or AZURE_STORAGE_CONNECTION_STRING"

@@ -9,14 +9,14 @@ import click
 
 from awcopy.cli.console import print_note, safe_text
 from awcopy.errors import UsageError
-from awcopy.model.job import Deletion
 from awcopy.model.outcome import Proof
+from awcopy.model.spec import Deletion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from awcopy.model.job import JobSpec
+    from awcopy.model.spec import JobSpec
     from awcopy.source.base import Source
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from awcopy.jobs.journal import Journal
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.jobs.submit import JobRequest
-    from awcopy.model.job import JobId, JobSpec
+    from awcopy.model.job import JobId
+    from awcopy.model.spec import JobSpec
     from awcopy.vault.credentials import JobCredentials
 
 SHOWN_FINDINGS = 20  # of failures, and of notices

@@ -38,7 +38,7 @@ from awcopy.cli.values import (
 )
 from awcopy.config import load_source_defaults
 from awcopy.cost.estimate import estimate_copy, start_usage
-from awcopy.model.job import JobSpec, SinkSpec, Versions
+from awcopy.model.spec import JobSpec, SinkSpec, Versions
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.tiers import AUTO, TIERS
 from awcopy.units import MIB, format_count, format_size
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from awcopy.cost.usage import Usage
-    from awcopy.model.job import SourceSpec
     from awcopy.model.objects import SourceObject
+    from awcopy.model.spec import SourceSpec
     from awcopy.source.base import ListPage, Source
 
     Fetch = Callable[[str, str, str], ListPage]  # of a prefix, after a key, by a token

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from awcopy.cli.console import print_warning
 from awcopy.cli.credentials import AWS_VARIABLES, AZURE_VARIABLES
 from awcopy.errors import ConnectionLost, CredentialsError, StoreNotFound, UsageError
-from awcopy.model.job import Versions
+from awcopy.model.spec import Versions
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.splitting import LAST_CHARACTER
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from awcopy.bootstrap import Stores
     from awcopy.config import Settings
-    from awcopy.model.job import JobSpec, SourceSpec
     from awcopy.model.objects import SourceObject
+    from awcopy.model.spec import JobSpec, SourceSpec
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
     from awcopy.vault.credentials import JobCredentials

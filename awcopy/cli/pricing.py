@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from awcopy.config import Settings
-    from awcopy.model.job import SourceSpec
+    from awcopy.model.spec import SourceSpec
     from awcopy.source.base import Source
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any]")

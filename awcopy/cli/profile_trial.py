@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from awcopy.crc64 import crc64
 from awcopy.errors import AwcopyError
 from awcopy.jobs.health import Check, Finding, State
-from awcopy.model.job import SinkSpec, SourceSpec
 from awcopy.model.objects import BlockId, Span
+from awcopy.model.spec import SinkSpec, SourceSpec
 from awcopy.vault.profiles import EmailProfile, SourceProfile, WebhookProfile
 
 if TYPE_CHECKING:

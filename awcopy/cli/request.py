@@ -22,12 +22,13 @@ from awcopy.cli.main import cli
 from awcopy.cli.sync import DECIDED, make_sync, sync
 from awcopy.config import Settings, StoreDefaults
 from awcopy.errors import UsageError
-from awcopy.model.job import Approval, JobId, Overwrite, is_job_id
+from awcopy.model.job import JobId, is_job_id
+from awcopy.model.spec import Approval, Overwrite
 from awcopy.planning.backup import check_backup
 from awcopy.units import parse_when
 
 if TYPE_CHECKING:
-    from awcopy.model.job import JobSpec
+    from awcopy.model.spec import JobSpec
 
 REQUEST_OPTIONS = (
     "name", "recursive", "include", "exclude", "include_regex", "exclude_regex", "newer_than", "older_than",

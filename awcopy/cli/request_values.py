@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from awcopy.cli.request import flag_word, request_options, usual_value
 from awcopy.cli.sync import LAST
-from awcopy.model.job import Archived, Overwrite
 from awcopy.model.outcome import Proof
+from awcopy.model.spec import Archived, Overwrite
 
 if TYPE_CHECKING:
-    from awcopy.model.job import JobSpec
+    from awcopy.model.spec import JobSpec
 
 
 def request_values(spec: JobSpec, name: str) -> dict[str, Any]:

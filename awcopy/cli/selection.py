@@ -8,7 +8,7 @@ import click
 
 from awcopy.cli.values import REGEX, SIZE, WHEN
 from awcopy.errors import UsageError
-from awcopy.model.job import Selection
+from awcopy.model.spec import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

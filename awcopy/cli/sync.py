@@ -14,7 +14,7 @@ from awcopy.cli.copy import copy, start
 from awcopy.cli.help import COPY_CODES, Exit, helpful
 from awcopy.cli.setup import open_desk
 from awcopy.errors import UsageError
-from awcopy.model.job import Compare, Pruning, Sync
+from awcopy.model.spec import Compare, Pruning, Sync
 from awcopy.planning.backup import check_backup
 from awcopy.planning.naming import name_problem
 from awcopy.units import parse_when
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from awcopy.config import Settings
-    from awcopy.model.job import JobSpec
+    from awcopy.model.spec import JobSpec
     from awcopy.vault.credentials import JobCredentials
 
 LAST = "last"

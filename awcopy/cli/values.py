@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from awcopy.errors import UsageError
-from awcopy.model.job import Addressing, NamePolicy, Versions
+from awcopy.model.spec import Addressing, NamePolicy, Versions
 from awcopy.planning.blocks import check_block_size
 from awcopy.planning.filters import check_regex
 from awcopy.units import parse_rate, parse_size, parse_when

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.compare.sorting import sort_entries
-from awcopy.model.job import NamePolicy, Versions
+from awcopy.model.spec import NamePolicy, Versions
 from awcopy.planning.alongside import sink_prefix
 from awcopy.planning.naming import blob_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from awcopy.model.job import JobSpec
     from awcopy.model.objects import BlobHead, SourceObject
+    from awcopy.model.spec import JobSpec
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
     from awcopy.transfer.retry import Retrier

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from awcopy.compare.listing import list_sink, list_source
 from awcopy.errors import CredentialsRefused, StoreNotFound
-from awcopy.model.job import Versions
 from awcopy.model.objects import SourceObject
+from awcopy.model.spec import Versions
 from awcopy.planning.compare import Finding, Level, Verdict
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.merge import merge_join
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from awcopy.errors import StorageError
-    from awcopy.model.job import JobSpec
     from awcopy.model.objects import BlobHead
+    from awcopy.model.spec import JobSpec
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
     from awcopy.transfer.retry import Retrier

@@ -21,9 +21,9 @@ from awcopy.cost.charges import (
 )
 from awcopy.cost.prices import Kind, Prices
 from awcopy.cost.usage import ClassUsage, Usage
-from awcopy.model.job import Archived, JobSpec
 from awcopy.model.objects import ARCHIVED_CLASSES
 from awcopy.model.outcome import Route
+from awcopy.model.spec import Archived, JobSpec
 from awcopy.planning.proofs import is_thorough
 from awcopy.planning.route import SMALLEST_BYTES, may_copy_server_side
 

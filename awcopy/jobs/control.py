@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from awcopy.errors import Conflict, IllegalMove
 from awcopy.jobs.queries import all_jobs
 from awcopy.jobs.retry import count_failed
-from awcopy.model.job import Job, JobId, JobSpec, JobState, move, remember, say_state
+from awcopy.model.job import Job, JobId, JobState, move, remember, say_state
+from awcopy.model.spec import JobSpec
 from awcopy.units import say_rate
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from awcopy.errors import NameConflict, ObjectNotFound, StorageError, StoreNotFound
-from awcopy.model.job import Job, JobState, Overwrite, Versions, new_job_id
+from awcopy.model.job import Job, JobState, new_job_id
 from awcopy.model.objects import SinkAccount, SourceObject
 from awcopy.model.outcome import Result
+from awcopy.model.spec import Overwrite, Versions
 from awcopy.planning.alongside import Alongside, sink_prefix
 from awcopy.planning.backup import backup_name
 from awcopy.planning.extras import ExtraFinder, lists_in_order
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from awcopy.jobs.submit import Attempt
-    from awcopy.model.job import JobSpec
     from awcopy.model.objects import BlobHead, ObjectHead
     from awcopy.model.outcome import Outcome
+    from awcopy.model.spec import JobSpec
     from awcopy.sink.base import Sink
     from awcopy.source.base import Source
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from awcopy.jobs.fleet import Fleet
-    from awcopy.model.job import Job, JobSpec
+    from awcopy.model.job import Job
     from awcopy.model.schedule import Occurrence
+    from awcopy.model.spec import JobSpec
 
 _Seen = TypeVar("_Seen")
 

@@ -16,7 +16,8 @@ from awcopy.errors import (
     Throttled,
     UsageError,
 )
-from awcopy.model.job import Job, JobEvent, JobSpec, JobState, made_at, new_job_id
+from awcopy.model.job import Job, JobEvent, JobState, made_at, new_job_id
+from awcopy.model.spec import JobSpec
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import seal
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from awcopy.jobs.fleet import Fleet
-    from awcopy.model.job import Job, JobSpec
+    from awcopy.model.job import Job
+    from awcopy.model.spec import JobSpec
 
 # What the clocks of the two clouds may differ by, and far more.
 OVERLAP = timedelta(minutes=15)

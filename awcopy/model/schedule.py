@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from awcopy.model.job import JobId, JobSpec
+from awcopy.model.job import JobId
+from awcopy.model.spec import JobSpec
 
 
 class CatchUp(StrEnum):

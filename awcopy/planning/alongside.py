@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from awcopy.model.job import NamePolicy
+from awcopy.model.spec import NamePolicy
 from awcopy.planning.naming import blob_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from awcopy.model.job import JobSpec
     from awcopy.model.objects import BlobHead
+    from awcopy.model.spec import JobSpec
 
     # From a token, the blobs of the page and the token of the next one.
     Fetch = Callable[[str], tuple[Sequence[BlobHead], str]]

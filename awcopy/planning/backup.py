@@ -8,8 +8,9 @@ from awcopy.errors import UsageError
 from awcopy.planning.metadata import STAMP_CRC64
 
 if TYPE_CHECKING:
-    from awcopy.model.job import Job, JobSpec
+    from awcopy.model.job import Job
     from awcopy.model.objects import BlobHead
+    from awcopy.model.spec import JobSpec
 
 DATE = "{date}"
 BACKED_UP = "backed_up"  # the notice of an object whose blob replaced one that is kept

@@ -10,9 +10,10 @@ from awcopy.model.outcome import UNCHANGED, AtSource, Result
 from awcopy.planning.metadata import STAMP_MODIFIED, is_stamped_by, is_stamped_with, read_notices, read_proof
 
 if TYPE_CHECKING:
-    from awcopy.model.job import Deletion, Job
+    from awcopy.model.job import Job
     from awcopy.model.objects import BlobHead, ObjectHead
     from awcopy.model.outcome import Outcome, Totals
+    from awcopy.model.spec import Deletion
 
 FAILURES = "failures"
 MAX_DELETE = "max_delete"

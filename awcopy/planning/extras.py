@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from awcopy.model.job import NamePolicy
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Outcome, Result
+from awcopy.model.spec import NamePolicy
 from awcopy.planning.deletion import FAILURES, MAX_DELETE, Guard
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.metadata import is_copied_from, is_stamped_by
 from awcopy.planning.naming import blob_name, key_of
 
 if TYPE_CHECKING:
-    from awcopy.model.job import Job, JobSpec, Pruning
+    from awcopy.model.job import Job
     from awcopy.model.objects import BlobHead
     from awcopy.model.outcome import Totals
+    from awcopy.model.spec import JobSpec, Pruning
 
 EMPTY_SOURCE = "empty_source"
 _PERCENT = 100

@@ -11,8 +11,8 @@ from awcopy.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awcopy.model.job import Selection
     from awcopy.model.objects import SourceObject
+    from awcopy.model.spec import Selection
 
 
 def compile_selection(selection: Selection, prefix: str) -> Callable[[SourceObject], bool]:

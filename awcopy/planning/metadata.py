@@ -14,9 +14,9 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING
 
 from awcopy.errors import MetadataNotAllowed
-from awcopy.model.job import MetadataPolicy
 from awcopy.model.objects import BlobProperties, ContentHeaders
 from awcopy.model.outcome import Proof, Route
+from awcopy.model.spec import MetadataPolicy
 from awcopy.planning.naming import blob_of, is_renamed, key_in_name
 from awcopy.planning.tags import fit_tags
 from awcopy.planning.tiers import AUTO, choose_tier
@@ -24,9 +24,10 @@ from awcopy.planning.tiers import AUTO, choose_tier
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from awcopy.model.job import Job, JobId, JobSpec, SourceSpec
+    from awcopy.model.job import Job, JobId
     from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
     from awcopy.model.outcome import Outcome
+    from awcopy.model.spec import JobSpec, SourceSpec
 
 STAMP_ETAG = "awcopy_etag"
 STAMP_MODIFIED = "awcopy_modified"

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from awcopy.model.job import NamePolicy, Versions
+from awcopy.model.spec import NamePolicy, Versions
 from awcopy.planning.versions import versioned_key
 
 if TYPE_CHECKING:
-    from awcopy.model.job import JobSpec
     from awcopy.model.objects import SourceObject
+    from awcopy.model.spec import JobSpec
 
 MAX_NAME_CHARACTERS = 1024
 MAX_NAME_SEGMENTS = 254

@@ -8,15 +8,16 @@ from enum import Enum, auto
 from functools import cache
 from typing import TYPE_CHECKING
 
-from awcopy.model.job import Compare, Overwrite
 from awcopy.model.objects import ALWAYS, IF_ABSENT, Condition
 from awcopy.model.outcome import UNCHANGED
+from awcopy.model.spec import Compare, Overwrite
 from awcopy.planning.compare import Verdict, judge_checksums
 from awcopy.planning.metadata import STAMP_MODIFIED, is_placeholder, is_stamped_by, is_stamped_with
 
 if TYPE_CHECKING:
-    from awcopy.model.job import Job, JobSpec, SinkSpec
+    from awcopy.model.job import Job
     from awcopy.model.objects import BlobHead, ObjectHead, SourceObject
+    from awcopy.model.spec import JobSpec, SinkSpec
 
 
 # A listing and a HEAD may round an object's date differently.

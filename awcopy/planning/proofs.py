@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from awcopy.errors import ProofTooWeak
-from awcopy.model.job import Verify
 from awcopy.model.objects import Algorithm
 from awcopy.model.outcome import Proof
+from awcopy.model.spec import Verify
 from awcopy.planning.blocks import LARGE_FILE_BYTES
 
 if TYPE_CHECKING:
-    from awcopy.model.job import JobSpec
     from awcopy.model.objects import Checksum, ObjectHead
+    from awcopy.model.spec import JobSpec
 
 PROOFS = {
     Algorithm.SHA256: Proof.SHA,

@@ -11,8 +11,8 @@ from awcopy.units import MIB
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from awcopy.model.job import JobSpec
     from awcopy.model.objects import SourceObject
+    from awcopy.model.spec import JobSpec
 
 # Below this, streaming is cheaper on every count: one request each to source and sink where the server-side
 # way takes one and two, one write that is billed where that takes two, and no more CPU of ours.

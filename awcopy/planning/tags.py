@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 from awcopy.errors import TagsNotAllowed
-from awcopy.model.job import MetadataPolicy
+from awcopy.model.spec import MetadataPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -24,7 +24,7 @@ from azure.storage.blob import (
 
 from awcopy.config import AZURE_AUTHORITIES, AzureIdentity, AzureKeys
 from awcopy.errors import CredentialsError
-from awcopy.model.job import SinkSpec
+from awcopy.model.spec import SinkSpec
 from awcopy.sink.azure_errors import translating_azure
 
 if TYPE_CHECKING:

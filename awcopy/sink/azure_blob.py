@@ -38,7 +38,6 @@ from awcopy.http import (
     parse_http_date,
     parse_origin,
 )
-from awcopy.model.job import SinkSpec
 from awcopy.model.objects import (
     BlobHead,
     BlobProperties,
@@ -49,6 +48,7 @@ from awcopy.model.objects import (
     Span,
     StagedBlock,
 )
+from awcopy.model.spec import SinkSpec
 from awcopy.planning.tags import write_tags
 from awcopy.sink.azure_access import Proof, make_access
 from awcopy.sink.azure_encryption import KEY_SHA256, SCOPE, Encryption

@@ -14,7 +14,7 @@ from awcopy.errors import NotEncrypted
 if TYPE_CHECKING:
     from awcopy.config import CustomerKey
     from awcopy.http import Headers
-    from awcopy.model.job import SinkSpec
+    from awcopy.model.spec import SinkSpec
 
 SCOPE: Final = "x-ms-encryption-scope"
 KEY_SHA256: Final = "x-ms-encryption-key-sha256"

@@ -35,8 +35,8 @@ from awcopy.http import (
     Pool,
     encode_path,
 )
-from awcopy.model.job import SourceSpec
 from awcopy.model.objects import ARCHIVED_CLASSES, ObjectHead, SourceObject, Span
+from awcopy.model.spec import SourceSpec
 from awcopy.source.base import ListPage
 from awcopy.source.s3_address import BucketAddress, find_address
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore

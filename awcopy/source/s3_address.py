@@ -12,7 +12,7 @@ from botocore.config import Config
 from awcopy.config import AwsKeys, AwsLogin
 from awcopy.errors import RequestRefused
 from awcopy.http import Origin, Pool, encode_path, parse_origin
-from awcopy.model.job import Addressing, SourceSpec
+from awcopy.model.spec import Addressing, SourceSpec
 from awcopy.source.s3_credentials import find_credentials, new_session
 from awcopy.source.s3_errors import error_from_answer
 from awcopy.source.sigv4 import Credentials, Signer

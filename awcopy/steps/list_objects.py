@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from awcopy.errors import RequestRefused, StorageError
 from awcopy.ledger.base import EXTEND_LIMIT
 from awcopy.model.items import BlockRange, Item, ItemKind, ItemState, LargeFile, ListRange
-from awcopy.model.job import Versions
 from awcopy.model.outcome import Totals
+from awcopy.model.spec import Versions
 from awcopy.planning.blocks import LARGE_FILE_BYTES, BlockPlan, plan_blocks
 from awcopy.planning.filters import compile_selection
 from awcopy.planning.naming import blob_of
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from awcopy.ledger.base import Ledger
-    from awcopy.model.job import Job, JobId, JobSpec
+    from awcopy.model.job import Job, JobId
     from awcopy.model.objects import SourceObject
+    from awcopy.model.spec import JobSpec
     from awcopy.planning.packing import Batch
     from awcopy.source.base import Source
     from awcopy.steps.context import StepContext

@@ -9,7 +9,8 @@ import structlog
 
 from awcopy.errors import AwcopyError, Conflict
 from awcopy.model.items import ItemState, give_back
-from awcopy.model.job import Archived, JobState
+from awcopy.model.job import JobState
+from awcopy.model.spec import Archived
 from awcopy.steps.dispatch import Generation, next_generation
 from awcopy.steps.finish import finish
 from awcopy.steps.places import OVERDUE, is_behind, revive_places

@@ -14,8 +14,8 @@ import structlog
 
 from awcopy.errors import Conflict, ObjectArchived, StorageError
 from awcopy.model.items import ItemState, Retry, put_off, wake
-from awcopy.model.job import Archived
 from awcopy.model.outcome import Outcome, Result, Tally, tally_outcomes
+from awcopy.model.spec import Archived
 from awcopy.transfer.context import run_each
 from awcopy.transfer.engine import ENDS_THE_ITEM
 

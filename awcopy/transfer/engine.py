@@ -21,8 +21,8 @@ from awcopy.errors import (
     StoreNotFound,
     WrongBlobLeft,
 )
-from awcopy.model.job import Archived
 from awcopy.model.outcome import Outcome, Proof, Result, Route
+from awcopy.model.spec import Archived
 from awcopy.planning.backup import BACKED_UP
 from awcopy.planning.blocks import LARGE_FILE_BYTES, PinnedFile, plan_blocks
 from awcopy.planning.metadata import (

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from awcopy.config import AwsLogin, AzureIdentity, AzureKeys, Secret
 from awcopy.errors import UsageError
-from awcopy.model.job import SinkSpec, SourceSpec
+from awcopy.model.spec import SinkSpec, SourceSpec
 
 # A job's specification names a profile, so that no name may lead out of the folder.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from awcopy.model.job import SourceSpec
+from awcopy.model.spec import SourceSpec
 from awcopy.planning.metadata import name_source
 
 BUCKET, ACCOUNT, CONTAINER, FOLDER = "listed", "listed", "box", "x/"

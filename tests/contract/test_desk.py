@@ -31,19 +31,9 @@ from awcopy.jobs.submit import JobRequest
 from awcopy.jobs.tokens import create_token
 from awcopy.jobs.watermark import OVERLAP
 from awcopy.model.items import Item, ItemKind, ItemState
-from awcopy.model.job import (
-    Approval,
-    Deletion,
-    JobId,
-    JobState,
-    Overwrite,
-    Pruning,
-    Selection,
-    Sync,
-    move,
-    new_job_id,
-)
+from awcopy.model.job import JobId, JobState, move, new_job_id
 from awcopy.model.outcome import AtSource, Outcome, Proof, Result, Route, tally_outcomes
+from awcopy.model.spec import Approval, Deletion, Overwrite, Pruning, Selection, Sync
 from awcopy.model.token import Role
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import create_keys, open_sealed, read_private_keys

@@ -27,11 +27,12 @@ from awcopy.model.items import (
     claim,
     complete,
 )
-from awcopy.model.job import Job, JobId, JobSpec, JobState, Selection, SinkSpec, SourceSpec, new_job_id
+from awcopy.model.job import Job, JobId, JobState, new_job_id
 from awcopy.model.notification import Event, Notification
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import FailureCount, FailureCounts, Outcome, Proof, Result, Tally, Totals
 from awcopy.model.schedule import Fate, Occurrence, Overlap, Schedule
+from awcopy.model.spec import JobSpec, Selection, SinkSpec, SourceSpec
 from awcopy.model.token import Role, Token
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)

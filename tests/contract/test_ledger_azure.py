@@ -18,7 +18,8 @@ from awcopy.config import DEVELOPMENT_STORAGE, Secret
 from awcopy.errors import AwcopyError, Conflict, CredentialsError, JobNotFound, ServiceUnreachable, UsageError
 from awcopy.ledger.azure import AzureLedger
 from awcopy.model.items import Item, ItemKind
-from awcopy.model.job import Job, JobId, JobSpec, JobState, SinkSpec, SourceSpec
+from awcopy.model.job import Job, JobId, JobState
+from awcopy.model.spec import JobSpec, SinkSpec, SourceSpec
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SPEC = JobSpec(source=SourceSpec(bucket="photos"), sink=SinkSpec(account="acc", container="c"))

@@ -32,7 +32,6 @@ from awcopy.errors import (
     SourceUnreadable,
     StoreNotFound,
 )
-from awcopy.model.job import SinkSpec, SourceSpec
 from awcopy.model.objects import (
     ALWAYS,
     IF_ABSENT,
@@ -44,6 +43,7 @@ from awcopy.model.objects import (
     Span,
     StagedBlock,
 )
+from awcopy.model.spec import SinkSpec, SourceSpec
 from awcopy.sink.azure_blob import API_VERSION, AzureBlobSink
 from awcopy.sink.base import Sink
 from awcopy.sink.memory import MemorySink

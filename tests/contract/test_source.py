@@ -29,8 +29,8 @@ from awcopy.errors import (
     SourceChanged,
     StoreNotFound,
 )
-from awcopy.model.job import SourceSpec
 from awcopy.model.objects import Algorithm, Checksum, ContentHeaders, SourceObject, Span
+from awcopy.model.spec import SourceSpec
 from awcopy.planning.splitting import LAST_CHARACTER
 from awcopy.source.base import Source
 from awcopy.source.memory import MemorySource

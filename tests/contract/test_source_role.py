@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from awcopy.config import AwsKeys, AwsLogin, Secret
-from awcopy.model.job import SourceSpec
+from awcopy.model.spec import SourceSpec
 from awcopy.source.s3 import S3Source
 
 ROLE = "arn:aws:iam::123456789012:role/reader"

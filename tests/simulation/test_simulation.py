@@ -7,8 +7,8 @@ import random
 import pytest
 
 from awcopy.crc64 import crc64
-from awcopy.model.job import Deletion, Overwrite
 from awcopy.model.objects import ALWAYS, BlobProperties
+from awcopy.model.spec import Deletion, Overwrite
 from tests.simulation.faults import Fate
 from tests.simulation.runs import build, build_script, judge, tell
 from tests.simulation.workload import EPOCH, make_load

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from awcopy.crc64 import crc64
-from awcopy.model.job import Deletion, JobSpec, Overwrite, Selection, SinkSpec, SourceSpec
 from awcopy.model.objects import ALWAYS, BlobProperties
 from awcopy.model.outcome import Proof
+from awcopy.model.spec import Deletion, JobSpec, Overwrite, Selection, SinkSpec, SourceSpec
 from awcopy.planning.metadata import STAMP_ETAG, STAMP_SIZE
 from awcopy.planning.naming import blob_name
 from awcopy.sink.memory import MemorySink, StoredBlob

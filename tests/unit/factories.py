@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from awcopy.model.items import Item, ItemKind, LargeFile
-from awcopy.model.job import Job, JobId, JobSpec, JobState, SinkSpec, SourceSpec
+from awcopy.model.job import Job, JobId, JobState
 from awcopy.model.objects import BlobHead, ContentHeaders, ObjectHead, SourceObject
 from awcopy.model.outcome import Outcome, Result
 from awcopy.model.schedule import Schedule
+from awcopy.model.spec import JobSpec, SinkSpec, SourceSpec
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 JOB_ID = JobId("zybq000000000001")

@@ -21,7 +21,8 @@ from awcopy.config import AwsKeys, AzureKeys, Secret, Settings, parse_customer_k
 from awcopy.errors import CredentialsError, UsageError
 from awcopy.jobs.queries import read_report
 from awcopy.jobs.submit import JobRequest
-from awcopy.model.job import JobState, SinkSpec
+from awcopy.model.job import JobState
+from awcopy.model.spec import SinkSpec
 from awcopy.notify.mail import Mail
 from awcopy.notify.webhook import Webhook
 from awcopy.vault.credentials import JobCredentials

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from awcopy.jobs.health import Check
     from awcopy.jobs.schedule_control import ScheduleRequest
     from awcopy.jobs.submit import JobRequest
-    from awcopy.model.job import Job, JobId, JobSpec
+    from awcopy.model.job import Job, JobId
     from awcopy.model.outcome import Outcome
+    from awcopy.model.spec import JobSpec
     from awcopy.vault.credentials import JobCredentials
 
 

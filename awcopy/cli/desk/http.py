@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from awcopy.config import Settings
     from awcopy.jobs.schedule_control import ScheduleRequest
     from awcopy.jobs.submit import JobRequest
-    from awcopy.model.job import Job, JobSpec
+    from awcopy.model.job import Job
     from awcopy.model.outcome import Outcome
+    from awcopy.model.spec import JobSpec
     from awcopy.vault.credentials import JobCredentials
 
 PAGE = 200  # jobs

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from awcopy.jobs.queries import JobSnapshot, Phase
-from awcopy.model.job import Job, JobId, JobSpec, JobState, SinkSpec, SourceSpec
+from awcopy.model.job import Job, JobId, JobState
 from awcopy.model.outcome import ProofCounts, Tally, Totals
+from awcopy.model.spec import JobSpec, SinkSpec, SourceSpec
 
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 JOB_ID = JobId("zyc0v3b8k2m4n6p8")

@@ -6,7 +6,7 @@ import pytest
 
 from awcopy.cli.archived import read_archived
 from awcopy.errors import UsageError
-from awcopy.model.job import Archived, Restore, RestoreTier
+from awcopy.model.spec import Archived, Restore, RestoreTier
 
 NOTHING = {
     "archived": "skip",

@@ -17,8 +17,8 @@ from awcopy.cli.legacy import read_legacy
 from awcopy.cli.main import main
 from awcopy.crc64 import crc64
 from awcopy.errors import UsageError
-from awcopy.model.job import Approval, Overwrite
 from awcopy.model.objects import ALWAYS, BlobProperties
+from awcopy.model.spec import Approval, Overwrite
 from awcopy.sink.memory import MemorySink
 from awcopy.source.memory import MemorySource
 from tests.unit.cli.test_copy import LINE, launched  # noqa: F401 - a fixture

@@ -10,7 +10,7 @@ from awcopy.cli import copy as command
 from awcopy.cli.main import main
 from awcopy.cli.setup import begin
 from awcopy.config import Secret
-from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite, Selection, SinkSpec, SourceSpec
+from awcopy.model.spec import MetadataPolicy, NamePolicy, Overwrite, Selection, SinkSpec, SourceSpec
 from awcopy.units import MIB
 
 AWS = {"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "SK"}

@@ -16,8 +16,9 @@ from awcopy.cli.legacy import read_legacy
 from awcopy.cli.main import main
 from awcopy.cli.summary import exit_code_of, next_command, summary_lines
 from awcopy.errors import AccessDenied, UsageError
-from awcopy.model.job import Deletion, JobState
+from awcopy.model.job import JobState
 from awcopy.model.outcome import Proof, Totals
+from awcopy.model.spec import Deletion
 from awcopy.source.memory import MemorySource
 from tests.unit.cli.snapshots import make_snapshot, tally
 from tests.unit.cli.test_copy import LINE, launch_of, launched  # noqa: F401 - a fixture

@@ -17,7 +17,8 @@ from awcopy.cli.launch import Launch, run_locally, run_on_fleet
 from awcopy.cli.setup import begin
 from awcopy.config import AwsKeys, AzureKeys, Secret, load_settings
 from awcopy.errors import ConnectionLost, CredentialsError, ServiceUnreachable, StoreNotFound, UsageError
-from awcopy.model.job import JobSpec, JobState, Selection, SinkSpec, SourceSpec
+from awcopy.model.job import JobState
+from awcopy.model.spec import JobSpec, Selection, SinkSpec, SourceSpec
 from awcopy.sink.memory import MemorySink
 from awcopy.source.memory import MemorySource
 from awcopy.vault.credentials import JobCredentials

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from awcopy.cli.legacy_path import LegacyPath, is_regex, read_path
 from awcopy.errors import UsageError
-from awcopy.model.job import Selection
+from awcopy.model.spec import Selection
 from awcopy.planning.filters import check_regex, compile_selection
 from tests.unit.factories import make_object
 

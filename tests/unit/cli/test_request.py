@@ -15,8 +15,8 @@ from awcopy.cli.request_values import command_words, request_values
 from awcopy.cli.sync import sync
 from awcopy.config import Settings, StoreDefaults
 from awcopy.errors import UsageError
-from awcopy.model.job import Approval, Compare, Deletion, Overwrite, Pruning, Sync
 from awcopy.model.outcome import Proof
+from awcopy.model.spec import Approval, Compare, Deletion, Overwrite, Pruning, Sync
 
 PLAIN = {"source": "s3://photos/2026/", "sink": "az://backup/photos"}
 FULL = {

@@ -13,8 +13,8 @@ from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.config import load_settings
 from awcopy.jobs.schedules import fire_schedules
-from awcopy.model.job import Compare, Overwrite, Sync
 from awcopy.model.schedule import CatchUp, Overlap
+from awcopy.model.spec import Compare, Overwrite, Sync
 
 LINE = ["schedule", "add", "nightly", "s3://photos/2024/", "az://acme/backup/x"]
 CRON = ["--cron", "30 2 * * *", "--zone", "Europe/Berlin"]

@@ -13,7 +13,8 @@ from awcopy.cli.desk.fleet import FleetDesk
 from awcopy.cli.main import main
 from awcopy.config import load_settings
 from awcopy.jobs.watermark import OVERLAP
-from awcopy.model.job import Compare, JobState, Overwrite, Pruning, SinkSpec, SourceSpec, Sync
+from awcopy.model.job import JobState
+from awcopy.model.spec import Compare, Overwrite, Pruning, SinkSpec, SourceSpec, Sync
 from tests.unit.factories import NOW, make_job, make_spec
 
 LINE = ["sync", "s3://photos/2024/", "az://acme/backup/x", "--credentials", "workers"]

@@ -12,8 +12,8 @@ from awcopy.compare import contents
 from awcopy.compare.check import compare_sides
 from awcopy.compare.sides import Check, LeftOut
 from awcopy.errors import AccessDenied, ConnectionLost, CredentialsRefused, OutOfOrder, StoreNotFound
-from awcopy.model.job import NamePolicy, Selection, SinkSpec, SourceSpec, Versions
 from awcopy.model.objects import SinkAccount
+from awcopy.model.spec import NamePolicy, Selection, SinkSpec, SourceSpec, Versions
 from awcopy.planning.compare import Level, Verdict
 from awcopy.sink.memory import StoredBlob
 from awcopy.source.memory import MemorySource

@@ -13,9 +13,9 @@ from awcopy.cost.book import Terms
 from awcopy.cost.estimate import Estimate, estimate_copy, start_usage
 from awcopy.cost.prices import Kind, shipped_prices
 from awcopy.cost.usage import ClassUsage
-from awcopy.model.job import Archived, Verify
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Route
+from awcopy.model.spec import Archived, Verify
 from awcopy.units import GIB, KIB, MIB
 from tests.unit.factories import make_spec
 

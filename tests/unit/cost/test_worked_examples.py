@@ -26,9 +26,9 @@ import pytest
 from awcopy.cost.book import Terms
 from awcopy.cost.estimate import Estimate, estimate_copy, start_usage
 from awcopy.cost.prices import Kind, shipped_prices
-from awcopy.model.job import Archived, Deletion
 from awcopy.model.objects import SourceObject
 from awcopy.model.outcome import Route
+from awcopy.model.spec import Archived, Deletion
 from awcopy.units import GIB, MIB
 from tests.unit.factories import make_spec
 

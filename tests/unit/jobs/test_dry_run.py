@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from awcopy.crc64 import crc64
 from awcopy.errors import AccessDenied, CredentialsRefused
 from awcopy.jobs.dry_run import plan_copy
-from awcopy.model.job import NamePolicy, Overwrite, Selection
 from awcopy.model.objects import ALWAYS, BlobProperties, SinkAccount
 from awcopy.model.outcome import Result
+from awcopy.model.spec import NamePolicy, Overwrite, Selection
 from awcopy.sink.base import BlobPage
 from awcopy.sink.memory import MemorySink
 from awcopy.source.memory import MemorySource

@@ -13,8 +13,9 @@ from awcopy.jobs.fleet import Fleet
 from awcopy.jobs.schedules import fire_schedules, run_now, settle_occurrences
 from awcopy.jobs.watermark import OVERLAP
 from awcopy.ledger.memory import MemoryLedger
-from awcopy.model.job import JobState, Sync, move
+from awcopy.model.job import JobState, move
 from awcopy.model.schedule import CatchUp, Fate, Overlap
+from awcopy.model.spec import Sync
 from tests.unit.factories import NOW, make_schedule, make_spec
 from tests.unit.world import Clock, Crash
 

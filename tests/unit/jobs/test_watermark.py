@@ -7,7 +7,8 @@ import pytest
 
 from awcopy.bootstrap import memory_fleet
 from awcopy.jobs.watermark import OVERLAP, find_watermark, resolve_since
-from awcopy.model.job import JobId, JobState, Selection, Sync
+from awcopy.model.job import JobId, JobState
+from awcopy.model.spec import Selection, Sync
 from tests.unit.factories import NOW, make_job, make_spec
 
 SPEC = make_spec(sync=Sync(since_last=True))

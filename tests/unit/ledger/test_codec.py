@@ -23,13 +23,14 @@ from awcopy.ledger.codec import (
     load_record,
 )
 from awcopy.model.items import BlockRange, FileState, Item, ItemKind, ItemState, LargeFile, ListRange
-from awcopy.model.job import (
+from awcopy.model.job import Job, JobState
+from awcopy.model.objects import SourceObject
+from awcopy.model.outcome import AtSource, Outcome, Proof, ProofCounts, Result, Route, Tally, Totals
+from awcopy.model.spec import (
     Approval,
     Archived,
     Deletion,
-    Job,
     JobSpec,
-    JobState,
     MetadataPolicy,
     NamePolicy,
     Overwrite,
@@ -39,8 +40,6 @@ from awcopy.model.job import (
     SinkSpec,
     SourceSpec,
 )
-from awcopy.model.objects import SourceObject
-from awcopy.model.outcome import AtSource, Outcome, Proof, ProofCounts, Result, Route, Tally, Totals
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -12,8 +12,6 @@ from awcopy.model.job import (
     MOVES,
     JobEvent,
     JobState,
-    SinkSpec,
-    SourceSpec,
     active_seconds,
     is_job_id,
     is_job_prefix,
@@ -22,6 +20,7 @@ from awcopy.model.job import (
     new_job_id,
     remember,
 )
+from awcopy.model.spec import SinkSpec, SourceSpec
 from tests.unit.factories import NOW, make_job
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from awcopy.errors import UsageError
-from awcopy.model.job import Sync
+from awcopy.model.spec import Sync
 from awcopy.planning.backup import backup_name, can_be_told, check_backup, is_backup_of
 from tests.unit.factories import make_blob, make_job, make_spec
 

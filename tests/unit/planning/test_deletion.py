@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from awcopy.model.job import Deletion
 from awcopy.model.outcome import AtSource, Proof, Result, Tally, Totals
+from awcopy.model.spec import Deletion
 from awcopy.planning.deletion import find_guard, is_still, may_go, why_blob_does_not_do
 from tests.unit.factories import JOB_ID, NOW, make_blob, make_head, make_job, make_outcome, make_spec
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from awcopy.errors import UsageError
-from awcopy.model.job import Selection
+from awcopy.model.spec import Selection
 from awcopy.planning.filters import check_regex, compile_selection
 from tests.unit.factories import NOW, make_object
 

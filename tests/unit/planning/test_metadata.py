@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from awcopy.errors import MetadataNotAllowed
-from awcopy.model.job import MetadataPolicy, NamePolicy, SourceSpec
 from awcopy.model.objects import ContentHeaders
 from awcopy.model.outcome import Proof, Route
+from awcopy.model.spec import MetadataPolicy, NamePolicy, SourceSpec
 from awcopy.planning.metadata import (
     blob_properties,
     decode_name,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from awcopy.model.job import NamePolicy
+from awcopy.model.spec import NamePolicy
 from awcopy.planning.naming import (
     blob_name,
     decode_blob_name,

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from awcopy.model.job import Approval, Overwrite
 from awcopy.model.objects import ALWAYS, IF_ABSENT, Condition
+from awcopy.model.spec import Approval, Overwrite
 from awcopy.planning.overwrite import Act, decide_overwrite
 from tests.unit.factories import JOB_ID, NOW, make_blob, make_job, make_object, make_spec
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from awcopy.errors import ProofTooWeak
-from awcopy.model.job import SourceSpec, Verify
 from awcopy.model.objects import Algorithm, Checksum
 from awcopy.model.outcome import Proof
+from awcopy.model.spec import SourceSpec, Verify
 from awcopy.planning.blocks import LARGE_FILE_BYTES
 from awcopy.planning.proofs import ProofPlan, check_proof, plan_proof
 from tests.unit.factories import make_head, make_spec

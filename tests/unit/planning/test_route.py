@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from awcopy.model.job import SourceSpec
 from awcopy.model.outcome import Route
+from awcopy.model.spec import SourceSpec
 from awcopy.planning.route import LONGEST_URL, SMALLEST_BYTES, may_copy_server_side, why_streamed
 from tests.unit.factories import make_object, make_spec
 

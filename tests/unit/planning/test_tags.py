@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from awcopy.errors import TagsNotAllowed
-from awcopy.model.job import MetadataPolicy
+from awcopy.model.spec import MetadataPolicy
 from awcopy.planning.tags import decode_tag, encode_tag, fit_tags, write_tags
 
 texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text(alphabet="_x40@ é.")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from awcopy.model.job import NamePolicy, Versions
 from awcopy.model.objects import SourceObject
+from awcopy.model.spec import NamePolicy, Versions
 from awcopy.planning.naming import blob_of, decode_blob_name
 from awcopy.planning.versions import read_versioned_key, versioned_key
 from tests.unit.factories import make_spec

@@ -8,8 +8,8 @@ from awcopy.config import AzureKeys, Secret, parse_customer_key
 from awcopy.crc64 import crc64
 from awcopy.errors import KeyMismatch, NotEncrypted
 from awcopy.http import Answer
-from awcopy.model.job import SinkSpec
 from awcopy.model.objects import ALWAYS, BlobProperties, BlockId
+from awcopy.model.spec import SinkSpec
 from awcopy.sink.azure_blob import AzureBlobSink
 from tests.unit.sink.test_azure_parts import FakePool, refusal
 

@@ -14,8 +14,8 @@ from awcopy import errors
 from awcopy.config import AzureKeys, Secret
 from awcopy.crc64 import crc64, to_azure
 from awcopy.http import Answer
-from awcopy.model.job import SinkSpec
 from awcopy.model.objects import ALWAYS, IF_ABSENT, BlobProperties, BlockId, Span, StagedBlock
+from awcopy.model.spec import SinkSpec
 from awcopy.sink import azure_access
 from awcopy.sink.azure_access import KeyAccess, SasAccess, TokenAccess, make_access
 from awcopy.sink.azure_blob import AzureBlobSink

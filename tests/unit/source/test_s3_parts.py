@@ -17,8 +17,8 @@ import pytest
 from awcopy import errors
 from awcopy.config import AwsKeys, Secret, parse_customer_key
 from awcopy.http import Answer, Pool, parse_origin
-from awcopy.model.job import Addressing, SourceSpec
 from awcopy.model.objects import SourceObject, Span
+from awcopy.model.spec import Addressing, SourceSpec
 from awcopy.source.s3 import S3Source
 from awcopy.source.s3_address import find_address, find_region
 from awcopy.source.s3_errors import error_from_answer, error_from_botocore, translating_botocore

@@ -15,9 +15,10 @@ from awcopy.errors import (
     LeaseLost,
 )
 from awcopy.model.items import FileState, ItemKind, ItemState, claim, give_back
-from awcopy.model.job import JobState, MetadataPolicy, Overwrite, SourceSpec, Verify
+from awcopy.model.job import JobState
 from awcopy.model.objects import Algorithm, Checksum
 from awcopy.model.outcome import Proof, Result, Tally
+from awcopy.model.spec import MetadataPolicy, Overwrite, SourceSpec, Verify
 from awcopy.planning.blocks import plan_blocks
 from awcopy.sink.memory import StoredBlob
 from awcopy.steps.copy_blocks import CRASHES_PER_RANGE, copy_blocks

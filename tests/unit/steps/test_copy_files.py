@@ -6,8 +6,9 @@ import pytest
 
 from awcopy.errors import AccessDenied, ConnectionLost, CredentialsRefused, JobInterrupted, LeaseLost
 from awcopy.model.items import Careful, ItemState, Retry, claim, give_back
-from awcopy.model.job import JobState, Overwrite
+from awcopy.model.job import JobState
 from awcopy.model.outcome import Result, Tally
+from awcopy.model.spec import Overwrite
 from awcopy.steps.copy_files import CAREFUL_AFTER, copy_files
 from awcopy.steps.lease import Lease
 from tests.unit.factories import make_item, make_spec

@@ -10,8 +10,9 @@ from awcopy.jobs.control import cancel_job, resume_job, retry_job
 from awcopy.jobs.queries import Phase
 from awcopy.jobs.submit import check_abilities
 from awcopy.ledger.memory import MemoryLedger
-from awcopy.model.job import Deletion, JobState, Overwrite
+from awcopy.model.job import JobState
 from awcopy.model.outcome import AtSource, Proof, Result
+from awcopy.model.spec import Deletion, Overwrite
 from awcopy.steps.dispatch import dispatch
 from awcopy.steps.finish import finish
 from awcopy.steps.reconcile import reconcile

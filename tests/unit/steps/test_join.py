@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from awcopy.errors import RequestRefused
 from awcopy.model.items import ItemState
-from awcopy.model.job import Compare, JobId, JobState, NamePolicy, Selection, Sync
+from awcopy.model.job import JobId, JobState
 from awcopy.model.outcome import Result
+from awcopy.model.spec import Compare, NamePolicy, Selection, Sync
 from awcopy.sink.base import BlobPage
 from awcopy.sink.memory import MemorySink
 from tests.unit.factories import make_spec

@@ -7,8 +7,9 @@ import pytest
 
 from awcopy.errors import AccessDenied, ConnectionLost, LeaseLost, RequestRefused
 from awcopy.model.items import BlockRange, ItemKind, ItemState, ListRange, claim
-from awcopy.model.job import JobState, Selection, SourceSpec, Sync, Versions
+from awcopy.model.job import JobState
 from awcopy.model.outcome import Tally
+from awcopy.model.spec import Selection, SourceSpec, Sync, Versions
 from awcopy.planning.splitting import LAST_CHARACTER
 from awcopy.steps.lease import Lease
 from awcopy.steps.list_objects import LEAST_NUMBERS, PAGES_AT_ONCE, PAGES_PER_TURN, list_objects

@@ -8,8 +8,9 @@ import pytest
 from awcopy.errors import AccessDenied, ConnectionLost, CredentialsRefused, LeaseLost
 from awcopy.ledger.memory import MemoryLedger
 from awcopy.live.memory import MemoryLive
-from awcopy.model.job import JobState, Overwrite, Selection
+from awcopy.model.job import JobState
 from awcopy.model.outcome import Proof, Result, Tally
+from awcopy.model.spec import Overwrite, Selection
 from awcopy.steps.agent import _STEPS
 from awcopy.steps.copy_files import copy_files
 from awcopy.steps.local import run_job

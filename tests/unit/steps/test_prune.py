@@ -14,9 +14,10 @@ from awcopy.crc64 import crc64
 from awcopy.errors import AccessDenied, BlobConflict, ConnectionLost
 from awcopy.jobs.dry_run import plan_copy
 from awcopy.jobs.queries import read_report
-from awcopy.model.job import JobId, JobState, Pruning, Selection, SourceSpec, Sync
+from awcopy.model.job import JobId, JobState
 from awcopy.model.objects import ALWAYS, BlobProperties
 from awcopy.model.outcome import Tally
+from awcopy.model.spec import Pruning, Selection, SourceSpec, Sync
 from awcopy.planning.metadata import name_source
 from awcopy.sink.memory import MemorySink, StoredBlob
 from awcopy.steps.finish import finish

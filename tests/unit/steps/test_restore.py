@@ -9,8 +9,9 @@ from awcopy.cli.summary import summary_lines
 from awcopy.errors import AccessDenied
 from awcopy.jobs.control import cancel_job
 from awcopy.model.items import ItemState
-from awcopy.model.job import Archived, JobState, Restore
+from awcopy.model.job import JobState
 from awcopy.model.outcome import Result, Tally
+from awcopy.model.spec import Archived, Restore
 from awcopy.steps.finish import finish
 from awcopy.steps.reconcile import reconcile
 from tests.unit.factories import make_spec

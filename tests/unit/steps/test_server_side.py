@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from awcopy.errors import Conflict, ServiceUnreachable, SourceUnreadable
-from awcopy.model.job import JobState, SourceSpec
+from awcopy.model.job import JobState
 from awcopy.model.outcome import Proof, Route
+from awcopy.model.spec import SourceSpec
 from awcopy.planning import blocks, route
 from awcopy.transfer.breaker import FAILURES_BEFORE_STREAMING
 from tests.unit.factories import make_spec

@@ -10,8 +10,9 @@ import pytest
 
 from awcopy.jobs.queries import read_report
 from awcopy.ledger.memory import MemoryLedger
-from awcopy.model.job import JobState, Overwrite, Pruning, Sync, Versions
+from awcopy.model.job import JobState
 from awcopy.model.outcome import Result
+from awcopy.model.spec import Overwrite, Pruning, Sync, Versions
 from awcopy.planning.metadata import STAMP_KEY, STAMP_VERSION
 from awcopy.planning.versions import read_versioned_key
 from awcopy.source.memory import START, MemorySource

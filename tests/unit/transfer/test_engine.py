@@ -21,9 +21,9 @@ from awcopy.errors import (
     StoreNotFound,
     Throttled,
 )
-from awcopy.model.job import MetadataPolicy, NamePolicy, Overwrite, Verify
 from awcopy.model.objects import Algorithm, BlockId, Checksum, SinkAccount
 from awcopy.model.outcome import Proof, Result
+from awcopy.model.spec import MetadataPolicy, NamePolicy, Overwrite, Verify
 from awcopy.planning.blocks import PinnedFile, plan_blocks
 from awcopy.planning.metadata import STAMP_PLACEHOLDER
 from awcopy.sink.memory import MemorySink, StoredBlob

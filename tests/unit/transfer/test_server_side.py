@@ -19,9 +19,9 @@ from awcopy.errors import (
     SourceUnreadable,
     Throttled,
 )
-from awcopy.model.job import Verify
 from awcopy.model.objects import IF_ABSENT, Algorithm, Checksum
 from awcopy.model.outcome import Proof, Result, Route
+from awcopy.model.spec import Verify
 from awcopy.planning import blocks, route
 from awcopy.planning.blocks import PinnedFile, plan_blocks
 from awcopy.source.memory import START

@@ -8,7 +8,7 @@ import pytest
 
 from awcopy.config import AwsKeys, AzureIdentity, AzureKeys, Secret
 from awcopy.errors import CredentialsError, UsageError
-from awcopy.model.job import SinkSpec, SourceSpec
+from awcopy.model.spec import SinkSpec, SourceSpec
 from awcopy.vault.profile_files import (
     list_profiles,
     make_profile,

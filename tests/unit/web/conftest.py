@@ -12,8 +12,9 @@ from jinja2 import BytecodeCache
 from awcopy.bootstrap import memory_fleet
 from awcopy.config import Settings
 from awcopy.model.items import Item, ItemKind, ItemState
-from awcopy.model.job import Job, JobId, JobSpec, JobState, SinkSpec, SourceSpec
+from awcopy.model.job import Job, JobId, JobState
 from awcopy.model.outcome import ProofCounts, Tally, Totals
+from awcopy.model.spec import JobSpec, SinkSpec, SourceSpec
 from web.app import create_app
 from workers import publisher
 

@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 from awcopy.config import Secret, Settings
 from awcopy.errors import ServiceUnreachable, UsageError
 from awcopy.jobs.tokens import create_token, revoke_token
-from awcopy.model.job import Deletion, JobState, Pruning, Sync
+from awcopy.model.job import JobState
 from awcopy.model.schedule import Schedule
+from awcopy.model.spec import Deletion, Pruning, Sync
 from awcopy.model.token import Role
 from tests.unit.web.conftest import make_app
 from web import auth, events

@@ -6,8 +6,8 @@ from html import unescape
 
 import pytest
 
-from awcopy.model.job import Compare, Sync
 from awcopy.model.schedule import Fate, Occurrence, Schedule
+from awcopy.model.spec import Compare, Sync
 
 VALUES = {"name": "weekly", "source": "s3://photos/", "sink": "az://backup/photos", "every": "7d"}
 
