@@ -1,4 +1,4 @@
-"""A job: what the user asked for, the states it goes through, and who is asked to do it."""
+"""A job: the states it goes through, what happened to it, and how it is named."""
 
 from __future__ import annotations
 
