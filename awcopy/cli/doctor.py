@@ -79,7 +79,7 @@ def _check_settings(settings: Settings) -> Finding:
         says = f"{' and '.join(map(str, open_files))} holds a secret, and others may read it"
         return Finding(part="settings", state=State.WARN, says=says, advice=f"chmod 600 {open_files[0]}")
     if loaded.unknown:
-        says = f"{' and '.join(loaded.unknown)} would set something, and there is no such setting"
+        says = f"{' and '.join(loaded.unknown)} would set something, and is no setting"
         advice = suggest_variable(loaded.unknown[0])
         return Finding(part="settings", state=State.WARN, says=says, advice=advice)
     return Finding(part="settings", state=State.OK, says=says)

@@ -51,7 +51,7 @@ def begin(*, verbose: bool = False, warns: bool = True) -> Settings:
 def warn_of_unknown(loaded: LoadedSettings) -> None:
     """Warn of variables that look like settings and are none, such as a mistyped one."""
     for variable in loaded.unknown:
-        print_warning(f"{variable} is no setting, so that it does nothing: {suggest_variable(variable)}")
+        print_warning(f"{variable} is no setting: {suggest_variable(variable)}")
 
 
 def name_file(error: AwcopyError) -> AwcopyError:

@@ -212,7 +212,7 @@ def suggest_variable(unknown: str) -> str:
     return (
         f"did you mean {variable_name(close[0])}?"
         if close
-        else "unset it; `awcopy config show` lists the settings"
+        else f"it counts only where an option or a profile names it, as @env:{unknown}"
     )
 
 

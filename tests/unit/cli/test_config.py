@@ -105,7 +105,7 @@ def test_a_variable_that_is_no_setting_is_warned_of_where_settings_are_shown(
     monkeypatch.setenv("AWCOPY_LEASES", "3")
     assert main(["config", "show"]) == 0
     assert capsys.readouterr().err == (
-        "awcopy: warning: AWCOPY_LEASES is no setting, so that it does nothing: did you mean AWCOPY_LEASE_S?\n"
+        "awcopy: warning: AWCOPY_LEASES is no setting: did you mean AWCOPY_LEASE_S?\n"
     )
 
 
