@@ -95,8 +95,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="awcopy-bench-")))
         servers = start_servers(folder, stack)
-        stores = stack.enter_context(serve_listed_stores())
-        stores.endpoint = AMAZON_URL
+        stores = stack.enter_context(serve_listed_stores(AMAZON_URL))
         proxies = {"HTTP_PROXY": stores.url, "NO_PROXY": "127.0.0.1"}
         worker = start_fleet(servers, folder, stack, processes=1, variables=proxies).worker
         environment = {**user_environment(servers, folder), **proxies}

@@ -56,7 +56,7 @@ class ListedStores:
     """A bucket and a container; change them as you like while no job runs."""
 
     url: str = ""
-    endpoint: str = ""  # under which jobs know the bucket, if it is not the URL: then this is the proxy to it
+    endpoint: str = ""  # under which jobs know the bucket; if it is not the URL, that is the proxy to it
     objects: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, Blob] = field(default_factory=dict)
     staged: dict[str, bytes] = field(default_factory=dict)  # by blob and id
@@ -64,7 +64,7 @@ class ListedStores:
 
     def fill(self, count: int) -> None:
         """Hold so many objects, each with its copy, as if an earlier sync had made it."""
-        source = SourceSpec(bucket=BUCKET, endpoint_url=self.endpoint or self.url)
+        source = SourceSpec(bucket=BUCKET, endpoint_url=self.endpoint)
         self.objects = {f"data/{number:08}": b"%d" % number for number in range(count)}
         self.blobs = {
             FOLDER + key: Blob(body, _stamp(source, key, body)) for key, body in self.objects.items()
@@ -115,8 +115,8 @@ class ListedStores:
 
 
 @contextmanager
-def serve_listed_stores() -> Iterator[ListedStores]:
-    """Yield both stores while they are served; S3 at ``url``, Azure at ``url/ACCOUNT``."""
+def serve_listed_stores(endpoint: str = "") -> Iterator[ListedStores]:
+    """Yield both stores while they are served; S3 at ``url``, or through it at an endpoint, Azure at ``url/ACCOUNT``."""
     stores = ListedStores()
 
     class Handler(_Handler):
@@ -127,6 +127,7 @@ def serve_listed_stores() -> Iterator[ListedStores]:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         stores.url = f"http://127.0.0.1:{server.server_address[1]}"
+        stores.endpoint = endpoint or stores.url
         try:
             yield stores
         finally:

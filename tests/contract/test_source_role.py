@@ -34,7 +34,7 @@ def test_a_bucket_is_read_under_a_role(moto_server, monkeypatch, tmp_path, way):
     source = S3Source(spec, by_keys if way == "keys" else by_token, connections=1)
     assert source.list_page("").objects == ()
     # Not the keys that were given: those of the role, with a session's token.
-    used = source._credentials.get_frozen_credentials()
+    used = source._locate().credentials.get_frozen_credentials()
     assert used.token
     assert used.access_key != endpoint.access_key
     source.close()
