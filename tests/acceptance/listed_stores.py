@@ -116,7 +116,7 @@ class ListedStores:
 
 @contextmanager
 def serve_listed_stores(endpoint: str = "") -> Iterator[ListedStores]:
-    """Yield both stores while they are served; S3 at ``url``, or through it at an endpoint, Azure at ``url/ACCOUNT``."""
+    """Yield both stores while they are served; S3 at ``url`` (or an endpoint, through it), Azure at ``url/ACCOUNT``."""
     stores = ListedStores()
 
     class Handler(_Handler):

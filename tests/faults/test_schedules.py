@@ -88,23 +88,20 @@ class Scheduled:
         return [one.fate for one in self.occurrences(name)]
 
     def jobs(self, name: str) -> list[Job]:
-        """Return all jobs of the schedule, in the order in which they were submitted."""
-        found = [job for job in self.fleet.fleet.ledger.list_jobs(limit=1000) if job.name == name]
-        return sorted(found, key=lambda job: job.created_at)
+        """Return all jobs of the schedule, in no order: the ledger tells its time in whole seconds."""
+        return [job for job in self.fleet.fleet.ledger.list_jobs(limit=1000) if job.name == name]
 
     def wait_for(self, name: str, *fates: Fate) -> list[Job]:
-        """Return the jobs once the occurrences have come to these fates, and the jobs to good ends."""
+        """Return the jobs, by occurrence, once those have come to these fates, and the jobs to good ends."""
         wait_until(
             f"occurrences of {name} are {fates}", lambda: self.fates(name) == [*fates], within_s=WITHIN_S
         )
-        jobs = self.jobs(name)
-        assert [one.job_id for one in self.occurrences(name) if one.fate is Fate.STARTED] == [
-            job.id for job in jobs
-        ]
-        for job in jobs:
-            self.fleet.own(job.id)
-            assert self.fleet.ended(job.id).state is JobState.COMPLETED, self.fleet.describe(job.id)
-        return self.jobs(name)
+        ids = [one.job_id for one in self.occurrences(name) if one.fate is Fate.STARTED]
+        assert sorted(ids) == sorted(job.id for job in self.jobs(name))
+        for job_id in ids:
+            self.fleet.own(job_id)
+            assert self.fleet.ended(job_id).state is JobState.COMPLETED, self.fleet.describe(job_id)
+        return [self.fleet.job(job_id) for job_id in ids]
 
     def beat(self, *, through_proxy: bool = False) -> ChildProcess:
         """Start a beat, which reaches the ledger's tables through the proxy or by itself."""
@@ -219,8 +216,9 @@ def test_everything_was_down_over_three_occurrences(
     wait_until("all are written down", lambda: len(scheduled.fates(name)) == len(fates), within_s=WITHIN_S)
     scheduled.fleet.start_workers()
     jobs = scheduled.wait_for(name, *fates)
-    # One after the other: each was submitted when the one before it had ended.
-    assert all(one.changed_at <= other.created_at for one, other in itertools.pairwise(jobs))
+    # One after the other: each was submitted when the one before it had ended, by a clock that tells whole seconds.
+    apart = [other.created_at - one.changed_at for one, other in itertools.pairwise(jobs)]
+    assert all(time > timedelta(seconds=-1) for time in apart), apart
     assert [job.totals.copied.objects for job in jobs] == [len(CONTENTS), 0, 0][: len(jobs)]
 
 
@@ -367,11 +365,11 @@ def names_at_sink(scheduled: Scheduled, name: str) -> set[str]:
 def test_a_source_that_was_emptied_deletes_nothing(scheduled: Scheduled) -> None:
     name = scheduled.add("--delete", "--max-delete", "100%")
     scheduled.age(name, HOUR + timedelta(seconds=1))
-    scheduled.wait_for(name, Fate.STARTED)
+    [first] = scheduled.wait_for(name, Fate.STARTED)
     for key in CONTENTS:
         scheduled.fleet.client.delete_object(Bucket=name, Key=key)
     scheduled.fleet.awcopy("schedule", "run", name)
-    second = scheduled.jobs(name)[1]
+    [second] = [job for job in scheduled.jobs(name) if job.id != first.id]
     scheduled.fleet.own(second.id)
     ended = scheduled.fleet.ended(second.id)
     assert (ended.state, ended.guard) == (JobState.COMPLETED_WITH_ERRORS, "empty_source")
