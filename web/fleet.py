@@ -27,6 +27,7 @@ from web.watching import FRESH_S, Edition, Editions, History, Looks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from flask import Flask, Response
     from markupsafe import Markup
@@ -36,11 +37,15 @@ if TYPE_CHECKING:
     from awcopy.jobs.health import Finding
     from awcopy.model.job import Job
 
+    JobsSeen: TypeAlias = tuple[list[JobSnapshot], JobId | None]
+
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
 LONGEST_TEXT = 200
 
 JOBS_SCHEMA = "awcopy.jobs/1"
+# Many jobs at once: they are read for what needs a person, and no bar grows visibly within a second.
+_MANY_SHOWN_S = 2.0
 # What is no job's progress, and takes many requests to find out.
 _SHOWN_S = 15.0
 _TROUBLE_SHOWN_S = 2.0
@@ -103,6 +108,39 @@ class Watch:
         self.history.note(snapshot)
         return snapshot
 
+    def see_job(self, job_id: JobId) -> JobSnapshot:
+        """Return how a job was within the last second."""
+
+        def look() -> tuple[JobSnapshot, float]:
+            snapshot = self.take(self.fleet.ledger.get_job(job_id))
+            # What has ended may begin again, and whoever comes then would see no more of it than the end.
+            return snapshot, 0.0 if snapshot.job.has_ended else FRESH_S
+
+        return self.looks.share(("job", job_id), look)
+
+    def see_jobs(self, query: JobQuery) -> JobsSeen:
+        """Return how a page of jobs was within the last two seconds."""
+
+        def look() -> tuple[JobsSeen, float]:
+            page = find_jobs(self.fleet, query.wanted, limit=query.limit, after=query.after)
+            return ([self.take(job) for job in page.jobs], page.following), _MANY_SHOWN_S
+
+        return self.looks.share(query, look)
+
+    def see_overview(self) -> Overview:
+        """Return how the fleet was within the last two seconds, and its schedules within the last seconds."""
+        ahead = self.looks.share("ahead", lambda: (look_ahead(self.fleet), _SHOWN_S), late_s=_SHOWN_S)
+
+        def look() -> tuple[Overview, float]:
+            return take_overview(self.fleet, ahead, self.take), _MANY_SHOWN_S
+
+        return self.looks.share("overview", look)
+
+    def describe(self, overview: Overview) -> dict[str, Any]:
+        """Return an overview as the JSON API has it, with the rate of this moment."""
+        rate = sum(self.history.rate(snapshot.job.id) for snapshot in overview.jobs)
+        return {**overview.to_json(), "bytes_per_s": int(rate)}
+
 
 def _current_watch() -> Watch:
     watch: Watch = current_app.extensions[_WATCH]
@@ -119,15 +157,15 @@ class JobQuery:
 
 
 def read_job(text: str) -> JobSnapshot:
-    """Return the job with this id as it is now.
+    """Return the job with this id as it was within the last second.
 
     Raises:
         JobNotFound: There is none, or the text cannot be an id.
     """
-    return _look_at(_current_watch(), parse_job_id(text))
+    return _current_watch().see_job(parse_job_id(text))
 
 
-def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
+def read_jobs() -> JobsSeen:
     """Return the page of jobs that the query asks for, newest first, and after which the next one starts.
 
     ``?limit=&after=`` choose the page, ``state`` (again for several) and ``text`` which jobs.
@@ -136,7 +174,7 @@ def read_jobs() -> tuple[list[JobSnapshot], JobId | None]:
         UsageError: The limit is not a number from 1 to 200, there is no such state, or the text is too long.
         JobNotFound: ``after`` cannot be a job's id.
     """
-    return _look_at_page(_current_watch(), parse_query())
+    return _current_watch().see_jobs(parse_query())
 
 
 def keep_markup(what: str, snapshot: JobSnapshot, render: Callable[[JobSnapshot], Markup]) -> Markup:
@@ -192,7 +230,9 @@ def jobs_record(snapshots: list[JobSnapshot], following: JobId | None) -> dict[s
 
 def read_overview() -> tuple[dict[str, Any], Overview]:
     """Return the overview as the JSON API has it, with the rate of this moment, and as a record."""
-    return _look_around(_current_watch())
+    watch = _current_watch()
+    overview = watch.see_overview()
+    return watch.describe(overview), overview
 
 
 def current_watch() -> Callable[[], Edition]:
@@ -205,11 +245,15 @@ def current_watch() -> Callable[[], Edition]:
     latest = watch.editions.latest
     if "job" in request.args:
         job_id = parse_job_id(request.args["job"])
-        return partial(latest, ("job", job_id), partial(_watch_job, watch, job_id))
+        return partial(latest, job_id, partial(watch.see_job, job_id), _tell_job)
     if request.args.get("view") == "overview":
-        return partial(latest, "overview", lambda: (_look_around(watch)[0], False))
+        return partial(latest, "overview", watch.see_overview, lambda seen: (watch.describe(seen), False))
     query = parse_query()
-    return partial(latest, query, partial(_watch_page, watch, query))
+    return partial(latest, query, partial(watch.see_jobs, query), lambda seen: (jobs_record(*seen), False))
+
+
+def _tell_job(snapshot: JobSnapshot) -> tuple[dict[str, Any], bool]:
+    return snapshot.to_json(), snapshot.job.has_ended
 
 
 def parse_query() -> JobQuery:
@@ -220,31 +264,6 @@ def parse_query() -> JobQuery:
         limit=parse_limit(DEFAULT_PAGE, LARGEST_PAGE),
         after=None if after is None else parse_job_id(after),
     )
-
-
-def _watch_job(watch: Watch, job_id: JobId) -> tuple[dict[str, Any], bool]:
-    snapshot = _look_at(watch, job_id)
-    return snapshot.to_json(), snapshot.job.has_ended
-
-
-def _watch_page(watch: Watch, query: JobQuery) -> tuple[dict[str, Any], bool]:
-    return jobs_record(*_look_at_page(watch, query)), False
-
-
-def _look_around(watch: Watch) -> tuple[dict[str, Any], Overview]:
-    ahead = watch.looks.share("ahead", lambda: (look_ahead(watch.fleet), _SHOWN_S), late_s=_SHOWN_S)
-    overview = watch.looks.share("overview", lambda: (take_overview(watch.fleet, ahead, watch.take), FRESH_S))
-    rate = sum(watch.history.rate(snapshot.job.id) for snapshot in overview.jobs)
-    return {**overview.to_json(), "bytes_per_s": int(rate)}, overview
-
-
-def _look_at(watch: Watch, job_id: JobId) -> JobSnapshot:
-    return watch.take(watch.fleet.ledger.get_job(job_id))
-
-
-def _look_at_page(watch: Watch, query: JobQuery) -> tuple[list[JobSnapshot], JobId | None]:
-    page = find_jobs(watch.fleet, query.wanted, limit=query.limit, after=query.after)
-    return [watch.take(job) for job in page.jobs], page.following
 
 
 def _take_snapshot(fleet: Fleet, job: Job) -> tuple[JobSnapshot, float]:

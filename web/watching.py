@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _Seen = TypeVar("_Seen")
 
 FRESH_S = 1.0
-# A read that takes long is repeated the more rarely: it is under way for a tenth of the time at most.
+# A look that takes long is repeated the more rarely: somebody looks for a tenth of the time at most.
 _SHOWN_TIMES = 10
 _MOST_KEPT = 256
 _MOST_LOOKS = 2_000
@@ -33,6 +33,81 @@ MOST_SAMPLES = 240
 _FIRST_APART_S = 2.0
 _RATE_WINDOW_S = 15.0
 _RATE_OUTDATED_S = 60.0
+
+
+@dataclass(slots=True)
+class _Look:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    seen: Any = None
+    error: AwcopyError | None = None
+    begun: float = float("-inf")
+    until: float = float("-inf")
+
+
+class Looks:
+    """What was seen of something, for all who ask for it within a while; one of them looks. Safe for many threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looks: OrderedDict[Hashable, _Look] = OrderedDict()
+
+    def share(self, key: Hashable, look: Callable[[], tuple[_Seen, float]], *, late_s: float = 0.0) -> _Seen:
+        """Return what there is to see: the same object to all, until it is looked at again.
+
+        Args:
+            key: What is looked at.
+            look: Returns what is seen, and for how many seconds from now it may be shown, longer if the look takes
+                long; not at all with 0. Called in a thread of its own if something is shown meanwhile.
+            late_s: For how many seconds more it may be shown while somebody looks again, so that nobody waits.
+
+        Raises:
+            AwcopyError: What ``look`` raised, to this caller or to another within the second.
+        """
+        shared, came = self._find(key), self._clock()
+        if shared.error is None and shared.until <= came < shared.until + late_s:
+            if shared.lock.acquire(blocking=False):
+                threading.Thread(target=self._look_beside, args=(shared, look), daemon=True).start()
+            late: _Seen = shared.seen
+            return late
+        with shared.lock:
+            # What somebody began to look for after this caller came, and while it waited, is new enough.
+            if self._clock() >= shared.until and shared.begun <= came:
+                self._look(shared, look)
+            if shared.error:
+                raise shared.error
+            seen: _Seen = shared.seen
+            return seen
+
+    def _look_beside(self, shared: _Look, look: Callable[[], tuple[Any, float]]) -> None:
+        try:
+            self._look(shared, look)
+        finally:
+            shared.lock.release()
+
+    def _look(self, shared: _Look, look: Callable[[], tuple[Any, float]]) -> None:
+        shared.begun = begun = self._clock()
+        try:
+            shared.seen, shown_s = look()
+            shared.error = None
+        except AwcopyError as error:
+            shared.error, shown_s = error, FRESH_S
+        # From its beginning: whoever looks once a second sees something new each time.
+        took_s = self._clock() - begun
+        shared.until = begun + (max(shown_s, _SHOWN_TIMES * took_s) if shown_s else 0.0)
+
+    def forget(self) -> None:
+        """Have everything looked at anew: something was changed here."""
+        with self._lock:
+            self._looks.clear()
+
+    def _find(self, key: Hashable) -> _Look:
+        with self._lock:
+            found = self._looks.setdefault(key, _Look())
+            self._looks.move_to_end(key)
+            while len(self._looks) > _MOST_LOOKS:
+                self._looks.popitem(last=False)
+            return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,60 +122,48 @@ class Edition:
 @dataclass(slots=True)
 class _Shelf:
     lock: threading.Lock = field(default_factory=threading.Lock)
+    seen: Any = None
     edition: Edition | None = None
-    error: AwcopyError | None = None
-    until: float = float("-inf")
 
 
 class Editions:
     """The latest edition of each thing that somebody watches. Safe to use from many threads."""
 
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, wall_clock: Callable[[], float] = time.time
-    ) -> None:
-        self._clock, self._wall_clock = clock, wall_clock
+    def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
+        self._wall_clock = wall_clock
         self._lock = threading.Lock()
         self._shelves: OrderedDict[Hashable, _Shelf] = OrderedDict()
 
-    def latest(self, key: Hashable, read: Callable[[], tuple[dict[str, Any], bool]]) -> Edition:
-        """Return the edition of this second, for which one of all callers reads.
+    def latest(
+        self,
+        key: Hashable,
+        see: Callable[[], _Seen],
+        tell: Callable[[_Seen], tuple[dict[str, Any], bool]],
+    ) -> Edition:
+        """Return the edition of what is to be seen now.
 
         Args:
             key: What is watched.
-            read: Returns what there is to see, and whether it is the last.
+            see: Returns what is to be seen: the same object as long as nothing newer is.
+            tell: Returns this as JSON has it, and whether nothing will change any more.
 
         Raises:
-            AwcopyError: What ``read`` raised, to this caller or to another within the second.
+            AwcopyError: What ``see`` raised.
         """
         shelf = self._shelf(key)
         with shelf.lock:
-            begun = self._clock()
-            if begun >= shelf.until:
-                self._read(shelf, read)
-                took_s = self._clock() - begun
-                # The last one is read anew for whoever comes: it was not, if what had ended began again, as a job
-                # does that is retried.
-                is_last = shelf.error is None and shelf.edition is not None and shelf.edition.is_last
-                shelf.until = begun if is_last else begun + max(FRESH_S, _SHOWN_TIMES * took_s)
-            if shelf.error:
-                raise shelf.error
-            assert shelf.edition  # noqa: S101 - there is one or the other after the first read
+            seen = see()
+            if shelf.edition and seen is shelf.seen:
+                return shelf.edition
+            found, is_last = tell(seen)
+            content = json.dumps(found, separators=(",", ":"))
+            shelf.seen = seen
+            if not (shelf.edition and shelf.edition.content == content):
+                # Milliseconds, so that revisions rise over a restart of this process too.
+                earliest = shelf.edition.revision + 1 if shelf.edition else 0
+                revision = max(earliest, int(self._wall_clock() * 1000))
+                shelf.edition = Edition(revision=revision, content=content, is_last=is_last)
             return shelf.edition
-
-    def _read(self, shelf: _Shelf, read: Callable[[], tuple[dict[str, Any], bool]]) -> None:
-        try:
-            found, is_last = read()
-        except AwcopyError as error:
-            shelf.error = error
-            return
-        shelf.error = None
-        content = json.dumps(found, separators=(",", ":"))
-        if shelf.edition and shelf.edition.content == content:
-            return
-        # Milliseconds, so that revisions rise over a restart of this process too.
-        earliest = shelf.edition.revision + 1 if shelf.edition else 0
-        revision = max(earliest, int(self._wall_clock() * 1000))
-        shelf.edition = Edition(revision=revision, content=content, is_last=is_last)
 
     def _shelf(self, key: Hashable) -> _Shelf:
         with self._lock:
@@ -109,76 +172,6 @@ class Editions:
             while len(self._shelves) > _MOST_KEPT:
                 self._shelves.popitem(last=False)
             return shelf
-
-
-@dataclass(slots=True)
-class _Look:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    seen: Any = None
-    error: AwcopyError | None = None
-    until: float = float("-inf")
-
-
-class Looks:
-    """What was seen of something, for all who ask for it within a while; one of them looks. Safe for many threads."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._looks: OrderedDict[Hashable, _Look] = OrderedDict()
-
-    def share(self, key: Hashable, look: Callable[[], tuple[_Seen, float]], *, late_s: float = 0.0) -> _Seen:
-        """Return what there is to see.
-
-        Args:
-            key: What is looked at.
-            look: Returns what is seen, and for how many seconds it may be shown; called in a thread of its own if
-                something is shown meanwhile.
-            late_s: For how many seconds more it may be shown while somebody looks again, so that nobody waits.
-
-        Raises:
-            AwcopyError: What ``look`` raised, to this caller or to another within the second.
-        """
-        shared = self._find(key)
-        if shared.error is None and shared.until <= self._clock() < shared.until + late_s:
-            if shared.lock.acquire(blocking=False):
-                threading.Thread(target=self._look_beside, args=(shared, look), daemon=True).start()
-            late: _Seen = shared.seen
-            return late
-        with shared.lock:
-            if self._clock() >= shared.until:
-                self._look(shared, look)
-            if shared.error:
-                raise shared.error
-            seen: _Seen = shared.seen
-            return seen
-
-    def _look_beside(self, shared: _Look, look: Callable[[], tuple[Any, float]]) -> None:
-        try:
-            self._look(shared, look)
-        finally:
-            shared.lock.release()
-
-    def _look(self, shared: _Look, look: Callable[[], tuple[Any, float]]) -> None:
-        try:
-            shared.seen, shown_s = look()
-            shared.error = None
-        except AwcopyError as error:
-            shared.error, shown_s = error, FRESH_S
-        shared.until = self._clock() + shown_s
-
-    def forget(self) -> None:
-        """Have everything looked at anew: something was changed here."""
-        with self._lock:
-            self._looks.clear()
-
-    def _find(self, key: Hashable) -> _Look:
-        with self._lock:
-            found = self._looks.setdefault(key, _Look())
-            self._looks.move_to_end(key)
-            while len(self._looks) > _MOST_LOOKS:
-                self._looks.popitem(last=False)
-            return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

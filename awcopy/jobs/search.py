@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 # The ledger cannot search, so rows are read and looked at; so many for one page, and the next goes on there.
 MOST_READ = 2_000
-_BATCH = 200
+# At first no more than are likely to be enough, and then as many as come at once.
+_FIRST_BATCH, _BATCH = 200, 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def find_jobs(fleet: Fleet, wanted: JobFilter, *, limit: int, after: JobId | Non
     read = 0
     while read < MOST_READ:
         # One more than is needed tells whether there is a next page.
-        size = limit + 1 if wanted.takes_all else _BATCH
+        size = limit + 1 if wanted.takes_all else min(_BATCH if read else _FIRST_BATCH, MOST_READ - read)
         batch = fleet.ledger.list_jobs(id_prefix=wanted.id_prefix, limit=size, after=after)
         for job in batch:
             if len(found) == limit:

@@ -139,5 +139,6 @@ def test_the_api_answers_304_to_who_has_it_already(client, add_job, path):
 
     assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
     add_job(name="another")
+    client.application.extensions["awcopy.watch"].looks.forget()
     later = client.get("/api/v1/jobs", headers={"If-None-Match": tag})
     assert later.status_code == 200

@@ -162,6 +162,7 @@ def test_problems_are_as_described(client, document, operations, fleet, monkeypa
     if "{job_id}" in path:
         check(document, operation, response := call(client, path, method, name, NO_JOB))
         assert response.status_code == 404
+        client.application.extensions["awcopy.watch"].looks.forget()
     if "{name}" in path:
         check(document, operation, response := call(client, path, method, name, NO_JOB))
         assert (response.status_code, response.json["code"]) == (404, "schedule_not_found")

@@ -198,7 +198,7 @@ def test_a_job_in_the_list_changes_with_its_row(client, clock, fleet, add_job):
     assert "renamed" not in client.get("/jobs").get_data(as_text=True)
     fleet.ledger.update_job(replace(fleet.ledger.get_job(job.id), name="renamed"))
 
-    clock[0] = FRESH_S
+    clock[0] = 2 * FRESH_S
     assert "renamed" in client.get("/jobs").get_data(as_text=True)
 
 

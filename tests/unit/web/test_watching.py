@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -28,79 +29,52 @@ def clock():
 
 
 @pytest.fixture
-def editions(clock):
-    return Editions(clock, lambda: 5.0)
+def editions():
+    return Editions(lambda: 5.0)
 
 
-def test_fifty_who_watch_the_same_cost_one_read(editions):
-    reads, together = [], threading.Barrier(50)
-
-    def read():
-        reads.append(1)
-        return {"n": len(reads)}, False
-
-    def watch():
-        together.wait()
-        editions.latest("job", read)
-
-    threads = [threading.Thread(target=watch) for _ in range(50)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert len(reads) == 1
+def tell(seen):
+    return seen, False
 
 
-def test_what_has_not_changed_keeps_its_revision_and_what_has_gets_a_larger_one(editions, clock):
-    first = editions.latest("job", lambda: ({"n": 1}, False))
-    clock.now = 1.0
-    same = editions.latest("job", lambda: ({"n": 1}, False))
-    clock.now = 2.0
-    other = editions.latest("job", lambda: ({"n": 2}, True))
+def test_what_has_not_changed_keeps_its_revision_and_what_has_gets_a_larger_one(editions):
+    first = editions.latest("job", lambda: {"n": 1}, tell)
+    same = editions.latest("job", lambda: {"n": 1}, tell)
+    other = editions.latest("job", lambda: {"n": 2}, lambda seen: (seen, True))
 
     assert (same.revision, same.content) == (first.revision, '{"n":1}')
     assert other.revision > first.revision == 5_000
     assert other.is_last
 
 
-def test_a_read_that_takes_long_is_repeated_the_more_rarely(editions, clock):
-    reads = []
+def test_what_is_the_same_to_all_is_written_out_once(editions):
+    seen, told = {"n": 1}, []
 
-    def read():
-        reads.append(1)
-        clock.now += 3.0
-        return {}, False
+    def tell_once(found):
+        told.append(found)
+        return found, False
 
-    for moment in (0.0, 4.0, 29.0):
-        clock.now = moment
-        editions.latest("job", read)
-    assert len(reads) == 1
-    clock.now = 30.0
-    editions.latest("job", read)
-    assert len(reads) == 2
+    assert len({editions.latest("job", lambda: seen, tell_once).content for _ in range(50)}) == 1
+    assert len(told) == 1
 
 
 def test_what_had_ended_and_begins_again_is_seen_at_once(editions):
-    assert editions.latest("job", lambda: ({"state": "completed_with_errors"}, True)).is_last
-    again = editions.latest("job", lambda: ({"state": "running"}, False))
+    assert editions.latest(
+        "job", lambda: {"state": "completed_with_errors"}, lambda seen: (seen, True)
+    ).is_last
+    again = editions.latest("job", lambda: {"state": "running"}, tell)
 
     assert (again.content, again.is_last) == ('{"state":"running"}', False)
 
 
-def test_a_ledger_that_is_away_is_asked_once_a_second_too(editions, clock):
-    asked = []
-
+def test_what_cannot_be_seen_is_an_error_and_the_edition_before_stays(editions):
     def fail():
-        asked.append(1)
         raise ServiceUnreachable("away")
 
-    for _ in range(3):
-        with pytest.raises(ServiceUnreachable):
-            editions.latest("job", fail)
-    assert len(asked) == 1
-    clock.now = 1.0
-    assert editions.latest("job", lambda: ({}, False)).content == "{}"
+    first = editions.latest("job", lambda: {"n": 1}, tell)
+    with pytest.raises(ServiceUnreachable):
+        editions.latest("job", fail, tell)
+    assert editions.latest("job", lambda: {"n": 1}, tell) == first
 
 
 @pytest.fixture
@@ -172,6 +146,75 @@ def test_what_was_seen_is_shared_for_as_long_as_it_may_be_shown(looks, clock):
     shared.append(looks.share("job", lambda: (next(seen), 5.0)))
     assert shared == [0, 0, 0, 1]
     assert looks.share("another", lambda: (next(seen), 5.0)) == 2
+
+
+def test_fifty_who_look_at_the_same_cost_one_look(looks):
+    looked, together = [], threading.Barrier(50)
+
+    def look():
+        looked.append(1)
+        return len(looked), FRESH_S
+
+    def ask():
+        together.wait()
+        looks.share("job", look)
+
+    threads = [threading.Thread(target=ask) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(looked) == 1
+
+
+def test_a_look_that_takes_long_is_repeated_the_more_rarely(looks, clock):
+    looked = []
+
+    def look():
+        looked.append(1)
+        clock.now += 3.0
+        return len(looked), FRESH_S
+
+    for moment in (0.0, 4.0, 29.0):
+        clock.now = moment
+        assert looks.share("job", look) == 1
+    clock.now = 30.0
+    assert looks.share("job", look) == 2
+
+
+def test_whoever_waited_for_one_look_shares_the_next():
+    """What may not be shown later is old for who came while it was looked at, and not for who came before."""
+    moments, told = itertools.count(), threading.Semaphore(0)
+    may_end, looked, found = threading.Event(), [], []
+
+    def clock():
+        told.release()
+        return float(next(moments))
+
+    looks = Looks(clock)
+
+    def look():
+        looked.append(1)
+        may_end.wait()
+        return len(looked), 0.0
+
+    def ask():
+        found.append(looks.share("job", look))
+
+    def start(asked_for_the_time):
+        thread = threading.Thread(target=ask)
+        thread.start()
+        for _ in range(asked_for_the_time):
+            told.acquire()
+        return thread
+
+    threads = [start(3), start(1), start(1)]  # the first looks; the others have come
+    may_end.set()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(found) == [1, 2, 2]
 
 
 def test_after_a_change_everything_is_looked_at_anew(looks):
