@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 THREADS = MOST_STREAMS + 32
 KEEP_ALIVE_S = 5  # longer than the pages' polls are apart, so that each page keeps its connection
 STOP_S = 10
+_NICE = 5
 _KEY_BYTES = 32
 # Addresses to listen at that are no host's name.
 _EVERYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - what they are told from
@@ -70,6 +72,7 @@ def run_web(
         _require_token(connect_fleet(settings).ledger)
     listener = _listen(host, port)
     configure_logging(settings.log_level)
+    _let_others_go_first()
     if reach.is_public and not proxies:
         log.warning(
             "web_without_tls", says="tokens cross the network in clear; put a server with TLS in front"
@@ -94,6 +97,15 @@ def plan_reach(host: str, names: Collection[str], proxies: int) -> Reach:
         hint = "say what people type into their browsers: --name awcopy.example.com"
         raise UsageError("the dashboard would answer to no name that others know it by", hint=hint)
     return Reach(names=known, proxies=proxies, is_public=is_public)
+
+
+def _let_others_go_first() -> None:
+    """Be of less weight to the kernel than others on this machine: workers, which copy what is only shown here."""
+    os.nice(_NICE)
+    # Linux may group processes by session and weigh the groups instead. That of others is theirs.
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_NICE))
 
 
 def _require_token(ledger: Ledger) -> None:
