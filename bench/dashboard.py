@@ -4,17 +4,21 @@
 
 A real fleet with 1,000 past jobs, a job with 100,000 failures and 20 schedules in its ledger copies a bucket again and
 again. Meanwhile 50 people hold a page open (20 the overview, 15 the jobs, 15 the job that runs), each with its stream
-of events, and with what the page fetches again every ten seconds; and 5 times a second somebody visits one of all
-pages, each as often as the others, with the files that a browser asks for. How long they wait is counted from the
-request to the last byte of the page.
+of events, and with what the page fetches again every ten seconds; and once a second one of them goes to another page,
+each as often as the others, with the files that a browser asks for. How long they wait is counted from the request to
+the last byte of the page.
 
 The copy, the stores, the ledger, Redis and the visitors share this machine, which in a real fleet they do not. So that
-only the dashboard's own cost is compared, and not what such a crowd costs any machine, every other copy runs beside
-the same crowd at a stand-in: it answers the same bytes, after as long, and streams the same events at the same moments,
-from a table. Copies with and without the dashboard alternate, and of the ratios of neighbours the median counts: what
-else happens on a machine slows both. Where its cost lies, say the CPU seconds of each part of the fleet: those of the
-ledger's emulator and of Redis, which it makes work, are a service's elsewhere. How long a page takes that asks the
-ledger is to be seen beside how long the ledger, which the copy writes to meanwhile, takes for one row.
+only the dashboard's own cost is compared, and not what such a crowd costs any machine, the crowd is every other turn of
+some seconds at a stand-in: it answers the same bytes, after as long, and streams the same events at the same moments,
+from a table. A turn at the dashboard is compared with the two at the stand-in before and after it, since what else
+happens on a machine slows all of them; of these ratios the median counts. What looking costs is also to be read off the
+CPU seconds of each part of the fleet, which vary less than rates do: those of the ledger's emulator and of Redis, which
+it makes work, are a service's elsewhere. How long a page takes that asks the ledger is to be seen beside how long the
+ledger, which the copy writes to meanwhile, takes for one row.
+
+More turns than 8 are not for one run: the sink's emulator keeps all blobs in memory, and from some 200,000 on its
+garbage collector is what the rates tell of.
 """
 
 from __future__ import annotations
@@ -23,15 +27,17 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, cycle
 from pathlib import Path
 
 from awcopy.config import Secret
@@ -48,7 +54,7 @@ from awcopy.demo.sample import make_client
 from awcopy.demo.servers import AzuriteServer, start_azurite
 from awcopy.ledger.azure import AzureLedger
 from awcopy.live.redis import RedisLive
-from awcopy.model.job import Job, JobId, JobState
+from awcopy.model.job import JobId, JobState
 from bench.copy import fill
 from bench.visitors import STATIC, Crowd, Record, Tab, serve_again
 from tests.faults.processes import children_of
@@ -59,17 +65,33 @@ OBJECT_BYTES = 4096
 FAILURES_PER_ITEM = 500
 OVERVIEWS, LISTS, JOBS = 20, 15, 15  # of 50 pages that are held open
 _LOOK_S = 0.2
+_SETTLE_S = 3.0  # until streams are open, and those of the turn before are closed
 _TICKS = os.sysconf("SC_CLK_TCK")
 DASHBOARD, STAND_IN = "dashboard", "stand-in"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Copy:
-    """One copy while a crowd was there: how fast it was, and what each part of the fleet spent a second."""
+class Turn:
+    """A stretch of a copy while a crowd was there: how fast it was, and what each part of the fleet spent a second."""
 
     objects_per_s: float
     cpu_shares: Mapping[str, float]
     ledger_s: Sequence[float]  # that it took to read one row, again and again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trio:
+    """A turn at the dashboard, and those at the stand-in before and after it."""
+
+    before: Turn
+    looked_at: Turn
+    after: Turn
+
+    @property
+    def ratio(self) -> float:
+        """The copy's rate with the dashboard, as a part of that without."""
+        beside = statistics.mean((self.before.objects_per_s, self.after.objects_per_s))
+        return self.looked_at.objects_per_s / beside
 
 
 @dataclass(kw_only=True)
@@ -88,71 +110,91 @@ class Bench:
     waited_s: dict[str, list[float]]
     wrong: list[str]
 
-    async def copy_looked_at(self) -> tuple[Copy, Crowd]:
-        """Copy while people look at the dashboard; return what came of it, and of what they saw the record."""
-        job_id = await self._submit()
-        crowd = self._gather(job_id, Record())
-        copy = await self._copy(job_id, crowd, self.fleet.web_url)
-        for name, waited in crowd.waited_s.items():
-            self.waited_s[name] += waited
-        self.wrong += crowd.wrong
-        return copy, crowd
+    async def measure(self) -> list[Trio]:
+        """Copy until there are enough turns at the dashboard."""
+        trios: list[Trio] = []
+        while len(trios) < self.options.turns:
+            found = await self._copy()
+            if not found:
+                sys.exit("the copy ended before the third turn: more --objects are needed")
+            trios += found
+        return trios
 
-    async def copy_beside(self, seen: Crowd) -> Copy:
-        """Copy while the same people look at what answers them as the dashboard did."""
-        again = Crowd(tabs=seen.tabs, pages=seen.pages, visits_per_s=seen.visits_per_s, cached=self.cached)
-        job_id = await self._submit()
-        async with serve_again(seen.record) as url:
-            return await self._copy(job_id, again, url)
+    async def _copy(self) -> list[Trio]:
+        """Copy once, and return the turns at the dashboard with those at the stand-in around them."""
+        job_id = await asyncio.to_thread(submit, self.servers, self.environment)
+        visits = self._choose(job_id)
+        _, seen = await self._look(job_id, visits)  # while all begins: does not count
+        trios, before = [], await self._stand_in(job_id, seen)
+        while True:
+            turn, seen = await self._look(job_id, visits)
+            after = await self._stand_in(job_id, seen)
+            job = self.ledger.get_job(job_id)
+            if job.has_ended:
+                assert job.state is JobState.COMPLETED, job.detail
+                return trios
+            trio = Trio(before=before, looked_at=turn, after=after)
+            rates = f"{before.objects_per_s:.0f}, {turn.objects_per_s:.0f}, {after.objects_per_s:.0f}"
+            print(f"{job_id}: objects/s {rates}: {trio.ratio:.3f}", flush=True)
+            trios.append(trio)
+            before = after
 
-    def _gather(self, job_id: JobId, record: Record) -> Crowd:
+    async def _look(self, job_id: JobId, visits: Iterator[tuple[str, str]]) -> tuple[Turn, Crowd]:
         tabs = [
             *[Tab(events="/events?view=overview", page="/", name="overview, its part")] * OVERVIEWS,
             *[Tab(events="/events?")] * LISTS,
             *[Tab(events=f"/events?job={job_id}", page=f"/jobs/{job_id}", name="job, its part")] * JOBS,
         ]
-        pages = {
-            "overview": "/",
-            "jobs": "/jobs",
-            "jobs found": "/jobs?text=nightly+99",
-            "job that runs": f"/jobs/{job_id}",
-            "job with failures": f"/jobs/{self.failed}",
-            "new job": "/jobs/new",
-            "schedules": "/schedules/",
-            "schedule": "/schedules/nightly-1",
-            "workers": "/workers",
-            "system": "/system",
-            "API: jobs": "/api/v1/jobs",
-            "API: job": f"/api/v1/jobs/{job_id}",
-            "API: failures": f"/api/v1/jobs/{self.failed}/failures",
-        }
-        visits = self.options.visits
-        return Crowd(tabs=tabs, pages=pages, visits_per_s=visits, cached=self.cached, record=record)
+        crowd = Crowd(tabs=tabs, visits=visits, visits_per_s=self.options.visits, cached=self.cached)
+        turn = await self._take_turn(job_id, crowd, self.fleet.web_url)
+        for name, waited in crowd.waited_s.items():
+            self.waited_s[name] += waited
+        self.wrong += crowd.wrong
+        return turn, crowd
 
-    async def _submit(self) -> JobId:
-        return await asyncio.to_thread(submit, self.servers, self.environment)
+    async def _stand_in(self, job_id: JobId, seen: Crowd) -> Turn:
+        again = replace(seen, visits=cycle(seen.visited), record=Record(), visited=[])
+        async with serve_again(seen.record) as url:
+            return await self._take_turn(job_id, again, url)
 
-    async def _copy(self, job_id: JobId, crowd: Crowd, url: str) -> Copy:
-        async with crowd.at(url):
-            begun, before = time.monotonic(), self._cpu_s()
-            moved = self.live.moved_bytes(job_id)
-            job, ledger_s = await asyncio.to_thread(self._wait, job_id)
-            took_s, after = time.monotonic() - begun, self._cpu_s()
-        assert job.state is JobState.COMPLETED, job.detail
-        objects = (job.totals.copied.size_bytes - moved) / OBJECT_BYTES
-        shares = {name: (after[name] - before[name]) / took_s for name in after}
-        print(f"{job.id}: {objects:,.0f} objects in {took_s:.1f} s", flush=True)
-        return Copy(objects_per_s=objects / took_s, cpu_shares=shares, ledger_s=ledger_s)
-
-    def _wait(self, job_id: JobId) -> tuple[Job, list[float]]:
-        took_s: list[float] = []
+    def _choose(self, job_id: JobId) -> Iterator[tuple[str, str]]:
+        """Yield pages in an order that chance makes, the same each time; each as often as the others."""
+        pages = [
+            ("overview", "/"),
+            ("jobs", "/jobs"),
+            ("jobs found", "/jobs?text=nightly+99"),
+            ("job that runs", f"/jobs/{job_id}"),
+            ("job with failures", f"/jobs/{self.failed}"),
+            ("new job", "/jobs/new"),
+            ("schedules", "/schedules/"),
+            ("schedule", "/schedules/nightly-1"),
+            ("workers", "/workers"),
+            ("system", "/system"),
+            ("API: jobs", "/api/v1/jobs"),
+            ("API: job", f"/api/v1/jobs/{job_id}"),
+            ("API: failures", f"/api/v1/jobs/{self.failed}/failures"),
+        ]
+        order = random.Random(0)
         while True:
-            begun = time.monotonic()
-            job = self.ledger.get_job(job_id)
+            yield from order.sample(pages, len(pages))
+
+    async def _take_turn(self, job_id: JobId, crowd: Crowd, url: str) -> Turn:
+        async with crowd.at(url):
+            await asyncio.sleep(_SETTLE_S)
+            begun, before, moved = time.monotonic(), self._cpu_s(), self.live.moved_bytes(job_id)
+            ledger_s = await asyncio.to_thread(self._read_row, job_id, begun + self.options.turn)
+            took_s, after = time.monotonic() - begun, self._cpu_s()
+            moved = self.live.moved_bytes(job_id) - moved
+        shares = {name: (after[name] - before[name]) / took_s for name in after}
+        return Turn(objects_per_s=moved / OBJECT_BYTES / took_s, cpu_shares=shares, ledger_s=ledger_s)
+
+    def _read_row(self, job_id: JobId, until: float) -> list[float]:
+        took_s: list[float] = []
+        while (begun := time.monotonic()) < until:
+            self.ledger.get_job(job_id)
             took_s.append(time.monotonic() - begun)
-            if job.has_ended:
-                return job, took_s
             time.sleep(_LOOK_S)
+        return took_s
 
     def _cpu_s(self) -> dict[str, float]:
         roots = {
@@ -194,18 +236,6 @@ def cpu_s(pid: int, *, with_children: bool) -> float:
     return own + sum(cpu_s(child, with_children=True) for child in children_of(pid)) if with_children else own
 
 
-async def measure(bench: Bench) -> tuple[list[Copy], list[Copy]]:
-    """Return the copies with the dashboard and without, in their order; the first that was looked at does not count."""
-    _, seen = await bench.copy_looked_at()
-    bench.waited_s.clear()
-    looked_at, beside = [], []
-    for _ in range(bench.options.pairs):
-        beside.append(await bench.copy_beside(seen))
-        copy, seen = await bench.copy_looked_at()
-        looked_at.append(copy)
-    return looked_at, beside
-
-
 def main() -> None:
     """Run the benchmark and print what it found."""
     options = _parse()
@@ -232,9 +262,13 @@ def main() -> None:
             waited_s=defaultdict(list),
             wrong=[],
         )
-        looked_at, beside = asyncio.run(measure(bench))
+        trios = asyncio.run(bench.measure())
     _print_waits(bench.waited_s)
-    _print_copies(looked_at, beside)
+    _print_costs([trio.looked_at for trio in trios], [trio.before for trio in trios])
+    quartiles = ", ".join(
+        f"{quartile:.3f}" for quartile in statistics.quantiles([one.ratio for one in trios])
+    )
+    print(f"the copy's rate with the dashboard, as a ratio, in {len(trios)} turns: quartiles {quartiles}")
     for wrong in sorted(set(bench.wrong)):
         print(f"wrong: {wrong}")
 
@@ -246,9 +280,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1_000, help="past jobs")
     parser.add_argument("--failures", type=int, default=100_000, help="objects that failed in one of them")
     parser.add_argument("--schedules", type=int, default=20)
-    parser.add_argument("--objects", type=int, default=3_000, help="in the bucket that is copied")
-    parser.add_argument("--pairs", type=int, default=8, help="copies with the dashboard, and as many without")
-    parser.add_argument("--visits", type=float, default=5.0, help="a second")
+    parser.add_argument("--objects", type=int, default=40_000, help="in the bucket that is copied")
+    parser.add_argument("--turns", type=int, default=8, help="at the dashboard, at least")
+    parser.add_argument("--turn", type=float, default=5.0, help="seconds of a turn")
+    parser.add_argument("--visits", type=float, default=1.0, help="a second")
     return parser.parse_args()
 
 
@@ -263,24 +298,15 @@ def _print_waits(waited_s: Mapping[str, Sequence[float]]) -> None:
         print(f"{name:24}{len(waited):8}" + "".join(f"{figure * 1000:8.0f}" for figure in figures))
 
 
-def _print_copies(looked_at: Sequence[Copy], beside: Sequence[Copy]) -> None:
+def _print_costs(looked_at: Sequence[Turn], beside: Sequence[Turn]) -> None:
     print(f"\n{'CPU s a second':28}{DASHBOARD:>12}{STAND_IN:>12}")
     for name in looked_at[0].cpu_shares:
-        shares = (
-            statistics.median(copy.cpu_shares[name] for copy in copies) for copies in (looked_at, beside)
-        )
+        shares = [statistics.mean(turn.cpu_shares[name] for turn in turns) for turns in (looked_at, beside)]
         print(f"{name:28}" + "".join(f"{share:12.3f}" for share in shares))
-    for name, copies in ((DASHBOARD, looked_at), (STAND_IN, beside)):
-        waited = list(chain(*(copy.ledger_s for copy in copies)))
+    for name, turns in ((DASHBOARD, looked_at), (STAND_IN, beside)):
+        waited = list(chain(*(turn.ledger_s for turn in turns)))
         p50, p95 = (f"{_share(waited, share) * 1000:.0f} ms" for share in (0.5, 0.95))
         print(f"one row of the ledger, read beside the {name}: p50 {p50}, p95 {p95}")
-    for name, copies in ((DASHBOARD, looked_at), (STAND_IN, beside)):
-        rates = [copy.objects_per_s for copy in copies]
-        shown = ", ".join(f"{rate:.0f}" for rate in rates)
-        print(f"objects/s beside the {name}: {statistics.median(rates):.0f} ({shown})")
-    ratios = [one.objects_per_s / other.objects_per_s for one, other in zip(looked_at, beside, strict=True)]
-    shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
-    print(f"the copy's rate with the dashboard, as a ratio: {statistics.median(ratios):.3f} ({shown})")
 
 
 def _share(values: Sequence[float], share: float) -> float:

@@ -6,11 +6,10 @@ Knows HTTP and paths, and nothing of what the pages show.
 from __future__ import annotations
 
 import asyncio
-import random
 import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -62,16 +61,18 @@ class Crowd:
 
     Args:
         tabs: What is held open all the time.
-        pages: The path of each page by its name; visited in an order that chance makes, the same each time.
-        visits_per_s: So many of them are visited each second, whether or not the ones before are there.
+        visits: What else is visited, one after the other: the name and path of each page.
+        visits_per_s: So many of them begin each second, whether or not the ones before are there.
         cached: What the browsers keep: of each file its ETag, and until when they do not ask for it.
+        visited: What was visited, and came.
     """
 
     tabs: Sequence[Tab]
-    pages: Mapping[str, str]
+    visits: Iterator[tuple[str, str]]
     visits_per_s: float
     cached: dict[str, tuple[bytes, float]]
     record: Record = field(default_factory=Record)
+    visited: list[tuple[str, str]] = field(default_factory=list)
     waited_s: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     wrong: list[str] = field(default_factory=list)
 
@@ -97,11 +98,13 @@ class Crowd:
                 task.cancel()
 
     async def _visit_pages(self, url: str, start: Callable[[Coroutine[object, object, None]], None]) -> None:
-        order = random.Random(0)
-        while True:
-            for name in order.sample(list(self.pages), len(self.pages)):
-                await asyncio.sleep(1 / self.visits_per_s)
-                start(self._visit(url, name, self.pages[name]))
+        async def visit(name: str, path: str) -> None:
+            await self._visit(url, name, path)
+            self.visited.append((name, path))
+
+        for name, path in self.visits:
+            await asyncio.sleep(1 / self.visits_per_s)
+            start(visit(name, path))
 
     async def _fetch_part(self, url: str, tab: Tab, later_s: float) -> None:
         await asyncio.sleep(later_s)
