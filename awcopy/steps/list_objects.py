@@ -53,15 +53,15 @@ def list_objects(context: StepContext, job: Job, lease: Lease) -> None:
     source, _ = context.stores_of(job)
     retrier = context.retrier(lease.check)
     join = open_join(context, job, lease) if job.spec.sync else None
-    stretches = PAGES_PER_TURN // PAGES_AT_ONCE if join and job.spec.source.is_amazon else PAGES_PER_TURN
-    for number in range(1, stretches + 1):
+    # Little of a sync is to be copied as a rule, so that most agents wait for its end in any case. A store with an
+    # order of its own is asked for a page again by its mark alone, and the less is asked again the better.
+    at_once = PAGES_AT_ONCE if join and job.spec.source.is_amazon else 1
+    for number in range(1, PAGES_PER_TURN // at_once + 1):
         lease.check()
         at = _range(lease)
         pages = [retrier.call(lambda at=at: _next_page(source, job.spec, at))]  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
-        # Little of a sync is to be copied as a rule, so that most agents wait for its end in any case. A store with an
-        # order of its own is asked for a page again by its mark alone, and the less is asked again the better.
-        if join and at.token and job.spec.source.is_amazon:
-            pages += _pages_after(source, job.spec, at, pages[0], lease.check)
+        if at.token:
+            pages += _pages_after(source, job.spec, at, pages[0], most=at_once - 1, check=lease.check)
         _plan_pages(context, job, lease, pages, join)
         if _is_last(pages[-1], at):
             if join:
@@ -91,11 +91,11 @@ def _is_last(page: ListPage, at: ListRange) -> bool:
 
 
 def _pages_after(
-    source: Source, spec: JobSpec, at: ListRange, page: ListPage, check: Callable[[], None]
+    source: Source, spec: JobSpec, at: ListRange, page: ListPage, *, most: int, check: Callable[[], None]
 ) -> list[ListPage]:
     """Return the pages after one that are planned with it. What fails now is tried again as the first of the next."""
     pages: list[ListPage] = []
-    while len(pages) + 1 < PAGES_AT_ONCE and not _is_last(page, at):
+    while len(pages) < most and not _is_last(page, at):
         check()
         at = _following(replace(at, planned_to=""), page)
         try:
