@@ -86,7 +86,7 @@ class Looks:
             shared.lock.release()
 
     def _look(self, shared: _Look, look: Callable[[], tuple[Any, float]]) -> None:
-        shared.begun = begun = self._clock()
+        begun = self._clock()
         try:
             shared.seen, shown_s = look()
             shared.error = None
@@ -94,6 +94,7 @@ class Looks:
             shared.error, shown_s = error, FRESH_S
         # From its beginning: whoever looks once a second sees something new each time.
         took_s = self._clock() - begun
+        shared.begun = begun
         shared.until = begun + (max(shown_s, _SHOWN_TIMES * took_s) if shown_s else 0.0)
 
     def forget(self) -> None:
