@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _Seen = TypeVar("_Seen")
 
 FRESH_S = 1.0
-# A look that takes long is repeated the more rarely: somebody looks for a tenth of the time at most.
-_SHOWN_TIMES = 10
+# A look that takes long is repeated the more rarely, so that somebody looks for a tenth of the time; but what was found
+# while the ledger stood still is not shown for minutes.
+_SHOWN_TIMES, _LONGEST_SHOWN_S = 10, 15.0
 _MOST_KEPT = 256
 _MOST_LOOKS = 2_000
 MOST_SAMPLES = 240
@@ -57,8 +58,8 @@ class Looks:
 
         Args:
             key: What is looked at.
-            look: Returns what is seen, and for how many seconds from now it may be shown, longer if the look takes
-                long; not at all with 0. Called in a thread of its own if something is shown meanwhile.
+            look: Returns what is seen, and for how many seconds from its beginning it may be shown, longer if the
+                look takes long; not at all with 0. Called in a thread of its own if something is shown meanwhile.
             late_s: For how many seconds more it may be shown while somebody looks again, so that nobody waits.
 
         Raises:
@@ -88,14 +89,15 @@ class Looks:
     def _look(self, shared: _Look, look: Callable[[], tuple[Any, float]]) -> None:
         begun = self._clock()
         try:
-            shared.seen, shown_s = look()
-            shared.error = None
+            seen, shown_s = look()
         except AwcopyError as error:
-            shared.error, shown_s = error, FRESH_S
-        # From its beginning: whoever looks once a second sees something new each time.
-        took_s = self._clock() - begun
+            shared.error, shared.until = error, self._clock() + FRESH_S
+        else:
+            slow_s = min(_LONGEST_SHOWN_S, _SHOWN_TIMES * (self._clock() - begun))
+            shared.error, shared.seen = None, seen
+            # From its beginning: whoever looks once a second sees something new each time.
+            shared.until = begun + (max(shown_s, slow_s) if shown_s else 0.0)
         shared.begun = begun
-        shared.until = begun + (max(shown_s, _SHOWN_TIMES * took_s) if shown_s else 0.0)
 
     def forget(self) -> None:
         """Have everything looked at anew: something was changed here."""

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -174,14 +174,28 @@ def test_a_look_that_takes_long_is_repeated_the_more_rarely(looks, clock):
 
     def look():
         looked.append(1)
-        clock.now += 3.0
+        clock.now += 1.0
         return len(looked), FRESH_S
 
-    for moment in (0.0, 4.0, 29.0):
+    for moment in (0.0, 2.0, 9.0):
         clock.now = moment
         assert looks.share("job", look) == 1
-    clock.now = 30.0
+    clock.now = 10.0
     assert looks.share("job", look) == 2
+
+
+@pytest.mark.parametrize(("is_away", "shown_s"), [(True, 30.0 + FRESH_S), (False, 30.0)])
+def test_what_a_ledger_that_stood_still_has_said_is_not_shown_for_minutes(looks, clock, is_away, shown_s):
+    def look():
+        clock.now += 30.0
+        if is_away:
+            raise ServiceUnreachable("away")
+        return "old", FRESH_S
+
+    with pytest.raises(ServiceUnreachable) if is_away else nullcontext():
+        looks.share("job", look)
+    clock.now = shown_s
+    assert looks.share("job", lambda: ("new", FRESH_S)) == "new"
 
 
 @pytest.mark.parametrize("breaks", [False, True])
