@@ -17,6 +17,7 @@ from awcopy.jobs.schedules import fire_schedules
 from awcopy.live.base import Vitals
 from awcopy.steps.reconcile import reconcile
 from workers import messages
+from workers.stopping import Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ class Housekeeper:
         self._reconcile_s = reconcile_s
         self._slots = slots
         self._name = name
-        self._stopping = threading.Event()
+        self._stopping = Stopping()
 
     def stop(self) -> None:
         """End ``run`` after the round under way."""

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +17,7 @@ import structlog
 
 from awcopy.errors import ServiceUnreachable
 from awcopy.logs import configure_logging
+from workers.stopping import Stopping
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -105,7 +105,7 @@ class Supervisor:
     command: list[str]
     processes: int
     _slots: list[_Slot] = field(default_factory=list)
-    _stopping: threading.Event = field(default_factory=threading.Event)
+    _stopping: Stopping = field(default_factory=Stopping)
 
     def run(self) -> None:
         """Start the processes and look after them until ``stop`` and the end of all of them."""
