@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Act = Callable[[], None]
+
+# No fiber computes so long between two switches, even on a slow machine; one that stands still counts as one look.
+_STUCK_AFTER_LOOKS = 4
+_LOOK_S = 1.0
 
 
 class Killed(BaseException):
@@ -21,6 +27,10 @@ class Killed(BaseException):
 
 class OutOfTime(Exception):
     """Too many events: something spins."""
+
+
+class Stuck(Exception):
+    """A fiber waits for something that is no fiber's: production code whose waiting nobody has replaced."""
 
 
 @dataclass(eq=False, slots=True)
@@ -55,7 +65,13 @@ class _Thread:
         self.go.acquire()
         self.fiber: Fiber | None = None
         self.back: threading.Lock | None = None
-        threading.Thread(target=self._run, name="fiber", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="fiber", daemon=True)
+        self._thread.start()
+
+    def stack(self) -> str:
+        """Return where the thread is now."""
+        frame = sys._current_frames().get(self._thread.ident)
+        return "".join(traceback.format_stack(frame))
 
     def _run(self) -> None:
         while True:
@@ -92,6 +108,7 @@ class Scheduler:
         self._main = threading.Lock()
         self._main.acquire()
         self._fibers: set[Fiber] = set()
+        self._is_stuck = False
 
     def at(self, when: float, act: Act) -> None:
         """Run a callback at a time."""
@@ -149,7 +166,9 @@ class Scheduler:
         return True
 
     def close(self) -> None:
-        """Unwind every fiber that is left."""
+        """Unwind every fiber that is left; none of a run that got stuck, where the baton is lost."""
+        if self._is_stuck:
+            return
         for fiber in sorted(self._fibers, key=lambda one: one.name):
             fiber.process.is_dead = True
             self._resume(fiber)
@@ -171,7 +190,9 @@ class Scheduler:
         thread = fiber._thread
         self.current = fiber
         thread.go.release()
-        self._main.acquire()
+        if not any(self._main.acquire(timeout=_LOOK_S) for _ in range(_STUCK_AFTER_LOOKS)):
+            self._is_stuck = True
+            raise Stuck(f"{fiber.name} does not come back:\n{thread.stack()}")
         self.current = None
         if fiber.is_done:
             self._fibers.discard(fiber)

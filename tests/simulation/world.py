@@ -396,6 +396,7 @@ class World:
             "awcopy.transfer.limiter.Limiter.__init__.__defaults__": (clock.monotonic,),
             "workers.housekeeping.time": clock,
             "workers.housekeeping.threading": threads,
+            "workers.housekeeping.Stopping": threads.Event,
             "workers.messages.publish_generation": lambda _, generation: self.broker.start_generation(
                 generation
             ),
