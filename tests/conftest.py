@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -60,6 +61,15 @@ def fault_seed(config: pytest.Config) -> int:
 @pytest.hookimpl(optionalhook=True)  # there is such a hook only where tests run side by side
 def pytest_configure_node(node) -> None:
     node.workerinput[SEED_VARIABLE] = OWN_SEED
+
+
+@pytest.hookimpl(trylast=True)  # after its letter
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Say in CI at once what failed and why: a run that is cut off never comes to its summary."""
+    if IN_CI and report.failed:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = crash.message.splitlines()[0] if crash else report.longreprtext[-300:]
+        sys.stdout.write(f"\n{report.nodeid} ({report.when}): {why}\n")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
