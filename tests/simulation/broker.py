@@ -120,7 +120,7 @@ class Broker:
         self._chords.setdefault(group, Chord()).size = size
 
     def pump(self) -> None:
-        """Hand messages to idle workers, as soon as the scheduler has the baton."""
+        """Hand messages to idle workers, as soon as it is the scheduler's turn."""
         if not self._is_pumping:
             self._is_pumping = True
             self._world.scheduler.after(0.001, self._hand_out)

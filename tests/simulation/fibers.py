@@ -1,24 +1,24 @@
 """Virtual time, and tasks that run one at a time: every switch between them is the scheduler's, none the system's.
 
-A fiber is a thread that runs only while it holds the baton, so production code stays as it is, and equal
-seeds give equal runs. Nothing here knows what the fibers do.
+A fiber is a greenlet, so production code stays as it is, and equal seeds give equal runs. Nothing here knows what
+the fibers do.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-import sys
-import threading
-import traceback
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+
+from greenlet import getcurrent, greenlet
 
 Act = Callable[[], None]
 
-# No fiber computes so long between two switches, even on a slow machine; one that stands still counts as one look.
-_STUCK_AFTER_LOOKS = 4
-_LOOK_S = 1.0
+# A fiber computes for milliseconds between two switches, also on a slow machine.
+_STUCK_AFTER_S = 4.0
 
 
 class Killed(BaseException):
@@ -46,50 +46,23 @@ class Process:
 class Fiber:
     """One run of a function in a process."""
 
-    __slots__ = ("_act", "_thread", "error", "is_done", "name", "process")
+    __slots__ = ("_act", "greenlet", "name", "process")
 
-    def __init__(self, name: str, process: Process, act: Act) -> None:
+    def __init__(self, name: str, process: Process, act: Act, home: greenlet) -> None:
         self.name = name
         self.process = process
-        self.is_done = False
-        self.error: BaseException | None = None
+        self.greenlet = greenlet(self._run, home)
         self._act = act
-        self._thread: _Thread | None = None
 
-
-class _Thread:
-    """A thread that runs one fiber after the other; starting a thread costs more than a whole task."""
-
-    def __init__(self) -> None:
-        self.go = threading.Lock()
-        self.go.acquire()
-        self.fiber: Fiber | None = None
-        self.back: threading.Lock | None = None
-        self._thread = threading.Thread(target=self._run, name="fiber", daemon=True)
-        self._thread.start()
-
-    def stack(self) -> str:
-        """Return where the thread is now."""
-        frame = sys._current_frames().get(self._thread.ident)
-        return "".join(traceback.format_stack(frame))
+    @property
+    def is_done(self) -> bool:
+        """Whether it has come to its end."""
+        return self.greenlet.dead
 
     def _run(self) -> None:
-        while True:
-            self.go.acquire()
-            fiber, back = self.fiber, self.back
-            try:
-                if not fiber.process.is_dead:
-                    fiber._act()
-            except Killed:
-                pass
-            except BaseException as error:  # noqa: BLE001 - handed to the world, which fails the run
-                fiber.error = error
-            fiber.is_done = True
-            self.fiber = None
-            back.release()
-
-
-_idle: list[_Thread] = []
+        with suppress(Killed):
+            if not self.process.is_dead:
+                self._act()
 
 
 class Scheduler:
@@ -105,10 +78,8 @@ class Scheduler:
         self._events: list[tuple[float, int, Act]] = []
         self._numbers = itertools.count()
         self._left = most_events
-        self._main = threading.Lock()
-        self._main.acquire()
         self._fibers: set[Fiber] = set()
-        self._is_stuck = False
+        self._home = getcurrent()
 
     def at(self, when: float, act: Act) -> None:
         """Run a callback at a time."""
@@ -119,8 +90,8 @@ class Scheduler:
         self.at(self.now + delay, act)
 
     def spawn(self, name: str, process: Process, act: Act) -> Fiber:
-        """Start a fiber, which runs when the scheduler next gets the baton."""
-        fiber = Fiber(name, process, act)
+        """Start a fiber, which runs when the scheduler next gets its turn."""
+        fiber = Fiber(name, process, act, self._home)
         process.fibers.add(fiber)
         self._fibers.add(fiber)
         self.at(self.now, lambda: self._resume(fiber))
@@ -137,9 +108,7 @@ class Scheduler:
             self.now = until  # nobody else is due before
             return
         self.at(until, lambda: self._resume(fiber))
-        thread = fiber._thread
-        self._main.release()
-        thread.go.acquire()
+        self._home.switch()
         self.check_alive()
 
     def check_alive(self) -> None:
@@ -166,9 +135,7 @@ class Scheduler:
         return True
 
     def close(self) -> None:
-        """Unwind every fiber that is left; none of a run that got stuck, where the baton is lost."""
-        if self._is_stuck:
-            return
+        """Unwind every fiber that is left."""
         for fiber in sorted(self._fibers, key=lambda one: one.name):
             fiber.process.is_dead = True
             self._resume(fiber)
@@ -184,22 +151,16 @@ class Scheduler:
         if fiber.process.frozen_until > self.now:
             self.at(fiber.process.frozen_until, lambda: self._resume(fiber))
             return
-        if fiber._thread is None:
-            fiber._thread = _idle.pop() if _idle else _Thread()
-            fiber._thread.fiber, fiber._thread.back = fiber, self._main
-        thread = fiber._thread
-        self.current = fiber
-        thread.go.release()
-        if not any(self._main.acquire(timeout=_LOOK_S) for _ in range(_STUCK_AFTER_LOOKS)):
-            self._is_stuck = True
-            raise Stuck(f"{fiber.name} does not come back:\n{thread.stack()}")
-        self.current = None
-        if fiber.is_done:
-            self._fibers.discard(fiber)
-            fiber.process.fibers.discard(fiber)
-            _idle.append(thread)
-            if fiber.error is not None:
-                raise fiber.error
+        self.current, since = fiber, time.monotonic()
+        try:
+            fiber.greenlet.switch()
+        finally:
+            self.current = None
+            if fiber.is_done:
+                self._fibers.discard(fiber)
+                fiber.process.fibers.discard(fiber)
+        if time.monotonic() - since > _STUCK_AFTER_S:
+            raise Stuck(f"{fiber.name} was away for {time.monotonic() - since:.1f} s of real time")
 
 
 class FiberLock:

@@ -397,6 +397,7 @@ class World:
             "workers.housekeeping.time": clock,
             "workers.housekeeping.threading": threads,
             "workers.housekeeping.Stopping": threads.Event,
+            "workers.housekeeping.memory_bytes": lambda: 0,
             "workers.messages.publish_generation": lambda _, generation: self.broker.start_generation(
                 generation
             ),
