@@ -6,9 +6,11 @@ Holds nothing that matters: it begins anew with the process.
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections import OrderedDict
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -27,7 +29,7 @@ _Seen = TypeVar("_Seen")
 FRESH_S = 1.0
 # A look that takes long is repeated the more rarely, so that somebody looks for a tenth of the time; but what was found
 # while the ledger stood still is not shown for minutes.
-_SHOWN_TIMES, _LONGEST_SHOWN_S = 10, 15.0
+_RESTS_TIMES, _LONGEST_REST_S = 9, 15.0
 _MOST_KEPT = 256
 _MOST_LOOKS = 2_000
 MOST_SAMPLES = 240
@@ -59,7 +61,8 @@ class Looks:
         Args:
             key: What is looked at.
             look: Returns what is seen, and for how many seconds from its beginning it may be shown, longer if the
-                look takes long; not at all with 0. Called in a thread of its own if something is shown meanwhile.
+                look takes long; only to who waited for it with 0. Called in a thread of its own if something is shown
+                meanwhile.
             late_s: For how many seconds more it may be shown while somebody looks again, so that nobody waits.
 
         Raises:
@@ -68,7 +71,10 @@ class Looks:
         shared, came = self._find(key), self._clock()
         if shared.error is None and shared.until <= came < shared.until + late_s:
             if shared.lock.acquire(blocking=False):
-                threading.Thread(target=self._look_beside, args=(shared, look), daemon=True).start()
+                try:
+                    threading.Thread(target=self._look_beside, args=(shared, look), daemon=True).start()
+                except RuntimeError:  # no more threads are to be had
+                    shared.lock.release()
             late: _Seen = shared.seen
             return late
         with shared.lock:
@@ -76,7 +82,7 @@ class Looks:
             if self._clock() >= shared.until and shared.begun <= came:
                 self._look(shared, look)
             if shared.error:
-                raise shared.error
+                raise copy(shared.error)  # one that is raised again and again remembers all who raised it
             seen: _Seen = shared.seen
             return seen
 
@@ -91,18 +97,24 @@ class Looks:
         try:
             seen, shown_s = look()
         except AwcopyError as error:
-            shared.error, shared.until = error, self._clock() + FRESH_S
+            shared.error, shared.until = copy(error), self._clock() + FRESH_S
         else:
-            slow_s = min(_LONGEST_SHOWN_S, _SHOWN_TIMES * (self._clock() - begun))
-            shared.error, shared.seen = None, seen
-            # From its beginning: whoever looks once a second sees something new each time.
-            shared.until = begun + (max(shown_s, slow_s) if shown_s else 0.0)
+            shared.error, shared.seen, shared.until = None, seen, begun
+            if shown_s:
+                ended = self._clock()
+                rests_s = min(_LONGEST_REST_S, _RESTS_TIMES * (ended - begun))
+                # From its beginning: whoever looks once a second sees something new each time.
+                shared.until = max(begun + shown_s, ended + rests_s)
         shared.begun = begun
 
     def forget(self) -> None:
-        """Have everything looked at anew: something was changed here."""
+        """Have everything looked at anew that may change: something was changed here.
+
+        What somebody looks at meanwhile is shown to nobody who comes from now on.
+        """
         with self._lock:
-            self._looks.clear()
+            for key in [key for key, look in self._looks.items() if look.until != math.inf]:
+                del self._looks[key]
 
     def _find(self, key: Hashable) -> _Look:
         with self._lock:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
+import traceback
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -184,7 +186,7 @@ def test_a_look_that_takes_long_is_repeated_the_more_rarely(looks, clock):
     assert looks.share("job", look) == 2
 
 
-@pytest.mark.parametrize(("is_away", "shown_s"), [(True, 30.0 + FRESH_S), (False, 30.0)])
+@pytest.mark.parametrize(("is_away", "shown_s"), [(True, 30.0 + FRESH_S), (False, 45.0)])
 def test_what_a_ledger_that_stood_still_has_said_is_not_shown_for_minutes(looks, clock, is_away, shown_s):
     def look():
         clock.now += 30.0
@@ -194,6 +196,9 @@ def test_what_a_ledger_that_stood_still_has_said_is_not_shown_for_minutes(looks,
 
     with pytest.raises(ServiceUnreachable) if is_away else nullcontext():
         looks.share("job", look)
+    # Whoever comes next need not look, or fifty would look one after the other, for as long each.
+    with pytest.raises(ServiceUnreachable) if is_away else nullcontext():
+        assert looks.share("job", lambda: ("new", FRESH_S)) == "old"
     clock.now = shown_s
     assert looks.share("job", lambda: ("new", FRESH_S)) == "new"
 
@@ -244,6 +249,49 @@ def test_after_a_change_everything_is_looked_at_anew(looks):
     looks.share("job", lambda: (1, 5.0))
     looks.forget()
     assert looks.share("job", lambda: (2, 5.0)) == 2
+
+
+def test_what_never_changes_is_not_forgotten(looks):
+    looks.share("ended", lambda: (1, math.inf))
+    looks.forget()
+    assert looks.share("ended", lambda: (2, math.inf)) == 1
+
+
+def test_what_was_being_looked_at_during_a_change_is_shown_to_nobody_who_comes_after_it(looks):
+    def look():
+        looks.forget()
+        return "before", math.inf
+
+    assert looks.share("job", look) == "before"
+    assert looks.share("job", lambda: ("after", 5.0)) == "after"
+
+
+def test_an_error_told_to_many_remembers_none_of_them(looks, clock):
+    def look():
+        raise ServiceUnreachable("away", hint="wait") from OSError("refused")
+
+    told = []
+    for _ in range(3):
+        with pytest.raises(ServiceUnreachable, match="away") as caught:
+            looks.share("job", look)
+        told.append(caught.value)
+
+    assert len({id(error) for error in told}) == 3
+    assert {(error.hint, len(traceback.extract_tb(error.__traceback__))) for error in told} == {("wait", 2)}
+    assert {error.__cause__ for error in told} == {None}
+
+
+def test_without_a_thread_to_look_what_is_there_is_shown_and_the_next_one_looks(looks, clock, monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    looks.share("ahead", lambda: ("old", 5.0), late_s=2.0)
+    clock.now = 6.0
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert looks.share("ahead", lambda: ("new", 5.0), late_s=2.0) == "old"
+    clock.now = 8.0
+    assert looks.share("ahead", lambda: ("new", 5.0), late_s=2.0) == "new"
 
 
 def test_nobody_waits_for_what_may_be_shown_a_little_longer(looks, clock):
