@@ -75,7 +75,8 @@ def show_description() -> dict[str, Any]:
 def list_jobs() -> dict[str, Any]:
     """Return a page of jobs, newest first; ``next`` is the ``after`` of the next page, or null."""
     wants_record = reads_record()
-    snapshots, following = read_jobs()
+    # Whoever asks for the records acts on them: a command looks up which job is meant.
+    snapshots, following = read_jobs(as_they_are=wants_record)
     shown = [show_snapshot(one, wants_record=wants_record) for one in snapshots]
     return {**jobs_record([], following), "jobs": shown}
 
@@ -92,7 +93,7 @@ def create_job() -> tuple[dict[str, Any], HTTPStatus, dict[str, str]]:
 
 @blueprint.get("/jobs/<job_id>")
 def show_job(job_id: str) -> dict[str, Any]:
-    """Return one job as it is now, the same as ``awcopy jobs show -o json``."""
+    """Return one job as it was within the last second, the same as ``awcopy jobs show -o json``."""
     wants_record = reads_record()
     return show_snapshot(read_job(job_id), wants_record=wants_record)
 

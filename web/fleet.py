@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from flask import current_app, request
+from flask import current_app, g, request
 
 import awcopy
 from awcopy.errors import JobNotFound, UsageError
@@ -46,9 +46,10 @@ LONGEST_TEXT = 200
 JOBS_SCHEMA = "awcopy.jobs/1"
 # Many jobs at once: they are read for what needs a person, and no bar grows visibly within a second.
 _MANY_SHOWN_S = 2.0
+# Of what a job's items add up to: less than its row is shown, since it is found after that.
+_SUMS_SHOWN_S = 0.8
 # What is no job's progress, and takes many requests to find out.
 _SHOWN_S = 15.0
-_TROUBLE_SHOWN_S = 2.0
 _SETTLES_IN = timedelta(minutes=5)
 _EXTENSION = "awcopy.fleet"
 _WATCH = "awcopy.watch"
@@ -62,7 +63,8 @@ def attach_fleet(app: Flask, fleet: Fleet, settings: Settings) -> None:
 
     @app.after_request
     def look_anew(response: Response) -> Response:
-        if request.method not in SAFE_METHODS:
+        # Whoever may change nothing makes nobody work.
+        if request.method not in SAFE_METHODS and "visitor" in g:
             watch.looks.forget()
         return response
 
@@ -103,13 +105,13 @@ class Watch:
     examples: Examples = field(default_factory=Examples)
 
     def take(self, job: Job) -> JobSnapshot:
-        """Return the snapshot of a job that was just read; what its items add up to is a second old at most."""
+        """Return the snapshot of a job that was just read; what its items add up to may be a second old."""
         snapshot = self.looks.share((job.id, job.version), partial(_take_snapshot, self.fleet, job))
         self.history.note(snapshot)
         return snapshot
 
     def see_job(self, job_id: JobId) -> JobSnapshot:
-        """Return how a job was within the last second."""
+        """Return how a job was within the last second, or at its end."""
 
         def look() -> tuple[JobSnapshot, float]:
             snapshot = self.take(self.fleet.ledger.get_job(job_id))
@@ -118,20 +120,20 @@ class Watch:
 
         return self.looks.share(("job", job_id), look)
 
-    def see_jobs(self, query: JobQuery) -> JobsSeen:
-        """Return how a page of jobs was within the last two seconds."""
+    def see_jobs(self, query: JobQuery, *, shown_s: float = _MANY_SHOWN_S) -> JobsSeen:
+        """Return how a page of jobs was within the last two seconds, or so many; with 0, how it is."""
 
         def look() -> tuple[JobsSeen, float]:
             page = find_jobs(self.fleet, query.wanted, limit=query.limit, after=query.after)
-            return ([self.take(job) for job in page.jobs], page.following), _MANY_SHOWN_S
+            return ([self.take(job) for job in page.jobs], page.following), shown_s
 
-        return self.looks.share(query, look)
+        return self.looks.share((query, shown_s), look)
 
     def see_overview(self) -> Overview:
-        """Return how the fleet was within the last two seconds, and its schedules within the last seconds."""
-        ahead = self.looks.share("ahead", lambda: (look_ahead(self.fleet), _SHOWN_S), late_s=_SHOWN_S)
+        """Return how the fleet was within the last two seconds, and its schedules within the last half minute."""
 
         def look() -> tuple[Overview, float]:
+            ahead = self.looks.share("ahead", lambda: (look_ahead(self.fleet), _SHOWN_S), late_s=_SHOWN_S)
             return take_overview(self.fleet, ahead, self.take), _MANY_SHOWN_S
 
         return self.looks.share("overview", look)
@@ -165,16 +167,20 @@ def read_job(text: str) -> JobSnapshot:
     return _current_watch().see_job(parse_job_id(text))
 
 
-def read_jobs() -> JobsSeen:
+def read_jobs(*, as_they_are: bool = False) -> JobsSeen:
     """Return the page of jobs that the query asks for, newest first, and after which the next one starts.
 
     ``?limit=&after=`` choose the page, ``state`` (again for several) and ``text`` which jobs.
+
+    Args:
+        as_they_are: Whether somebody acts on what is said, and not as they were within the last two seconds.
 
     Raises:
         UsageError: The limit is not a number from 1 to 200, there is no such state, or the text is too long.
         JobNotFound: ``after`` cannot be a job's id.
     """
-    return _current_watch().see_jobs(parse_query())
+    watch, query = _current_watch(), parse_query()
+    return watch.see_jobs(query, shown_s=0.0) if as_they_are else watch.see_jobs(query)
 
 
 def keep_markup(what: str, snapshot: JobSnapshot, render: Callable[[JobSnapshot], Markup]) -> Markup:
@@ -197,14 +203,14 @@ def see_held(job_id: JobId) -> list[HeldItem]:
 def see_system() -> list[Finding]:
     """Return how each part of the fleet was within the last seconds: finding it out writes to the ledger.
 
-    What is amiss is looked at again sooner, for whoever mends it.
+    While something is amiss, whoever asks has it looked at again: it may have been mended.
     """
     fleet, keys = current_fleet(), current_settings().keys
 
     def look() -> tuple[list[Finding], float]:
         findings = health.run_checks(health.fleet_checks(fleet, awcopy.__version__, keys))
         is_well = all(one.state is not health.State.FAIL for one in findings)
-        return findings, _SHOWN_S if is_well else _TROUBLE_SHOWN_S
+        return findings, _SHOWN_S if is_well else 0.0
 
     return _current_watch().looks.share("system", look)
 
@@ -272,7 +278,7 @@ def _take_snapshot(fleet: Fleet, job: Job) -> tuple[JobSnapshot, float]:
     # or given up its lease, after a while; then nothing changes until the job's row does.
     is_quiet = job.has_ended and not snapshot.busy_agents
     is_settled = is_quiet and fleet.ledger.now() - job.changed_at > _SETTLES_IN
-    return snapshot, math.inf if is_settled else FRESH_S
+    return snapshot, math.inf if is_settled else _SUMS_SHOWN_S
 
 
 def read_filter() -> JobFilter:

@@ -70,7 +70,7 @@ class Desk(Protocol):
         """
 
     def look(self, job_id: JobId) -> JobSnapshot:
-        """Return the job as it is now.
+        """Return the job as it is now, or was within the last second.
 
         Raises:
             JobNotFound: There is no such job.

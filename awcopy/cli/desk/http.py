@@ -108,7 +108,7 @@ class HttpDesk:
         return choose_job(text, self._look_up)
 
     def look(self, job_id: JobId) -> JobSnapshot:
-        """Return the job as it is now."""
+        """Return the job as it is now, or was within the last second."""
         return _snapshot(self._api.get(f"/jobs/{job_id}", record="true"))
 
     def list_jobs(self, limit: int | None = None) -> Iterator[JobSnapshot]:

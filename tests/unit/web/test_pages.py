@@ -202,9 +202,37 @@ def test_a_job_in_the_list_changes_with_its_row(client, clock, fleet, add_job):
     assert "renamed" in client.get("/jobs").get_data(as_text=True)
 
 
-@pytest.mark.parametrize(("fails", "seconds"), [(True, 2.0), (False, 15.0)])
-def test_the_system_is_looked_at_again_after_a_while_and_sooner_while_it_fails(
-    client, clock, monkeypatch, fails, seconds
+def test_a_command_that_looks_up_a_job_finds_it_as_it_is(client, clock, fleet, add_job):
+    """Whoever has seen the end of a job by its id may do next what only an ended job allows."""
+    job = add_job(state=JobState.RUNNING)
+    path = f"/api/v1/jobs?limit=2&id={job.id}"
+    for query in ("", "&record=true"):
+        assert client.get(path + query).json["jobs"][0]["state"] == "running"
+    fleet.ledger.update_job(replace(fleet.ledger.get_job(job.id), state=JobState.COMPLETED_WITH_ERRORS))
+
+    assert client.get(path).json["jobs"][0]["state"] == "running"
+    assert client.get(f"{path}&record=true").json["jobs"][0]["state"] == "completed_with_errors"
+
+
+def test_whoever_may_do_nothing_has_nothing_looked_at_anew(client, fleet, published, add_job):
+    job = add_job(state=JobState.RUNNING)
+    looked, list_jobs = [], fleet.ledger.list_jobs
+    fleet.ledger.list_jobs = lambda **facts: looked.append(1) or list_jobs(**facts)
+    cancel = f"/api/v1/jobs/{job.id}/cancel"
+    for seen, path, origin, status in (
+        (1, "/nowhere", "", 404),
+        (1, cancel, "https://elsewhere.example", 403),
+        (2, cancel, "", 200),
+    ):
+        response = client.post(path, json={}, headers={"Origin": origin} if origin else {})
+        assert response.status_code == status, response.text
+        client.get("/jobs")
+        assert len(looked) == seen, path
+
+
+@pytest.mark.parametrize(("fails", "looks"), [(True, 3), (False, 2)])
+def test_the_system_is_looked_at_again_after_a_while_and_each_time_while_it_fails(
+    client, clock, monkeypatch, fails, looks
 ):
     looked = []
 
@@ -213,7 +241,7 @@ def test_the_system_is_looked_at_again_after_a_while_and_sooner_while_it_fails(
         return [Finding(part="ledger", state=State.FAIL if fails else State.OK, says="so it is")]
 
     monkeypatch.setattr(health, "run_checks", run_checks)
-    for moment in (0.0, seconds - 0.1, seconds):
+    for moment in (0.0, 14.9, 15.0):
         clock[0] = moment
         assert "so it is" in client.get("/system").get_data(as_text=True)
-    assert len(looked) == 2
+    assert len(looked) == looks
