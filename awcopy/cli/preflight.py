@@ -89,16 +89,10 @@ def _first_key(source: Source, prefix: str, after: str = "") -> SourceObject | N
 
 def check_sink(spec: JobSpec, sink: Sink, *, create_container: bool) -> None:
     """Return when the container answers, created if it was missing and that was asked for."""
-    from awcopy.jobs.submit import look
+    from awcopy.jobs.submit import require_container
 
     with _explaining(str(spec.sink), f"set {AZURE_VARIABLES}", _AZURE_ENDPOINT, _NO_CONTAINER):
-        try:
-            look(sink.probe)
-        except StoreNotFound:
-            if not create_container:
-                raise
-            look(sink.create_container)
-            look(sink.probe)
+        require_container(sink, create_container=create_container)
 
 
 def check_given(settings: Settings, spec: JobSpec, given: JobCredentials) -> None:

@@ -69,6 +69,12 @@ def check_stores(spec: JobSpec, source: Source, sink: Sink, *, create_container:
     With ``create_container`` a missing container is created, after the source has been checked.
     """
     look(lambda: source.probe(spec.source.prefix))
+    require_container(sink, create_container=create_container)
+    check_abilities(spec, source, sink, look)
+
+
+def require_container(sink: Sink, *, create_container: bool) -> None:
+    """Return when the container answers, created if it was missing and that was asked for."""
     try:
         look(sink.probe)
     except StoreNotFound:
@@ -76,7 +82,6 @@ def check_stores(spec: JobSpec, source: Source, sink: Sink, *, create_container:
             raise
         look(sink.create_container)
         look(sink.probe)
-    check_abilities(spec, source, sink, look)
 
 
 def check_abilities(spec: JobSpec, source: Source, sink: Sink, attempt: Attempt) -> SinkAccount:
