@@ -14,8 +14,8 @@ from awcopy.errors import (
     TagsDenied,
     UsageError,
 )
-from awcopy.jobs.submit import JobRequest, check_stores, submit_job
-from awcopy.model.job import JobState, new_job_id
+from awcopy.jobs.submit import JobRequest, check_stores, make_job, submit_job
+from awcopy.model.job import JobState, made_at, new_job_id
 from awcopy.model.objects import SinkAccount
 from awcopy.vault.credentials import JobCredentials
 from awcopy.vault.sealing import create_keys, open_sealed, read_private_keys, read_public_key
@@ -36,9 +36,13 @@ def test_a_submitted_job_is_queued_in_the_ledger(world):
     assert (job.state, job.name, job.user, job.sealed) == (JobState.QUEUED, "nightly", "dana", "")
 
 
-def test_a_newer_job_stands_before_an_older_one(world):
-    ids = [submit_job(world.fleet, JobRequest(spec=make_spec())).id for _ in range(3)]
-    assert {job.id for job in world.ledger.list_jobs()} == set(ids)
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(milliseconds=999)])
+def test_a_newer_job_stands_before_an_older_one_however_late_its_process_takes_it_to_be(world, late):
+    moment = world.ledger.now()
+    moments = iter(moment - number * late for number in range(9))
+    world.ledger.now = lambda: next(moments)
+    ids = [submit_job(world.fleet, JobRequest(spec=make_spec())).id for _ in range(9)]
+    assert [job.id for job in world.ledger.list_jobs()] == ids[::-1]
 
 
 def test_credentials_are_sealed_for_this_job(world, tmp_path):
@@ -67,6 +71,13 @@ def test_an_id_is_given_once(world):
     submit_job(world.fleet, request)
     with pytest.raises(IllegalMove, match="already"):
         submit_job(world.fleet, request)
+
+
+def test_a_job_whose_id_is_of_another_time_holds_up_no_other(world):
+    strange = new_job_id(world.ledger.now() + timedelta(days=9999))
+    request = JobRequest(spec=make_spec())
+    world.ledger.add_job(make_job(request, strange, world.ledger.now(), why=""))
+    assert abs(made_at(submit_job(world.fleet, request).id) - world.ledger.now()) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("minutes", [-16, 16])
