@@ -18,6 +18,8 @@ from awcopy.cli.setup import begin, open_desk
 from awcopy.cli.summary import print_summary
 from awcopy.cli.values import output_option
 from awcopy.jobs.report import REPORT_COLUMNS, report_cells, report_record
+from awcopy.jobs.search import JobFilter
+from awcopy.model.job import JobState
 from awcopy.units import format_count, format_size
 
 if TYPE_CHECKING:
@@ -41,17 +43,32 @@ def jobs() -> None:
 @jobs.command(
     "list",
     cls=helpful(
-        "awcopy jobs list", "awcopy jobs list --limit 5 -o json | jq -r '.[] | select(.state==\"failed\").id'"
+        "awcopy jobs list --state running --state paused",
+        "awcopy jobs list --text photos -o json | jq -r '.[].id'",
     ),
 )
 @click.option(
     "--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Most jobs to list."
 )
 @click.option("--all", "wants_all", is_flag=True, help="List all jobs, however many there are.")
+@click.option(
+    "--state",
+    "states",
+    type=click.Choice([state.value for state in JobState]),
+    multiple=True,
+    help="List only jobs in this state; may be repeated.",
+)
+@click.option(
+    "--text",
+    default="",
+    metavar="TEXT",
+    help="List only jobs with this in their name, source or destination.",
+)
 @output_option("table", "json", "ndjson")
-def list_jobs(limit: int, output: str, *, wants_all: bool) -> None:
+def list_jobs(limit: int, states: tuple[str, ...], text: str, output: str, *, wants_all: bool) -> None:
     """List jobs, newest first."""
-    found = open_desk(begin()).list_jobs(None if wants_all else limit + 1)
+    wanted = JobFilter(states=frozenset(map(JobState, states)), text=text)
+    found = open_desk(begin()).list_jobs(None if wants_all else limit + 1, wanted)
     snapshots = found if wants_all else islice(found, limit)
     if output == "table":
         print_table(_COLUMNS, map(_row, snapshots))

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from awcopy.errors import Conflict, IllegalMove
-from awcopy.jobs.queries import all_jobs
 from awcopy.jobs.retry import count_failed
+from awcopy.jobs.search import each_job
 from awcopy.model.job import Job, JobId, JobState, move, remember, say_state
 from awcopy.model.spec import JobSpec
 from awcopy.units import say_rate
@@ -177,7 +177,7 @@ def remove_job(fleet: Fleet, job_id: JobId) -> None:
 
 def clean_jobs(fleet: Fleet, older_than: datetime) -> Iterator[JobId]:
     """Remove the jobs that ended before a moment, and yield the id of each that is gone."""
-    for job in all_jobs(fleet):
+    for job in each_job(fleet):
         if job.has_ended and job.changed_at < older_than:
             fleet.ledger.delete_job(job.id)
             yield job.id

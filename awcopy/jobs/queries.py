@@ -25,7 +25,6 @@ JOB_SCHEMA = "awcopy.job/1"
 REMOVED = "removed"  # in place of a state
 LAST_JOB = "@last"
 _HELD = "held"
-_PAGE = 200
 _TALLIES = (
     "listed",
     "copied",
@@ -194,14 +193,6 @@ def state_of(fleet: Fleet, job_id: JobId) -> str:
         return fleet.ledger.get_job(job_id).state.value
     except JobNotFound:
         return REMOVED
-
-
-def all_jobs(fleet: Fleet) -> Iterator[Job]:
-    """Yield every job, newest first."""
-    after: JobId | None = None
-    while page := fleet.ledger.list_jobs(limit=_PAGE, after=after):
-        yield from page
-        after = page[-1].id
 
 
 def read_report(fleet: Fleet, job_id: JobId) -> Iterator[Outcome]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from awcopy.jobs.fleet import Fleet
     from awcopy.model.job import Job, JobId, JobState
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 MOST_READ = 2_000
 # At first no more than are likely to be enough, and then as many as come at once.
 _FIRST_BATCH, _BATCH = 200, 1_000
+_PAGE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,9 @@ class JobFilter:
             return False
         texts = (job.name, str(job.spec.source), str(job.spec.sink))
         return any(self.text.lower() in text.lower() for text in texts)
+
+
+EVERY_JOB = JobFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +71,15 @@ def find_jobs(fleet: Fleet, wanted: JobFilter, *, limit: int, after: JobId | Non
         if len(batch) < size:
             return JobPage(jobs=tuple(found), following=None)
     return JobPage(jobs=tuple(found), following=after)
+
+
+def each_job(fleet: Fleet, wanted: JobFilter = EVERY_JOB, *, limit: int | None = None) -> Iterator[Job]:
+    """Yield the newest jobs that are wanted, at most so many, or all of them."""
+    left, after = limit, None
+    while left is None or left > 0:
+        page = find_jobs(fleet, wanted, limit=_PAGE if left is None else min(left, _PAGE), after=after)
+        yield from page.jobs
+        if page.following is None:
+            return
+        after = page.following
+        left = None if left is None else left - len(page.jobs)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from awcopy.errors import IllegalMove, StillSubmitting
-from awcopy.jobs.queries import all_jobs
+from awcopy.jobs.search import each_job
 from awcopy.jobs.submit import submit_job
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def submit_once(fleet: Fleet, request: JobRequest, key: str, body: bytes) -> tup
 
 def _find(fleet: Fleet, of_key: str, of_body: str) -> Job | None:
     since = fleet.ledger.now() - REMEMBERED_FOR
-    for job in all_jobs(fleet):
+    for job in each_job(fleet):
         if job.created_at < since:
             return None
         key, _, body = job.request_id.partition(".")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from awcopy.jobs.queries import all_jobs
+from awcopy.jobs.search import each_job
 from awcopy.model.job import JobState
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def find_watermark(fleet: Fleet, spec: JobSpec) -> datetime | None:
     submitted, less a quarter of an hour. No worker's clock has a part in it, and a job that failed, or that left
     a single object behind, none either.
     """
-    for job in all_jobs(fleet):
+    for job in each_job(fleet):
         if job.state is JobState.COMPLETED and _is_of(job, spec):
             return job.created_at - OVERLAP
     return None

@@ -140,6 +140,7 @@ SCENARIOS: dict[str, list[Line]] = {
         ends(Exit.SOME_FAILED, "jobs watch {job} -q -o table"),
         ok("jobs list --limit 1 -o json", "{job}"),
         ok("jobs list --all --output ndjson", "{job}"),
+        ok("jobs list --state failed --state completed_with_errors --text S3://EVERY -o json", "{job}"),
         ok("jobs show {short} -o json", "completed_with_errors"),
         ok("jobs show @last --output table", "completed with errors"),
         ok("jobs show @last -o ndjson", '"completed_with_errors"'),

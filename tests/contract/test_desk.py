@@ -27,6 +27,7 @@ from awcopy.errors import (
 from awcopy.jobs.fleet import Fleet
 from awcopy.jobs.health import PARTS, run_checks
 from awcopy.jobs.schedule_control import ScheduleRequest
+from awcopy.jobs.search import JobFilter
 from awcopy.jobs.submit import JobRequest
 from awcopy.jobs.tokens import create_token
 from awcopy.jobs.watermark import OVERLAP
@@ -292,6 +293,23 @@ def test_jobs_are_listed_newest_first_as_many_as_are_asked_for(place, desk, limi
         place.add_job(id=JobId(job_id))
 
     assert [one.job.id for one in desk.list_jobs(limit)] == ids[:count]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "limit", "names"),
+    [
+        (JobFilter(states=frozenset({S.FAILED})), None, ["cow", "ant"]),
+        (JobFilter(states=frozenset({S.FAILED, S.RUNNING})), 2, ["dog", "cow"]),
+        (JobFilter(text="EE"), 5, ["bee"]),
+        (JobFilter(text="\udcff"), 5, []),
+        (JobFilter(states=frozenset({S.CANCELLED})), None, []),
+    ],
+)
+def test_jobs_are_found_by_state_and_text(place, desk, wanted, limit, names):
+    jobs = {"ant": S.FAILED, "bee": S.COMPLETED, "cow": S.FAILED, "dog": S.RUNNING}
+    for left, (name, state) in zip("9876", jobs.items(), strict=True):
+        place.add_job(name=name, state=state, id=JobId(f"zyc0v3b8k2m4n6p{left}"))
+    assert [one.job.name for one in desk.list_jobs(limit, wanted)] == names
 
 
 def test_a_report_has_every_line_as_it_is(place, desk, monkeypatch):

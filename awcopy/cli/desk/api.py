@@ -120,7 +120,11 @@ class Api:
             ServiceUnreachable: It was not.
         """
         given = {name: value for name, value in (query or {}).items() if value is not None}
-        target = self._prefix + path + (f"?{urlencode(given, doseq=True)}" if given else "")
+        target = (
+            self._prefix
+            + path
+            + (f"?{urlencode(given, doseq=True, errors='surrogateescape')}" if given else "")
+        )
         headers = dict(self._headers)
         if content is not None:
             headers["Content-Type"] = _JSON

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from awcopy.jobs.search import EVERY_JOB
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from awcopy.jobs.health import Check
     from awcopy.jobs.queries import JobSnapshot
     from awcopy.jobs.schedule_control import ScheduleRequest
+    from awcopy.jobs.search import JobFilter
     from awcopy.jobs.submit import JobRequest
     from awcopy.model.job import Job, JobId
     from awcopy.model.outcome import Outcome
@@ -76,8 +79,8 @@ class Desk(Protocol):
             JobNotFound: There is no such job.
         """
 
-    def list_jobs(self, limit: int | None = None) -> Iterator[JobSnapshot]:
-        """Yield the newest jobs, at most so many, or all of them."""
+    def list_jobs(self, limit: int | None = None, wanted: JobFilter = EVERY_JOB) -> Iterator[JobSnapshot]:
+        """Yield the newest jobs that are wanted, at most so many, or all of them."""
 
     def read_report(self, job_id: JobId) -> Iterator[Outcome]:
         """Yield the outcome of every object that has one. Raises as ``look`` does."""

@@ -8,7 +8,6 @@ from awcopy.jobs import health, schedule_control
 from awcopy.jobs.queries import (
     JobSnapshot,
     Phase,
-    all_jobs,
     find_job,
     read_report,
     snapshot_of,
@@ -20,6 +19,7 @@ from awcopy.jobs.schedule_control import (
     describe_schedules,
     find_schedule,
 )
+from awcopy.jobs.search import EVERY_JOB, each_job
 from awcopy.jobs.submit import submit_job
 from awcopy.jobs.watermark import resolve_since
 from awcopy.model.outcome import Totals
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from awcopy.jobs.fleet import Fleet
     from awcopy.jobs.health import Check
     from awcopy.jobs.schedule_control import ScheduleRequest
+    from awcopy.jobs.search import JobFilter
     from awcopy.jobs.submit import JobRequest
     from awcopy.model.job import Job, JobId
     from awcopy.model.outcome import Outcome
@@ -85,10 +86,9 @@ class FleetDesk:
         """Return the job as it is now."""
         return take_snapshot(self._fleet, job_id)
 
-    def list_jobs(self, limit: int | None = None) -> Iterator[JobSnapshot]:
-        """Yield the newest jobs, or all of them."""
-        jobs = all_jobs(self._fleet) if limit is None else self._fleet.ledger.list_jobs(limit=limit)
-        for job in jobs:
+    def list_jobs(self, limit: int | None = None, wanted: JobFilter = EVERY_JOB) -> Iterator[JobSnapshot]:
+        """Yield the newest jobs that are wanted, or all of them."""
+        for job in each_job(self._fleet, wanted, limit=limit):
             yield snapshot_of(self._fleet, job)
 
     def read_report(self, job_id: JobId) -> Iterator[Outcome]:

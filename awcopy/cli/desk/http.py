@@ -19,6 +19,7 @@ from awcopy.errors import AwcopyError, CredentialsError, ServiceUnreachable, Sti
 from awcopy.jobs.health import PARTS, Check, Finding, State
 from awcopy.jobs.queries import JobSnapshot, choose_job, read_snapshot
 from awcopy.jobs.report import read_report_record
+from awcopy.jobs.search import EVERY_JOB
 from awcopy.model.job import JobId, is_job_prefix, new_job_id
 from awcopy.model.token import Role
 from awcopy.vault.sealing import decode_public_key, has_public_key, read_public_key, seal
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from awcopy.cli.desk.base import Record
     from awcopy.config import Settings
     from awcopy.jobs.schedule_control import ScheduleRequest
+    from awcopy.jobs.search import JobFilter
     from awcopy.jobs.submit import JobRequest
     from awcopy.model.job import Job
     from awcopy.model.outcome import Outcome
@@ -111,12 +113,13 @@ class HttpDesk:
         """Return the job as it is now, or was within the last second."""
         return _snapshot(self._api.get(f"/jobs/{job_id}", record="true"))
 
-    def list_jobs(self, limit: int | None = None) -> Iterator[JobSnapshot]:
-        """Yield the newest jobs, or all of them."""
+    def list_jobs(self, limit: int | None = None, wanted: JobFilter = EVERY_JOB) -> Iterator[JobSnapshot]:
+        """Yield the newest jobs that are wanted, or all of them."""
+        chosen = {"state": sorted(wanted.states) or None, "text": wanted.text or None}
         after: JobId | None = None
         while limit is None or limit > 0:
             size = PAGE if limit is None else min(limit, PAGE)
-            page = self._api.get("/jobs", limit=size, after=after, record="true")
+            page = self._api.get("/jobs", limit=size, after=after, record="true", **chosen)
             with _reading():
                 found, after = page["jobs"], page["next"]
             yield from map(_snapshot, found)

@@ -74,6 +74,20 @@ def test_list_prints_a_record_per_line(job, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(line)["schema"] == "awcopy.job/1"
 
 
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["--state", "completed_with_errors"], 1),
+        (["--state", "running", "--state", "completed_with_errors", "--text", "NIGHT"], 1),
+        (["--state", "running"], 0),
+        (["--text", "weekly"], 0),
+    ],
+)
+def test_list_finds_jobs_by_state_and_text(job, words, count, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["jobs", "list", "-o", "json", *words]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == count
+
+
 @pytest.mark.parametrize("text", [JOB_ID, "zyc0", "@last"])
 def test_show_takes_a_short_id(job, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["jobs", "show", text]) == 0
