@@ -140,7 +140,7 @@ def create(values: dict[str, Any]) -> Schedule:
 
 
 def run(name: str) -> Occurrence:
-    """Run a schedule's job now, beside its times. Raises as ``find`` and ``run_now`` do."""
+    """Run a schedule's job now, beside its times. Raises as ``find`` does."""
     schedule = _find_startable(name)
     _note("run", schedule.name)
     return control.run_schedule(current_settings(), current_fleet(), schedule)

@@ -7,14 +7,15 @@ id stands in it before the job does: so any number of processes may do this at o
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from awcopy.errors import AwcopyError, Conflict, JobNotFound, UsageError
-from awcopy.jobs.submit import JobRequest, make_job
+from awcopy.errors import AwcopyError, Conflict, JobNotFound
+from awcopy.jobs.submit import JobRequest, make_job, next_job_id
 from awcopy.jobs.watermark import resolve_since
-from awcopy.model.job import JobId, new_job_id, say_state
+from awcopy.model.job import JobId, say_state
 from awcopy.model.schedule import OPEN_FATES, CatchUp, Fate, Occurrence, Overlap, Schedule
 from awcopy.planning.occurrences import find_due, is_late
 
@@ -46,16 +47,14 @@ def fire_schedules(fleet: Fleet) -> list[JobId]:
 
 
 def run_now(fleet: Fleet, schedule: Schedule) -> Occurrence:
-    """Write down an occurrence of this moment, which is settled as any other; return it.
-
-    Raises:
-        UsageError: There is one of this very second.
-    """
-    now = fleet.ledger.now().replace(microsecond=0)
-    try:
-        return fleet.ledger.add_occurrence(_reserved(schedule, now, now))
-    except Conflict:
-        raise UsageError("an occurrence of this second is there already", hint="try again") from None
+    """Write down an occurrence of this second, or of the first one that has none; return it, to be settled as any."""
+    now = fleet.ledger.now()
+    at = now.replace(microsecond=0)
+    while True:
+        try:
+            return fleet.ledger.add_occurrence(_reserved(fleet, schedule, at, now))
+        except Conflict:
+            at += timedelta(seconds=1)
 
 
 def settle_occurrences(fleet: Fleet, schedule: Schedule) -> list[JobId]:
@@ -88,7 +87,7 @@ def _reserve(fleet: Fleet, schedule: Schedule) -> None:
         )
         for at in due.missed
     ]
-    rows += [_reserved(schedule, at, now) for at in due.to_run]
+    rows += [_reserved(fleet, schedule, at, now) for at in due.to_run]
     for row in rows:
         try:
             fleet.ledger.add_occurrence(row)
@@ -103,8 +102,9 @@ def _reserve(fleet: Fleet, schedule: Schedule) -> None:
         log.info("schedule_changed_meanwhile", schedule=schedule.name)
 
 
-def _reserved(schedule: Schedule, at: datetime, now: datetime) -> Occurrence:
-    return Occurrence(schedule=schedule.name, planned_at=at, fate=Fate.RESERVED, job_id=new_job_id(now))
+def _reserved(fleet: Fleet, schedule: Schedule, at: datetime, now: datetime) -> Occurrence:
+    job_id = next_job_id(fleet, now)
+    return Occurrence(schedule=schedule.name, planned_at=at, fate=Fate.RESERVED, job_id=job_id)
 
 
 def _settle(fleet: Fleet, schedule: Schedule, occurrence: Occurrence) -> Occurrence:

@@ -142,7 +142,7 @@ def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | 
     now = fleet.ledger.now()  # this host's clock may be wrong
     if request.job_id and abs(made_at(request.job_id) - now) > ID_TOLERANCE:  # jobs are listed by their ids
         raise UsageError("the job's id is not of this time", hint="leave it out, or make it when it is sent")
-    job_id, sealed = request.job_id or _newest_id(fleet, now), request.sealed
+    job_id, sealed = request.job_id or next_job_id(fleet, now), request.sealed
     if request.credentials:
         if public_key is None:
             raise CredentialsError("credentials were given, but no public key to seal them with")
@@ -154,9 +154,12 @@ def submit_job(fleet: Fleet, request: JobRequest, public_key: X25519PublicKey | 
         raise IllegalMove(f"there is a job {job_id} already", hint="make a new id for each job") from error
 
 
-def _newest_id(fleet: Fleet, now: datetime) -> JobId:
-    # The ledger says its time in whole seconds, so a process that has just started may take it for up to a second
-    # earlier; its job must be @last nevertheless, and not the one submitted half a second before.
+def next_job_id(fleet: Fleet, now: datetime) -> JobId:
+    """Return an id that sorts before those of all jobs that are there.
+
+    The ledger says its time in whole seconds, so a process that has just started may take it for up to a second
+    earlier than it is; its job is the newest nevertheless, and not the one submitted half a second before.
+    """
     for newest in fleet.ledger.list_jobs(limit=1):
         if now <= made_at(newest.id) <= now + ID_TOLERANCE:
             now = made_at(newest.id) + timedelta(milliseconds=1)

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from awcopy.bootstrap import memory_fleet
-from awcopy.errors import Conflict, ServiceUnreachable, UsageError
+from awcopy.errors import Conflict, ServiceUnreachable
 from awcopy.jobs.fleet import Fleet
 from awcopy.jobs.schedules import fire_schedules, run_now, settle_occurrences
+from awcopy.jobs.submit import JobRequest, submit_job
 from awcopy.jobs.watermark import OVERLAP
 from awcopy.ledger.memory import MemoryLedger
 from awcopy.model.job import JobState, move
@@ -223,8 +224,24 @@ def test_a_run_by_hand_is_an_occurrence_of_now(world: World) -> None:
     world.at(0.5)
     occurrence = run_now(world.fleet, schedule)
     assert settle_occurrences(world.fleet, schedule) == [occurrence.job_id]
-    with pytest.raises(UsageError):
-        run_now(world.fleet, schedule)
+
+
+def test_a_second_run_by_hand_within_a_second_is_an_occurrence_of_its_own(world: World) -> None:
+    schedule = world.add(is_paused=True)
+    world.at(0.5)
+    first, second = run_now(world.fleet, schedule), run_now(world.fleet, schedule)
+    assert second.planned_at - first.planned_at == timedelta(seconds=1)
+    assert settle_occurrences(world.fleet, schedule) == [first.job_id]
+    newest, *_ = world.ledger.list_occurrences(schedule.name)
+    assert (newest.planned_at, newest.fate) == (second.planned_at, Fate.SKIPPED)
+
+
+def test_a_run_by_hand_is_the_newest_job_whatever_its_process_takes_the_time_to_be(world: World) -> None:
+    schedule = world.add(is_paused=True)
+    world.at(0.5)
+    before = submit_job(world.fleet, JobRequest(spec=make_spec()))
+    world.at(0.4999)
+    assert (run_now(world.fleet, schedule).job_id or "") < before.id
 
 
 def test_the_watermark_is_that_of_the_last_run_that_completed(world: World) -> None:
