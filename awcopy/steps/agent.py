@@ -27,7 +27,7 @@ from awcopy.errors import (
 )
 from awcopy.jobs.held import say_what_it_holds
 from awcopy.model.items import ItemKind, ItemState, claim
-from awcopy.model.job import Job, JobId, JobState, move
+from awcopy.model.job import Job, JobState, move
 from awcopy.steps.copy_blocks import copy_blocks
 from awcopy.steps.copy_files import copy_files
 from awcopy.steps.delete_objects import delete_objects
@@ -129,6 +129,8 @@ def run_item(context: StepContext, job: Job, turn: Turn) -> int | None:
             _STEPS[lease.item.task](context, job, lease)
     except LeaseLost:
         log.warning("item_lost", item=turn.item)
+        if not lease.is_lost:  # it was not renewed in time, and may be nobody else's yet
+            _give_back(lease, attempts=lease.item.attempts)
         return None
     except JobInterrupted:
         _give_back(lease)
@@ -212,27 +214,30 @@ def _record_trouble(context: StepContext, job: Job, lease: Lease, error: AwcopyE
     log.warning("item_failed", item=lease.item.number, kind=lease.item.task.value, error=error.code)
     if isinstance(error, (CredentialsRefused, CredentialsError)):
         stop_job(
-            context, job.id, JobState.PAUSED, f"the credentials were refused: {error.message}", reason="auth"
+            context, job, JobState.PAUSED, f"the credentials were refused: {error.message}", reason="auth"
         )
     elif lease.item.task is ItemKind.LIST_OBJECTS and isinstance(error, PermanentError):
-        stop_job(context, job.id, JobState.FAILED, f"the source could not be listed: {error.message}")
+        stop_job(context, job, JobState.FAILED, f"the source could not be listed: {error.message}")
     elif isinstance(error, ENDS_THE_ITEM):
-        stop_job(context, job.id, JobState.FAILED, error.message)
+        stop_job(context, job, JobState.FAILED, error.message)
     elif lease.item.attempts >= MAX_ATTEMPTS:
         detail = f"item {lease.item.number} failed {MAX_ATTEMPTS} times: {error.message}"
-        stop_job(context, job.id, JobState.FAILED, detail)
+        stop_job(context, job, JobState.FAILED, detail)
         _give_back(lease, attempts=0)  # for a job that is resumed
         return
     is_outage = lease.item.task is ItemKind.LIST_OBJECTS and isinstance(error, ConnectionLost)
     _give_back(lease, attempts=lease.item.attempts - is_outage)
 
 
-def stop_job(context: StepContext, job_id: JobId, state: JobState, detail: str, *, reason: str = "") -> None:
-    """Move a running job to a state in which no work is begun; nothing happens when it is not running."""
+def stop_job(context: StepContext, seen: Job, state: JobState, detail: str, *, reason: str = "") -> None:
+    """Move a job to a state in which no work is begun; nothing happens when it has gone on since it was seen.
+
+    A refusal of credentials may come when the job was resumed with others already.
+    """
     ledger = context.fleet.ledger
     while True:
-        job = ledger.get_job(job_id)
-        if job.state not in (JobState.RUNNING, JobState.QUEUED):
+        job = ledger.get_job(seen.id)
+        if (job.state, job.generation) != (seen.state, seen.generation):
             return
         stopped = replace(move(job, state, at=ledger.now(), detail=detail), pause_reason=reason)
         if stopped.has_ended:

@@ -58,10 +58,10 @@ def dispatch(context: StepContext, job_id: JobId) -> Generation | None:
     except (CredentialsError, StorageError) as error:
         refused = error.exit_code == CredentialsError.exit_code
         state, reason = (JobState.PAUSED, "auth") if refused else (JobState.FAILED, "")
-        stop_job(context, job_id, state, error.message, reason=reason)
+        stop_job(context, job, state, error.message, reason=reason)
         return None
     except AwcopyError as error:
-        stop_job(context, job_id, JobState.FAILED, f"{error.message}; {error.hint}")
+        stop_job(context, job, JobState.FAILED, f"{error.message}; {error.hint}")
         return None
     try:
         ledger.add_item(Item(job_id=job_id, number=FIRST_ITEM, kind=ItemKind.LIST_OBJECTS, range=ListRange()))

@@ -356,8 +356,16 @@ def test_an_interrupted_item_is_given_back_in_good_order(world, turn):
 @pytest.mark.parametrize("state", sorted(set(JobState) - {JobState.RUNNING, JobState.QUEUED}))
 def test_a_job_that_has_stopped_is_not_stopped_again(world, state):
     job = world.submit(state=state)
-    stop_job(world.context, job.id, JobState.FAILED, "why")
+    stop_job(world.context, replace(job, state=JobState.RUNNING), JobState.FAILED, "why")
     assert world.ledger.get_job(job.id) == job
+
+
+@pytest.mark.parametrize("later", [{"generation": 9}, {"state": JobState.QUEUED}])
+def test_a_job_that_was_resumed_is_not_stopped_for_what_its_old_credentials_met(world, turn, later):
+    seen = job_of(world)
+    resumed = world.ledger.update_job(replace(seen, **later))
+    stop_job(world.context, seen, JobState.PAUSED, "the credentials were refused", reason="auth")
+    assert job_of(world) == resumed
 
 
 def test_stopping_a_job_that_changes_meanwhile_looks_again(world, turn):
@@ -369,7 +377,7 @@ def test_stopping_a_job_that_changes_meanwhile_looks_again(world, turn):
         return update_job(job)
 
     world.ledger.update_job = let_another_be_first
-    stop_job(world.context, JOB_ID, JobState.FAILED, "why")
+    stop_job(world.context, job_of(world), JobState.FAILED, "why")
     assert (job_of(world).state, job_of(world).name) == (JobState.FAILED, "renamed")
 
 

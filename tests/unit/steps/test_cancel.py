@@ -58,7 +58,7 @@ def test_what_was_not_attempted_is_recorded_as_cancelled(world):
 
 def test_a_job_that_failed_is_given_up_with_an_outcome_for_every_object(world):
     job, _ = run_until(world, ItemKind.COPY_FILES, FILES)
-    stop_job(world.context, job.id, JobState.FAILED, "the container is gone")
+    stop_job(world.context, job, JobState.FAILED, "the container is gone")
     ended = cancel(world, job)
     assert (ended.state, ended.totals.pending.objects) == (JobState.CANCELLED, 0)
     assert set(world.report(job)) == set(FILES)

@@ -12,7 +12,6 @@ from awcopy.model.job import JobState
 from awcopy.model.outcome import Proof, Result, Tally
 from awcopy.model.spec import Overwrite, Selection
 from awcopy.steps.agent import _STEPS
-from awcopy.steps.copy_files import copy_files
 from awcopy.steps.local import run_job
 from tests.unit.factories import make_spec
 from tests.unit.world import World, make_paged_source
@@ -200,7 +199,8 @@ def test_a_store_that_loses_every_third_request_costs_time_only(world, spec):
     world.assert_copied(job, contents)
 
 
-def test_an_item_whose_lease_was_lost_is_done_again_before_the_job_ends(world, spec, monkeypatch):
+@pytest.mark.parametrize("kind", ["copy_files", "list_objects"])
+def test_an_item_whose_lease_was_lost_is_done_again_before_the_job_ends(world, spec, monkeypatch, kind):
     """As when the process is stopped (Ctrl-Z) for longer than a lease, and then goes on."""
     contents = world.put(SMALL)
     world.context = replace(world.context, lease_s=0.2)
@@ -210,9 +210,9 @@ def test_an_item_whose_lease_was_lost_is_done_again_before_the_job_ends(world, s
         if not lost:
             lost.append(lease)
             raise LeaseLost("the lease could not be renewed in time")
-        copy_files(context, job, lease)
+        _STEPS[kind](context, job, lease)
 
-    monkeypatch.setattr("awcopy.steps.agent._STEPS", {**_STEPS, "copy_files": lose_first})
+    monkeypatch.setattr("awcopy.steps.agent._STEPS", {**_STEPS, kind: lose_first})
     job = world.submit(spec=spec)
     run(world, job)
     world.assert_copied(job, contents)
