@@ -7,16 +7,19 @@
   if (!part) return;
   const job = document.querySelector(".job[data-state]");
   let timer = 0;
+  let asked = 0;
 
   const isInUse = () => part.contains(document.activeElement) || Boolean(part.querySelector("details[open]"));
 
   async function refresh() {
     clearTimeout(timer);
+    const mine = ++asked;
     try {
       if (!document.hidden && !document.documentElement.hasAttribute("data-paused") && !isInUse()) {
         const response = await fetch(location.href, { signal: AbortSignal.timeout(GIVE_UP_MS) });
         if (response.redirected) return location.assign(response.url); // to the login: the session is over
         const fresh = new DOMParser().parseFromString(await response.text(), "text/html").querySelector("[data-part]");
+        if (mine !== asked) return; // a later one is under way, or has come
         if (response.ok && fresh && !isInUse()) {
           part.toggleAttribute("data-final", fresh.hasAttribute("data-final"));
           part.replaceChildren(...fresh.childNodes);
@@ -29,6 +32,7 @@
   }
 
   function wait() {
+    clearTimeout(timer);
     if (!part.hasAttribute("data-final")) timer = setTimeout(refresh, Number(part.dataset.everyMs));
   }
 
