@@ -75,24 +75,41 @@ def describe_own_azure() -> str:
     return describe_own_credentials()
 
 
-def connect_fleet(settings: Settings, *, remembers: bool = False) -> Fleet:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """How long a process waits for servers that take connections and say nothing."""
+
+    redis_s: float
+    ledger_s: float  # by what only reads
+
+
+WORKER = Waits(redis_s=30, ledger_s=30)
+# Somebody waits. Redis answers within milliseconds, and most of what is asked can be done without it.
+COMMAND = Waits(redis_s=5, ledger_s=30)
+DASHBOARD = Waits(redis_s=5, ledger_s=10)
+
+
+def connect_fleet(settings: Settings, waits: Waits = WORKER, *, remembers: bool = False) -> Fleet:
     """Return the ledger and the live state that the settings name; nothing is contacted yet.
 
     Args:
         settings: Settings of this process.
+        waits: How long it waits for either.
         remembers: Whether the same jobs are looked at again and again, so that what has not changed is not read again.
     """
     from awcopy.ledger.azure import AzureLedger
 
-    ledger = AzureLedger(settings.ledger, settings.namespace, remembers=remembers)
-    return Fleet(ledger=ledger, live=connect_live(settings))
+    ledger = AzureLedger(
+        settings.ledger, settings.namespace, reads_silence_s=waits.ledger_s, remembers=remembers
+    )
+    return Fleet(ledger=ledger, live=connect_live(settings, waits))
 
 
-def connect_live(settings: Settings) -> Live:
+def connect_live(settings: Settings, waits: Waits = WORKER) -> Live:
     """Return the live state alone, at the cost of none of the other SDKs; nothing is contacted yet."""
     from awcopy.live.redis import RedisLive
 
-    return RedisLive(settings.redis_url, settings.namespace)
+    return RedisLive(settings.redis_url, settings.namespace, silence_s=waits.redis_s)
 
 
 def memory_fleet() -> Fleet:

@@ -9,7 +9,7 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import awcopy
-from awcopy.bootstrap import connect_fleet
+from awcopy.bootstrap import DASHBOARD, connect_fleet
 from web import api, auth_pages, events, metrics, pages, schedules
 from web.actions import limit_creations
 from web.auth import require_login
@@ -49,7 +49,7 @@ def create_app(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.globals.update(flower_url=flower_url, version=awcopy.__version__)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of DefaultJSONProvider, which this is
-    attach_fleet(app, fleet or connect_fleet(settings, remembers=True), settings)
+    attach_fleet(app, fleet or connect_fleet(settings, DASHBOARD, remembers=True), settings)
     add_filters(app)
     sign_forms(app)
     guard_browsers(app, reach)

@@ -116,7 +116,7 @@ class _Looked:
 
     job: Job
     totals: Totals
-    moved_bytes: int
+    moved_bytes: int | None
     sums: Sums | None = None  # of a job that is open
 
 
@@ -256,7 +256,7 @@ def _job_families(looked: list[_Looked]) -> Iterator[Metric]:
         ("listed_objects", "Objects that a job has listed.", [(one, one.totals.listed.objects) for one in looked]),
         ("listed_bytes", "Their bytes.", [(one, one.totals.listed.size_bytes) for one in looked]),
         ("moved_bytes", "Bytes that reached the sink, those of files under way included.",
-         [(one, one.moved_bytes) for one in looked]),
+         [(one, one.moved_bytes) for one in looked if one.moved_bytes is not None]),
         ("agents", "Items of an open job that may run at once.", [(one, one.job.spec.agents) for one, _ in opened]),
         ("leases", "Items that agents hold.", [(one, sums.busy_agents) for one, sums in opened]),
         ("ready_items", "Items that wait for an agent.", [(one, sums.ready_items) for one, sums in opened]),

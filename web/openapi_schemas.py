@@ -22,6 +22,7 @@ from web.actions import LARGEST_BANDWIDTH
 Schema = dict[str, Any]
 
 COUNT: Schema = {"type": "integer", "minimum": 0}
+_COUNT_IF_KNOWN: Schema = {"oneOf": [COUNT, {"type": "null"}]}
 TEXT: Schema = {"type": "string"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 JOB_ID: Schema = {"type": "string", "pattern": "^[0-9a-hjkmnp-tv-z]{16}$"}
@@ -158,7 +159,8 @@ def describe_schemas() -> dict[str, Schema]:
         "Overview": _record(
             {
                 "schema": _const("awcopy.overview/1"),
-                **dict.fromkeys(("running", "queued", "paused", "failed_lately", "workers", "slots"), COUNT),
+                **dict.fromkeys(("running", "queued", "paused", "failed_lately"), COUNT),
+                **dict.fromkeys(("workers", "slots"), _COUNT_IF_KNOWN),
                 **dict.fromkeys(("copied_bytes", "bytes_per_s"), COUNT),
                 "jobs": _array("Job"),
                 "attention": _array("Attention"),
@@ -305,5 +307,5 @@ _JOB: Schema = {
     "routes": _record({count.name: COUNT for count in fields(RouteCounts)}),
     "proofs": _record(dict.fromkeys(PROOF_NAMES, COUNT)),
     "incomplete": COUNT,
-    "moved_bytes": COUNT,
+    "moved_bytes": _COUNT_IF_KNOWN,
 }

@@ -234,7 +234,9 @@ class History:
         self._tracks: OrderedDict[JobId, _Track] = OrderedDict()
 
     def note(self, snapshot: JobSnapshot, at: datetime | None = None) -> None:
-        """Remember how far the job is."""
+        """Remember how far the job is, if that is known."""
+        if snapshot.moved_bytes is None:
+            return
         totals = snapshot.totals
         moved = max(snapshot.moved_bytes, totals.copied.size_bytes)
         if snapshot.job.has_ended:

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from awcopy.steps.dispatch import Generation
 
 
+# Somebody waits, and what they asked for is in the ledger already.
+_SILENCE_S = 5
+_REFUSALS = (
+    OperationalError,
+    RedisError,
+    OSError,
+    RuntimeError,
+)  # the last one is of Celery's result backend
+
+
 def publish_new(settings: Settings, job_id: JobId) -> None:
     """Ask the fleet to take up a job that was just submitted.
 
@@ -65,8 +75,13 @@ def publish_generation(settings: Settings, generation: Generation) -> None:
 def _publishing(settings: Settings) -> Iterator[Celery]:
     with make_app(settings) as app:
         app.conf.task_publish_retry_policy = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
+        app.conf.broker_transport_options = {
+            **app.conf.broker_transport_options,
+            "socket_timeout": _SILENCE_S,
+        }
+        app.conf.redis_socket_timeout = _SILENCE_S
         try:
             yield app
-        except (OperationalError, RedisError, OSError) as error:
+        except _REFUSALS as error:
             hint = "check AWCOPY_REDIS_URL; what was asked is in the ledger, and goes on when Redis is back"
             raise ServiceUnreachable("Redis did not take the job's message", hint=hint) from error

@@ -54,8 +54,12 @@ class RateWindow:
 
     seen: deque[tuple[float, int]] = field(default_factory=deque)
 
-    def add(self, now: float, size_bytes: int) -> float:
-        """Take note of the bytes moved so far and return the rate."""
+    def add(self, now: float, size_bytes: int | None) -> float:
+        """Take note of the bytes moved so far, if they are known, and return the rate."""
+        if size_bytes is None:
+            if not self.seen:
+                return 0.0
+            now, size_bytes = self.seen.pop()
         if self.seen and size_bytes < self.seen[-1][1]:
             self.seen.clear()  # what counts the bytes was lost and began anew
         self.seen.append((now, size_bytes))

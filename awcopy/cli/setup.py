@@ -102,10 +102,10 @@ def open_desk(settings: Settings) -> Desk:
         from awcopy.cli.desk.http import HttpDesk
 
         return HttpDesk(settings)
-    from awcopy.bootstrap import connect_fleet
+    from awcopy.bootstrap import COMMAND, connect_fleet
     from awcopy.cli.desk.fleet import FleetDesk
 
-    return FleetDesk(settings, connect_fleet(settings))
+    return FleetDesk(settings, connect_fleet(settings, COMMAND))
 
 
 def open_fleet(settings: Settings, what: str) -> Fleet:
@@ -119,9 +119,9 @@ def open_fleet(settings: Settings, what: str) -> Fleet:
             f"{what} works on Redis and the ledger themselves, and AWCOPY_API_URL is set in place of them",
             hint="run it where AWCOPY_REDIS_URL and AWCOPY_LEDGER are set, and AWCOPY_API_URL is not",
         )
-    from awcopy.bootstrap import connect_fleet
+    from awcopy.bootstrap import COMMAND, connect_fleet
 
-    return connect_fleet(settings)
+    return connect_fleet(settings, COMMAND)
 
 
 def user_name() -> str:

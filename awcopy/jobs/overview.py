@@ -8,17 +8,17 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from awcopy.errors import ServiceUnreachable
 from awcopy.jobs.schedule_control import look_at_each, next_runs
 from awcopy.model.job import JobState
 from awcopy.model.schedule import Fate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from awcopy.jobs.fleet import Fleet
     from awcopy.jobs.queries import JobSnapshot
+    from awcopy.live.base import ProcessBeat
     from awcopy.model.job import Job
     from awcopy.model.schedule import Schedule
 
@@ -34,7 +34,7 @@ _FAILED = frozenset({JobState.FAILED, JobState.COMPLETED_WITH_ERRORS})
 class Attention:
     """One thing that goes on only when a person sees to it."""
 
-    kind: str  # no_workers, paused or missed
+    kind: str  # no_redis, no_workers, paused or missed
     says: str
     job: str = ""
     schedule: str = ""
@@ -56,8 +56,8 @@ class Overview:
     queued: int
     paused: int
     failed_lately: int
-    workers: int
-    slots: int
+    workers: int | None  # None while Redis, where they say that they are there, does not answer
+    slots: int | None
     copied_bytes: int  # of jobs that ended in the last 24 hours, and of those shown
     jobs: tuple[JobSnapshot, ...]  # the newest that are open
     attention: tuple[Attention, ...]
@@ -103,14 +103,14 @@ def take_overview(fleet: Fleet, ahead: Ahead, take: Callable[[Job], JobSnapshot]
     lately = [job for job in found if job.has_ended]
     states = Counter(job.state for job in opened)
     shown = tuple(take(job) for job in opened[:MOST_SHOWN])
-    workers, slots = _count_workers(fleet)
+    workers = fleet.ask_live(lambda live: live.workers())
     return Overview(
         running=states[JobState.RUNNING] + states[JobState.CANCELLING],
         queued=states[JobState.QUEUED],
         paused=states[JobState.PAUSED],
         failed_lately=sum(job.state in _FAILED for job in lately),
-        workers=workers,
-        slots=slots,
+        workers=None if workers is None else len(workers),
+        slots=None if workers is None else sum(worker.slots for worker in workers),
         copied_bytes=sum(job.totals.copied.size_bytes for job in lately)
         + sum(snapshot.totals.copied.size_bytes for snapshot in shown),
         jobs=shown,
@@ -119,15 +119,10 @@ def take_overview(fleet: Fleet, ahead: Ahead, take: Callable[[Job], JobSnapshot]
     )
 
 
-def _count_workers(fleet: Fleet) -> tuple[int, int]:
-    try:
-        workers = fleet.live.workers()
-    except ServiceUnreachable:
-        return 0, 0
-    return len(workers), sum(worker.slots for worker in workers)
-
-
-def _without_workers(opened: list[Job], workers: int) -> list[Attention]:
+def _without_workers(opened: list[Job], workers: Sequence[ProcessBeat] | None) -> list[Attention]:
+    if workers is None:
+        says = "Redis does not answer: which workers there are, and what is under way in files, is not known"
+        return [Attention(kind="no_redis", says=says)]
     waiting = [job for job in opened if job.state is not JobState.PAUSED]
     if workers or not waiting:
         return []

@@ -12,7 +12,7 @@ def bytes_done(snapshot: JobSnapshot) -> int:
     """Return the bytes dealt with, those of files under way included; never more than were listed."""
     totals = snapshot.totals
     untouched = totals.ended.size_bytes - totals.copied.size_bytes - totals.cancelled.size_bytes
-    moved = max(totals.copied.size_bytes, snapshot.moved_bytes)
+    moved = max(totals.copied.size_bytes, snapshot.moved_bytes or 0)
     return min(totals.listed.size_bytes, untouched + moved)
 
 

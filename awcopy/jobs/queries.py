@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from awcopy.errors import JobNotFound, ServiceUnreachable
+from awcopy.errors import JobNotFound
 from awcopy.jobs.sums import sum_items
 from awcopy.ledger.codec import decode_record, encode_record
 from awcopy.model.job import Job, JobId, JobState
@@ -63,7 +63,7 @@ class JobSnapshot:
     open_items: int = 0
     busy_agents: int = 0
     waiting_items: int = 0  # of the open ones: nobody works on them before S3 has restored their objects
-    moved_bytes: int = 0  # bytes that reached the sink, those of files under way included; an indication
+    moved_bytes: int | None = 0  # that reached the sink, files under way included; None while Redis is away
 
     @property
     def is_listing(self) -> bool:
@@ -155,7 +155,7 @@ def snapshot_of(fleet: Fleet, job: Job, sums: Sums | None = None) -> JobSnapshot
         open_items=sums.open_items,
         busy_agents=sums.busy_agents,
         waiting_items=sums.waiting_items,
-        moved_bytes=_moved_bytes(fleet, job.id),
+        moved_bytes=fleet.ask_live(lambda live: live.moved_bytes(job.id)),
     )
 
 
@@ -228,13 +228,6 @@ def _phase(job: Job, sums: Sums) -> Phase:
     if job.state is JobState.RUNNING:
         return Phase.DELETING if sums.is_deleting else Phase.LISTING if sums.is_listing else Phase.COPYING
     return Phase(job.state.value)
-
-
-def _moved_bytes(fleet: Fleet, job_id: JobId) -> int:
-    try:
-        return fleet.live.moved_bytes(job_id)
-    except ServiceUnreachable:
-        return 0  # an indication only: the totals above come from the ledger
 
 
 def _tally_json(tally: Tally) -> dict[str, int]:

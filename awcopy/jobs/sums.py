@@ -7,11 +7,10 @@ the longer it takes, and show each other what they found: all at one moment, so 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from awcopy.errors import AwcopyError, ServiceUnreachable
+from awcopy.errors import AwcopyError
 from awcopy.ledger.codec import dump_record, load_record
 from awcopy.model.items import ItemKind, ItemState
 from awcopy.model.outcome import Totals
@@ -85,21 +84,18 @@ def _sum(fleet: Fleet, job_id: JobId) -> Sums:
 
 def _recall(fleet: Fleet, job_id: JobId) -> Sums | None:
     """Return the sums that are shared, or None."""
+    text = fleet.ask_live(lambda live: live.recall(job_id))
     try:
-        text = fleet.live.recall(job_id)
         return load_record(Sums, text) if text else None
-    except AwcopyError:  # Redis is away, or another version wrote it: the ledger is asked instead
+    except AwcopyError:  # another version wrote it: the ledger is asked instead
         return None
 
 
 def _is_due(fleet: Fleet, job_id: JobId, shared: Sums) -> bool:
     """Return whether it is this caller's turn to find the sums anew."""
-    try:
-        return fleet.live.once_every(f"sum:{job_id}", _SHOWN_TIMES * shared.seconds)
-    except ServiceUnreachable:
-        return True
+    is_turn = fleet.ask_live(lambda live: live.once_every(f"sum:{job_id}", _SHOWN_TIMES * shared.seconds))
+    return is_turn is not False
 
 
 def _remember(fleet: Fleet, job_id: JobId, sums: Sums) -> None:
-    with suppress(ServiceUnreachable):  # everyone asks the ledger then
-        fleet.live.remember(job_id, dump_record(sums))
+    fleet.ask_live(lambda live: live.remember(job_id, dump_record(sums)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from awcopy.config import Secret
 from awcopy.errors import JobNotFound, UsageError
-from awcopy.ledger.azure_account import Account
+from awcopy.ledger.azure_account import SILENCE_S, Account
 from awcopy.ledger.azure_documents import Documents
 from awcopy.ledger.azure_records import Records
 from awcopy.ledger.azure_rows import (
@@ -75,6 +75,7 @@ class AzureLedger:
             the identity of this machine (azure-identity).
         namespace: Begins the tables' names and is the container's: lower-case letters and digits.
         transport: Carries the requests instead of pooled connections; for tests.
+        reads_silence_s: How long an answer is waited for by what only reads; what writes waits 30 s.
         remembers: Whether jobs and items that were read before are read again only when they have changed; for
             whoever looks at the same ones again and again.
     """
@@ -85,12 +86,13 @@ class AzureLedger:
         namespace: str,
         *,
         transport: HttpTransport[Any, Any] | None = None,
+        reads_silence_s: float = SILENCE_S,
         remembers: bool = False,
     ) -> None:
         if not _NAMESPACE.fullmatch(namespace):
             hint = "use 3 to 51 lower-case letters and digits, a letter first"
             raise UsageError(f"AWCOPY_NAMESPACE={namespace!r} cannot name tables and a container", hint=hint)
-        self._account = Account(account, transport=transport)
+        self._account = Account(account, transport=transport, reads_silence_s=reads_silence_s)
         self._jobs = Table(self._account, f"{namespace}jobs")
         self._items = Table(self._account, f"{namespace}items")
         self._schedules = Table(self._account, f"{namespace}schedules")

@@ -33,7 +33,7 @@ _Answer = TypeVar("_Answer")
 # Long known to every cloud and to Azurite, whatever newer one the SDK would ask for.
 _BLOB_API_VERSION = "2024-11-04"
 _CONNECT_TIMEOUT_S = 5
-_READ_TIMEOUT_S = 30
+SILENCE_S = 30.0  # whoever gives up a write sooner does not know what became of it
 # As many threads as one worker process may have keep their connection.
 _POOL_SIZE = 128
 # Tries again are made by Account.call alone, which knows what a lost answer may mean.
@@ -81,14 +81,19 @@ class ServiceClock:
 
 
 class ClockedTransport(HttpTransport[Any, Any]):
-    """Sends over another transport and shows the clock every answer, errors included."""
+    """Sends over another transport, waits for each answer as long as it is worth, and shows the clock all of them."""
 
-    def __init__(self, inner: HttpTransport[Any, Any], clock: ServiceClock) -> None:
+    def __init__(
+        self, inner: HttpTransport[Any, Any], clock: ServiceClock, reads_silence_s: float = SILENCE_S
+    ) -> None:
         self._inner = inner
         self._clock = clock
+        self._reads_silence_s = reads_silence_s
 
     def send(self, request: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the SDK's own signature
         """Send one request and return the answer."""
+        if request.method == "GET":
+            kwargs.setdefault("read_timeout", self._reads_silence_s)
         sent_at = time.monotonic()
         response = self._inner.send(request, **kwargs)
         date = response.headers.get("Date")
@@ -125,10 +130,11 @@ class Account:
         address: Secret,
         *,
         transport: HttpTransport[Any, Any] | None = None,
+        reads_silence_s: float = SILENCE_S,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.clock = ServiceClock()
-        self._transport = ClockedTransport(transport or _pooled_transport(), self.clock)
+        self._transport = ClockedTransport(transport or _pooled_transport(), self.clock, reads_silence_s)
         self._sleep = sleep
         with _refusing():
             self._way = _read_address(address)
@@ -178,7 +184,7 @@ def _pooled_transport() -> HttpTransport[Any, Any]:
     adapter = HTTPAdapter(pool_maxsize=_POOL_SIZE)  # which by itself tries nothing again
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    timeouts = {"connection_timeout": _CONNECT_TIMEOUT_S, "read_timeout": _READ_TIMEOUT_S}
+    timeouts = {"connection_timeout": _CONNECT_TIMEOUT_S, "read_timeout": SILENCE_S}
     transport: HttpTransport[Any, Any] = RequestsTransport(session=session, **timeouts)
     return transport
 

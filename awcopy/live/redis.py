@@ -13,11 +13,9 @@ from redis.exceptions import RedisError, ResponseError
 
 from awcopy.config import Secret
 from awcopy.live.base import KEPT, LiveFacts, Place, ProcessBeat, Vitals
-from awcopy.live.redis_server import connect, describe_server, translate_redis
+from awcopy.live.redis_server import SILENCE_S, connect, describe_server, translate_redis
 from awcopy.model.job import JobId
 
-# One wait is cut well below the socket's timeout, so that a long one is not taken for a dead server.
-_LONGEST_WAIT_S = 15.0
 _JOB_LIFE_S = 7 * 24 * 3600
 _READY_LIMIT = 10_000
 _BEAT_LIFE_S = 30
@@ -92,11 +90,14 @@ class RedisLive:
     Args:
         url: As redis-py takes it: ``redis://`` or ``rediss://``, with any password; but Celery must take it, too.
         namespace: Begins every key.
+        silence_s: How long an answer is waited for.
     """
 
-    def __init__(self, url: Secret, namespace: str) -> None:
+    def __init__(self, url: Secret, namespace: str, *, silence_s: float = SILENCE_S) -> None:
         self._namespace = namespace
-        self._redis = connect(url)
+        self._redis = connect(url, silence_s=silence_s)
+        # One wait is cut well below the socket's timeout, so that a long one is not taken for a dead server.
+        self._longest_wait_s = silence_s / 2
         self._where = describe_server(url)
         self._begin_generation = self._redis.register_script(_BEGIN_GENERATION)
         self._take_turn = self._redis.register_script(_TAKE_TURN)
@@ -142,7 +143,7 @@ class RedisLive:
             number: Any = self._redis.lpop(key)
             # Redis takes a timeout of 0 for forever.
             while number is None and (left_s := deadline - time.monotonic()) > 0:
-                popped = self._redis.blpop([key], timeout=min(left_s, _LONGEST_WAIT_S))
+                popped = self._redis.blpop([key], timeout=min(left_s, self._longest_wait_s))
                 number = popped[1] if popped else None
         return None if number is None else int(number)
 

@@ -30,7 +30,8 @@ from awcopy.config import Secret
 from awcopy.errors import AwcopyError, CredentialsError, ServiceUnreachable, UsageError
 
 _CONNECT_TIMEOUT_S = 5
-_SOCKET_TIMEOUT_S = 30
+SILENCE_S = 30.0
+_CHECKED_AFTER_S = 30  # in which nothing was sent: whatever lies between may have dropped the connection
 # A broken connection is made anew; a server that stays silent is not asked again, its timeout is long enough.
 _RETRIES = 2
 # More than one worker process has threads; redis-py would refuse the 101st.
@@ -40,8 +41,12 @@ _IN_QUERY = re.compile(r"ssl_\w+")
 _DATABASE = re.compile(r"/?\d{0,4}")
 
 
-def connect(url: Secret) -> Redis:
+def connect(url: Secret, *, silence_s: float = SILENCE_S) -> Redis:
     """Return a client of the server, which makes its connections when they are needed.
+
+    Args:
+        url: As ``RedisLive`` takes it.
+        silence_s: How long an answer is waited for.
 
     Raises:
         UsageError: The URL cannot be read, or Celery would read it otherwise.
@@ -54,12 +59,12 @@ def connect(url: Secret) -> Redis:
         return Redis.from_url(
             plain_url,
             decode_responses=True,
-            health_check_interval=_SOCKET_TIMEOUT_S,
+            health_check_interval=_CHECKED_AFTER_S,
             max_connections=_MAX_CONNECTIONS,
             retry=Retry(backoff, _RETRIES, supported_errors=(RedisConnectionError,)),
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
             socket_keepalive=True,
-            socket_timeout=_SOCKET_TIMEOUT_S,
+            socket_timeout=silence_s,
         )
     except ValueError:
         # What was wrong with it may be the password, so the chain is cut.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -13,7 +14,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from awcopy.config import Secret
 from awcopy.errors import CredentialsError, ServiceUnreachable, UsageError
 from awcopy.live.redis import RedisLive
+from awcopy.live.redis_server import SILENCE_S
 from awcopy.model.job import JobId
+from tests.faults.tcp_proxy import TcpProxy
 
 JOB = JobId("0abc")
 CANARY = "canary-pass"
@@ -100,6 +103,19 @@ def test_when_nobody_answers_the_error_comes_within_seconds():
         assert "AWCOPY_REDIS_URL" in caught.value.hint
         assert CANARY not in f"{caught.value} {caught.value.hint}"
     assert time.monotonic() - started < 6
+
+
+def test_a_server_that_says_nothing_is_waited_for_as_long_as_was_said(url):
+    with TcpProxy(urlsplit(url).port) as wire:
+        live = RedisLive(Secret(f"redis://127.0.0.1:{wire.port}/0"), "awcopy", silence_s=0.2)
+        wire.blackhole()
+        started = time.monotonic()
+        with pytest.raises(ServiceUnreachable, match="does not answer in time"):
+            live.moved_bytes(JOB)
+        assert 0.2 <= time.monotonic() - started < SILENCE_S
+        wire.heal()
+        live.ping()
+        live.close()
 
 
 def test_a_wrong_password_is_named_and_not_shown(url):

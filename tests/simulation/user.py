@@ -30,7 +30,9 @@ class User:
         self._world = world
         self._every_s = every_s
         self._fleet = Fleet(
-            ledger=Port(world, "ledger", lambda: world.ledger), live=Port(world, "live", lambda: world.live)
+            ledger=Port(world, "ledger", lambda: world.ledger),
+            live=Port(world, "live", lambda: world.live),
+            clock=lambda: world.scheduler.now,
         )
         self._app = SimpleNamespace(send_task=self._send_task)
 

@@ -76,7 +76,7 @@ class Worker:
         self._keeper._held = _OrderedSet()
         self.at_work: list[int] = []
         self.app.step_context = StepContext(
-            fleet=Fleet(ledger=self.ledger, live=self.live),
+            fleet=Fleet(ledger=self.ledger, live=self.live, clock=lambda: world.scheduler.now),
             open_stores=lambda _job: (
                 SourcePort(world, "source", lambda: world.load.source),
                 SinkPort(world, "sink", lambda: world.load.sink),

@@ -132,7 +132,7 @@ class World:
         """Let the steps use this ledger from now on, as a process that was just started."""
         self.ledger = ledger
         self.context = StepContext(
-            fleet=Fleet(ledger=ledger, live=self.live),
+            fleet=Fleet(ledger=ledger, live=self.live, clock=self.clock.monotonic),
             open_stores=lambda _job: (self.source, self.sink),
             lease_s=LEASE_S,
             connections=1,

@@ -17,6 +17,7 @@
   const announcer = document.querySelector("[data-announce]");
   const news = document.querySelector("[data-news]");
   const samples = []; // of one job: [ms, bytes moved]
+  let rate = null;
   const pause = document.querySelector("[data-pause]");
   let heardAt = Date.now();
   let announcedAt = 0;
@@ -42,6 +43,7 @@
   const write = {
     count, size, duration,
     text: String,
+    online: (n) => (n === null ? "unknown" : count(n)),
     words: (text) => text.replaceAll("_", " "),
     rate: (n) => (n === null ? "–" : `${size(n)}/s`),
     limit: (n) => (n ? `${size(n)}/s` : "none"),
@@ -59,6 +61,7 @@
     t.ended = { objects: of("objects"), bytes: of("bytes") };
     t.pending = { objects: t.listed.objects - t.ended.objects, bytes: t.listed.bytes - t.ended.bytes };
     const underWay = Math.max(0, job.moved_bytes - t.copied.bytes);
+    job.lacks_moved = job.moved_bytes === null;
     job.max = t.listed.bytes || t.listed.objects;
     job.done_bytes = Math.min(t.listed.bytes, t.ended.bytes + underWay);
     job.value = t.listed.bytes ? job.done_bytes : t.ended.objects;
@@ -71,12 +74,14 @@
 
   function measure(job) {
     const now = performance.now();
+    if (job.moved_bytes === null) return rate; // it is not known while Redis is away
     const moved = Math.max(job.moved_bytes, job.totals.copied.bytes);
     if (samples.length && moved < samples.at(-1)[1]) samples.length = 0; // a new run counts from the start
     samples.push([now, moved]);
     while (samples.length > 2 && now - samples[1][0] >= RATE_WINDOW_MS) samples.shift();
     const [[at, bytes]] = samples;
-    return now - at < SHORTEST_RATE_MS ? null : ((moved - bytes) * 1000) / (now - at);
+    rate = now - at < SHORTEST_RATE_MS ? null : ((moved - bytes) * 1000) / (now - at);
+    return rate;
   }
 
   function show(box, job) {

@@ -76,7 +76,7 @@ def test_a_health_check_finds_the_part_on_its_own_machine_alone(
 ) -> None:
     live = memory_fleet().live
     live.beat(f"awcopy-17@{socket.gethostname()}{where}", slots)
-    monkeypatch.setattr("awcopy.bootstrap.connect_live", lambda _settings: live)
+    monkeypatch.setattr("awcopy.bootstrap.connect_live", lambda *_: live)
     assert main([command, "--check"]) == code
     assert ("here: 1" in capsys.readouterr().out) is (code == 0)
 

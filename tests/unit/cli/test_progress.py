@@ -45,6 +45,14 @@ def test_the_rate_survives_a_counter_that_begins_anew() -> None:
     assert window.add(2.0, 110) == 100.0
 
 
+def test_the_rate_stays_as_it_was_while_the_bytes_are_not_known() -> None:
+    window = RateWindow()
+    assert window.add(0.0, None) == 0.0
+    window.add(1.0, 100)
+    assert window.add(2.0, 200) == 100.0
+    assert window.add(9.0, None) == 100.0
+
+
 def test_no_percentage_and_no_time_left_while_listing_goes_on() -> None:
     snapshot = make_snapshot(phase=Phase.LISTING, totals=HALF)
     assert share_done(snapshot) is None

@@ -84,4 +84,6 @@ def test_redis_may_be_away(fleet, monkeypatch):
 
     monkeypatch.setattr(fleet.live, "workers", fail)
 
-    assert overview(fleet).workers == 0
+    found = overview(fleet)
+    assert (found.workers, found.slots) == (None, None)
+    assert [one.kind for one in found.attention] == ["no_redis"]

@@ -121,6 +121,16 @@ def test_a_new_run_begins_a_new_history(fleet, snapshot):
     assert history.paces(snapshot.job.id) == []
 
 
+def test_a_look_without_redis_leaves_the_history_as_it_was(fleet, snapshot):
+    history = History()
+    note(history, fleet, snapshot, 0, 1_000)
+    note(history, fleet, snapshot, 10, 2_000)
+    history.note(replace(snapshot, moved_bytes=None), CREATED + timedelta(seconds=20))
+    note(history, fleet, snapshot, 30, 4_000)
+
+    assert [pace.bytes_per_s for pace in history.paces(snapshot.job.id)] == [100.0, 100.0]
+
+
 def test_looking_at_a_job_that_has_ended_draws_no_line_at_zero(fleet, add_job):
     history = History()
     running = take_snapshot(fleet, add_job(totals=Totals()).id)
