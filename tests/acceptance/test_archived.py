@@ -70,8 +70,12 @@ def test_restoring_waits_on_the_fleet_and_holds_no_worker(place: Place, moto_ser
         "--endpoint-url", endpoint.endpoint_url, "--archived", "restore", "--restore-max-objects", "9", **keys,
     )  # fmt: skip
     job_id = done.stdout.strip()
-    seen = wait_for(place, job_id, lambda job: job["totals"]["copied"]["objects"] == 1)
-    assert (seen["state"], seen["busy_agents"], seen["open_items"]) == ("running", 0, 1)
+    seen = wait_for(
+        place,
+        job_id,
+        lambda job: (job["totals"]["copied"]["objects"], job["busy_agents"], job["open_items"]) == (1, 0, 1),
+    )
+    assert seen["state"] == "running"
     assert place.awcopy("jobs", "cancel", job_id).returncode == 0
     ended = wait_for(place, job_id, lambda job: job["state"] == "cancelled")
     assert ended["totals"]["cancelled"]["objects"] == 2

@@ -175,7 +175,7 @@ SCENARIOS: dict[str, list[Line]] = {
         ok("jobs clean --older-than 36500d --yes", "0 jobs removed", env=NOBODY),
     ],
     "a job that is cancelled": [
-        ok("copy s3://slow/ {sink} --block-size 64K --agents 1 --detach", keep_as="job"),
+        ok("copy s3://slow/ {sink} --block-size 64K --agents 1 --bandwidth 8M --detach", keep_as="job"),
         ok("jobs cancel {job}"),
         ends(Exit.CANCELLED, "jobs watch {job}", "cancelled"),
     ],
@@ -315,7 +315,7 @@ SCENARIOS: dict[str, list[Line]] = {
         ok("demo --keep", "Every object arrived, byte for byte.", until="Everything goes on running"),
     ],
 }
-DETACHED = "copy s3://slow/ az://{account}/every/interrupted --block-size 64K --agents 1"
+DETACHED = "copy s3://slow/ az://{account}/every/interrupted --block-size 64K --agents 1 --bandwidth 8M"
 
 
 def environment(place: Place, facts: Mapping[str, str], line: Line | None = None) -> dict[str, str]:

@@ -19,7 +19,7 @@ BUCKET, CONTAINER, NAMESPACE = "passing", "passing", "passing"
 ROLE = "arn:aws:iam::123456789012:role/reader"
 OBJECTS = {f"data/{number:03}": b"%d" % number for number in range(300)}
 # Far more than are ever under way at once, and far fewer than a job asks for.
-LASTS = 60
+LASTS = 150
 OWN = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION")
 
 

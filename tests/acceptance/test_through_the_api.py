@@ -158,6 +158,8 @@ def test_a_job_is_paused_resumed_with_credentials_and_cancelled(remote):
         "--detach",
         "--block-size",
         "64K",
+        "--bandwidth",
+        "2M",  # so that much is left to do on any machine
     )
     job_id = remote.ok(*words).strip()
     remote.wait_for(job_id, lambda job: job["moved_bytes"] > 0)

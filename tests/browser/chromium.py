@@ -13,6 +13,7 @@ from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+_PATIENCE = ("-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3")
 HOW = "the browser tests need Chromium (`apt-get install chromium`, `brew install --cask google-chrome`)"
 
 
@@ -32,7 +33,7 @@ def install_chromium() -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}  # noqa: TID251 - handed on as it is
     for words in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
         done = subprocess.run(
-            ["apt-get", "-qq", *words], env=env, capture_output=True, text=True, check=False
+            ["apt-get", "-qq", *_PATIENCE, *words], env=env, capture_output=True, text=True, check=False
         )
         if done.returncode:
             sys.stderr.write(f"{done.stderr}apt-get {words[0]} failed; {HOW}\n")

@@ -64,7 +64,7 @@ class Stage:
 
     def hold(self, bucket: str, number: int = 1) -> Gate:
         """Let reads of a bucket's objects wait from the nth on, until the gate is opened."""
-        return hold(self.s3, Op.GET, number, lambda exchange: exchange.place == bucket)
+        return hold(self.s3, Op.GET, number, lambda exchange: exchange.place == bucket, held_s=60.0)
 
     def submit(self, name: str, source: str, *, profile: str = SOURCE, **options: Any) -> str:
         """Submit a job that copies one object in each item, and return its id."""

@@ -179,6 +179,7 @@ def test_cancelling_and_retrying_take_no_mouse(stage: Stage, page: Page) -> None
     press_by_keyboard(page, page.locator(f'[data-job="{job_id}"] a'))
     press_by_keyboard(page, page.locator("summary", has_text="Cancel …"))
     press_by_keyboard(page, button(page, "Cancel this job"), "Space")
+    expect(state(page)).to_have_text("cancelling")
     gate.open()
     expect(state(page)).to_have_text("cancelled")
 

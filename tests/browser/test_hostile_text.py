@@ -14,6 +14,7 @@ from awcopy.cli.console import safe_cell, safe_text
 from tests.browser.odd_keys import ODD_TEXTS, folder_of
 from tests.browser.stage import ODD_BUCKET, ODD_SOURCE, Stage
 from tests.browser.visitor import Visitor
+from tests.faults.processes import wait_until
 from web.view import escape_invisible
 
 # The pages put foreign text into these elements, and nothing else; an element in them came out of that text.
@@ -64,7 +65,12 @@ def test_a_script_that_came_in_would_not_run_and_would_be_told(visitor: Visitor)
         page.evaluate("""document.querySelector("main").append(
           Object.assign(document.createElement("script"), { textContent: "window.canary = 1" }))""")
     assert page.evaluate("window.canary") is None
-    assert any(one.startswith("CSP script-src-elem: inline") for one in visitor.complaints)
+    told = "CSP script-src-elem: inline"
+    wait_until(
+        "the page tells",
+        lambda: page.wait_for_timeout(50) or told in "\n".join(visitor.complaints),
+        within_s=30,
+    )
     visitor.complaints.clear()
 
 

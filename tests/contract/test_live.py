@@ -56,13 +56,13 @@ def test_without_a_timeout_nobody_waits(live):
     started = time.monotonic()
     assert live.pop_ready(JOB) is None
     assert live.pop_ready(JOB, timeout_s=-1.0) is None
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < 5
 
 
 def test_a_wait_ends_in_time(live):
     started = time.monotonic()
     assert live.pop_ready(JOB, timeout_s=0.2) is None
-    assert 0.15 < time.monotonic() - started < 1.5
+    assert 0.15 < time.monotonic() - started < 5
 
 
 def test_a_wait_ends_with_a_hint(live):
@@ -175,8 +175,8 @@ def test_each_place_has_its_own_age_from_its_last_turn_or_the_beginning(live):
     time.sleep(0.2)
     live.pass_turn(JOB, 1, 1, 0)
     places = live.places(JOB, 1)
-    assert 0.15 < places[0].seconds_ago < 2
-    assert places[1].seconds_ago < 0.15
+    assert places[0].seconds_ago > 0.15
+    assert places[1].seconds_ago < places[0].seconds_ago - 0.15
     assert (places[0].turn, places[1].turn) == (0, 1)
 
 

@@ -262,7 +262,7 @@ class FaultFleet:
 
     def worker_of(self, exchange: Exchange) -> int:
         """Return the id of the worker process that made a request which is under way; 0 if none of ours did."""
-        return owner_of_port(exchange.client_port, self.workers())
+        return owner_of_port(exchange.client_port, {self.s3.port, self.azure.port}, self.workers())
 
     def signal_worker(self, pid: int, number: int) -> None:
         """Send a signal to one process of the worker."""
@@ -501,11 +501,6 @@ class FaultFleet:
 def content_of(key: str, size_bytes: int) -> bytes:
     """Return an object's content: random to the eye, the same each time."""
     return random.Random(key).randbytes(size_bytes)
-
-
-def is_copying(snapshot: JobSnapshot) -> bool:
-    """Return whether a job is in the middle: something is copied, and something is not."""
-    return bool(snapshot.totals.copied.objects) and bool(snapshot.totals.pending.objects)
 
 
 def leased_items(items: list[Item]) -> list[Item]:

@@ -37,15 +37,16 @@ class Moment:
 class Gate:
     """Holds every request that meets it, until it is opened for good; a test can wait for the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, held_s: float = _HELD_S) -> None:
         """Begin closed."""
+        self._held_s = held_s
         self._reached = Event()
         self._opened = Event()
 
     def __call__(self, _: Exchange) -> None:
         """Hold a request."""
         self._reached.set()
-        self._opened.wait(_HELD_S)
+        self._opened.wait(self._held_s)
 
     def wait(self) -> None:
         """Return when a request is held, or was."""
@@ -76,9 +77,10 @@ def hold(
     match: Callable[[Exchange], object] = lambda _: True,
     *,
     delay_s: float = 0.0,
+    held_s: float = _HELD_S,
 ) -> Gate:
-    """Hold all requests of a kind from the nth on; once they may pass, delay each."""
-    gate = Gate()
+    """Hold all requests of a kind from the nth on, for so long at most; once they may pass, delay each."""
+    gate = Gate(held_s)
     proxy.add(Fault(call=gate, delay_s=delay_s), op, match=match, after=number - 1, title="gate")
     return gate
 

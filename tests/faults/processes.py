@@ -10,7 +10,7 @@ import re
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -43,13 +43,14 @@ def started_at(pid: int) -> int:
         return 0
 
 
-def owner_of_port(port: int, pids: list[int]) -> int:
-    """Return which of the processes holds the local end of the connection at a port; 0 if none does."""
-    wanted = {
-        row.split()[9]
-        for row in Path("/proc/net/tcp").read_text().splitlines()[1:]
-        if int(row.split()[1].rpartition(":")[2], 16) == port
-    }
+def owner_of_port(port: int, peer_ports: Collection[int], pids: list[int]) -> int:
+    """Return which of the processes holds the local end of a connection from a port to one of these; 0 if none does.
+
+    The local port alone does not say: Linux gives the same one to connections that go to different ports.
+    """
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = {row[9]: tuple(int(end.rpartition(":")[2], 16) for end in row[1:3]) for row in rows}
+    wanted = {inode for inode, (local, peer) in ends.items() if local == port and peer in peer_ports}
     return next((pid for pid in pids if wanted & _sockets(pid)), 0)
 
 

@@ -50,7 +50,10 @@ def assert_right(fleet: FaultFleet, job_id: JobId, bucket: str, kept: dict[str, 
 
 
 def test_worker_process_sigkill_mid_deletion_and_an_object_swapped_before_it(fleet: FaultFleet) -> None:
-    swap = at_request(fleet.s3, Op.DELETE, 1, lambda _: fleet.put("moved", LAST, b"new"))
+    # Nobody but the deletion looks at an object before it.
+    swap = at_request(
+        fleet.s3, Op.HEAD, 1, lambda _: fleet.put("moved", LAST, b"new"), lambda one: one.name == LAST
+    )
     moment = at_request(fleet.s3, Op.DELETE, 20, kill(fleet, signal.SIGKILL))
     job_id = move(fleet, "moved")
     swap.wait()

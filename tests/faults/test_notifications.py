@@ -8,6 +8,7 @@ import hmac
 import json
 import signal
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_the_sender_is_killed_between_sending_and_writing_that_down(fleet: Fault
 
     def kill(post: Post) -> None:
         if not killed:
-            pid = owner_of_port(post.client_port, fleet.workers())
+            pid = owner_of_port(post.client_port, {urlsplit(hook.url).port}, fleet.workers())
             fleet.signal_worker(pid, signal.SIGKILL)
             killed.append(pid)
 

@@ -56,13 +56,14 @@ def bytes_read(fleet: FaultFleet) -> int:
     return sum(one.received_bytes for one in fleet.s3.log.gets() if not is_foreign(one))
 
 
+@pytest.mark.timeout(600)
 def test_a_gibibyte_is_copied_and_no_byte_of_it_passes_through_a_worker(fleet: FaultFleet) -> None:
     fleet.client.create_bucket(Bucket="gibibyte")
     fleet.client.put_object(
         Bucket="gibibyte", Key="zeros.bin", Body=bytes(GIB), ChecksumAlgorithm="CRC64NVME"
     )
-    job_id = fleet.submit("gibibyte", *AMAZON)
-    job = fleet.ended(job_id, within_s=90)
+    job_id = fleet.submit("gibibyte", *AMAZON, "--agents", "2")
+    job = fleet.ended(job_id, within_s=300)
     assert job.state is JobState.COMPLETED, fleet.describe(job_id)
     (line,) = assert_invariants(fleet, job_id, "gibibyte")
     assert (line.route, line.proof, line.size_bytes) == (Route.SERVER, Proof.CRC64, GIB)

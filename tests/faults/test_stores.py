@@ -89,8 +89,8 @@ def test_azure_503_storm_of_30_percent(fleet: FaultFleet) -> None:
 
 
 def test_s3_and_azure_500_at_random(fleet: FaultFleet) -> None:
-    fleet.s3.add(refuse(500, "InternalError"), match=is_work, probability=0.15, title="s3")
-    fleet.azure.add(refuse(500, "InternalError"), match=is_work, probability=0.15, title="azure")
+    fleet.s3.add(refuse(500, "InternalError"), match=is_work, probability=0.25, title="s3")
+    fleet.azure.add(refuse(500, "InternalError"), match=is_work, probability=0.25, title="azure")
     job_id = copy(fleet, "random-500")
     assert_invariants(fleet, job_id, "random-500")
     assert fleet.s3.log.faults()
@@ -117,14 +117,14 @@ def test_s3_bodies_cut_short(fleet: FaultFleet) -> None:
     fleet.s3.add(Fault(cut_after=5 * KIB), Op.GET, probability=0.2, title="cut")
     job_id = copy(fleet, "cut-bodies")
     assert_invariants(fleet, job_id, "cut-bodies")
-    assert fleet.s3.log.faults()["cut"] >= 3
+    assert fleet.s3.log.faults()["cut"] >= 1
 
 
 def test_s3_bodies_shortened_with_a_length_that_agrees(fleet: FaultFleet) -> None:
     fleet.s3.add(Fault(shorten_by=1), Op.GET, probability=0.2, title="short")
     job_id = copy(fleet, "short-bodies")
     assert_invariants(fleet, job_id, "short-bodies")
-    assert fleet.s3.log.faults()["short"] >= 3
+    assert fleet.s3.log.faults()["short"] >= 1
 
 
 def test_objects_that_cannot_have_the_required_proof(fleet: FaultFleet) -> None:
@@ -409,7 +409,7 @@ def test_both_stores_fall_silent_for_a_while(fleet: FaultFleet) -> None:
     """Connections are taken and nothing is ever answered: each request is given up, and made again."""
     reached = Event()
     fleet.s3.add(Fault(call=lambda _: reached.set()), Op.GET, after=10, times=1)
-    fleet.s3.add(Fault(delay_s=0.1), Op.GET, title="slow")
+    fleet.s3.add(Fault(delay_s=1.0), Op.GET, title="slow")
     fleet.make_bucket("silent", objects_of("silent"))
     job_id = fleet.submit("silent", *BLOCKS, over_wires=True)
     assert reached.wait(30)
@@ -419,7 +419,7 @@ def test_both_stores_fall_silent_for_a_while(fleet: FaultFleet) -> None:
     wait_until(
         "requests are given up and made again",
         lambda: fleet.s3_wire.connections + fleet.azure_wire.connections > seen,
-        within_s=2 * STORE_TIMEOUT_S,
+        within_s=4 * STORE_TIMEOUT_S,  # twice: connections at rest are tried before new ones
     )
     assert not fleet.job(job_id).has_ended
     fleet.s3_wire.heal()
@@ -451,6 +451,7 @@ def test_both_stores_refuse_connections_for_a_while(fleet: FaultFleet) -> None:
     """The job waits for them; nothing fails that comes right within a few seconds."""
     reached = Event()
     fleet.s3.add(Fault(call=lambda _: reached.set()), Op.GET, after=10, times=1)
+    fleet.s3.add(Fault(delay_s=0.5), Op.GET, title="slow")
     fleet.make_bucket("away", objects_of("away"))
     job_id = fleet.submit("away", *BLOCKS, over_wires=True)
     assert reached.wait(30)

@@ -441,7 +441,7 @@ def test_children_and_their_death_are_seen(parent: subprocess.Popen[bytes]) -> N
     (child,) = children_of(parent.pid)
     assert is_alive(child)
     assert started_at(child) >= started_at(parent.pid) > 0
-    assert owner_of_port(1, [parent.pid, child]) == 0
+    assert owner_of_port(1, {1}, [parent.pid, child]) == 0
 
 
 def test_a_stopped_process_goes_on_afterwards(parent: subprocess.Popen[bytes]) -> None:
@@ -458,7 +458,9 @@ def _state(pid: int) -> str:
 
 def test_the_owner_of_a_connection_is_found(store_port: int) -> None:
     with socket.create_connection(("127.0.0.1", store_port), 10) as sock:
-        assert owner_of_port(sock.getsockname()[1], [os.getpid()]) == os.getpid()
+        port = sock.getsockname()[1]
+        assert owner_of_port(port, {store_port}, [os.getpid()]) == os.getpid()
+        assert owner_of_port(port, {store_port + 1}, [os.getpid()]) == 0
 
 
 def test_a_full_disk_fails_writes_until_there_is_room_again(tmp_path) -> None:

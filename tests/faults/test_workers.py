@@ -107,7 +107,7 @@ def test_worker_process_sigkill_three_times(fleet: FaultFleet) -> None:
 
 def test_supervisor_sigkill_ends_its_processes_too(fleet: FaultFleet) -> None:
     moment = at_request(fleet.s3, Op.GET, 30, lambda _: fleet.kill_supervisor())
-    job_id = start(fleet, "supervisor-kill", delay_s=0.3)
+    job_id = start(fleet, "supervisor-kill", delay_s=0.8)  # its processes look for it every two seconds
     left = moment.wait()
     assert isinstance(left, list)
     assert len(left) == fleet.processes
@@ -135,7 +135,7 @@ def test_all_workers_sigkill_and_back_after_their_leases_ran_out(fleet: FaultFle
 
 def test_worker_process_sigterm_mid_copy_gives_its_items_back_at_once(fleet: FaultFleet) -> None:
     moment = at_request(fleet.s3, Op.GET, 40, kill(fleet, signal.SIGTERM))
-    job_id = start(fleet, "worker-term")
+    job_id = start(fleet, "worker-term", delay_s=0.3)
     pid = moment.wait()
     assert isinstance(pid, int)
     wait_until("it ends", lambda: not is_alive(pid), within_s=15)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 import structlog
@@ -61,6 +62,7 @@ def test_the_first_error_ends_it(connections):
         begun.append(number)
         if number == 0:
             raise ZeroDivisionError
+        time.sleep(0.01)  # or all may have been begun before the first error is seen
 
     with pytest.raises(ZeroDivisionError):
         run_each(make_transfer(World(), connections=connections), work, range(10_000))
