@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from awcopy.errors import Conflict, ScheduleNotFound, UsageError
 from awcopy.jobs.queries import REMOVED
-from awcopy.model.schedule import CatchUp, Overlap, Schedule, is_schedule_name
+from awcopy.model.schedule import CatchUp, Fate, Overlap, Schedule, is_schedule_name
 from awcopy.planning.occurrences import check_times, next_times
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _Seen = TypeVar("_Seen")
 
 SCHEMA = "awcopy.schedule/1"
 _AT_ONCE = 8
+# What waits, or is skipped, has the id of a job that may never be written.
+_HAS_JOB = frozenset({Fate.STARTING, Fate.STARTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +174,7 @@ def describe_occurrences(fleet: Fleet, occurrences: Iterable[Occurrence]) -> lis
             "planned_at": f"{one.planned_at:%Y-%m-%d %H:%M:%S}",
             "what": one.fate.value,
             "job": one.job_id or "",
-            "job_state": _state(jobs.get(one.job_id)) if one.job_id else "",
+            "job_state": _state(jobs.get(one.job_id)) if one.job_id and one.fate in _HAS_JOB else "",
             "why": one.detail,
         }
         for one in found

@@ -108,3 +108,13 @@ def test_a_run_by_hand_names_its_job_and_the_history_tells_of_it(fleet, capsys) 
     assert main(["schedule", "history", "nightly", "-o", "json"]) == 0
     [past] = json.loads(capsys.readouterr().out)
     assert (past["what"], past["job"], past["job_state"]) == ("started", job_id, "queued")
+
+
+def test_a_run_that_was_skipped_has_no_job_whose_state_could_be_told(fleet, capsys) -> None:
+    assert main([*LINE, *CRON]) == 0
+    assert main(["schedule", "run", "nightly"]) == 0
+    main(["schedule", "run", "nightly"])
+    capsys.readouterr()
+    assert main(["schedule", "history", "nightly", "-o", "json"]) == 0
+    told = [(one["what"], one["job_state"]) for one in json.loads(capsys.readouterr().out)]
+    assert told == [("skipped", ""), ("started", "queued")]
